@@ -1,0 +1,1 @@
+"""Measured geometry: correlation functions, lineal path, chords, surface, style."""

@@ -1,0 +1,1 @@
+"""Better microstructures by gradient ascent, in latent or in pixel space."""

@@ -1,0 +1,1 @@
+"""Learned distributions of microstructures."""

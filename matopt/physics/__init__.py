@@ -1,0 +1,1 @@
+"""Simulators: density to property, batched in torch, and the bounds they obey."""

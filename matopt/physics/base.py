@@ -1,0 +1,96 @@
+"""What every simulator is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from matopt.properties import OK, Property
+from matopt.registry import Registry
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """What a simulator found for a batch of N samples.
+
+    Attributes:
+        values: ``(N,)`` the property along axis x, SI units, differentiable with respect to the density.
+        tensor: ``(N, ...)`` the whole effective tensor; the simulator's docstring names its axes.
+        status: ``(N,)`` strings out of :data:`matopt.properties.STATUSES`.
+        residual: ``(N,)`` relative residual reached.
+        iterations: ``(N,)`` iterations taken (the largest over load cases).
+    """
+
+    values: torch.Tensor
+    tensor: torch.Tensor
+    status: np.ndarray
+    residual: np.ndarray
+    iterations: np.ndarray
+
+    @property
+    def is_ok(self) -> np.ndarray:
+        """``(N,)`` bool."""
+        return self.status == OK
+
+
+class Simulator(ABC):
+    """Physics: density to one property. Subclasses are frozen dataclasses of SI numbers, their settings."""
+
+    version: ClassVar[int] = 1
+    """Raised whenever the same settings give other numbers, so that stored labels are computed anew."""
+
+    @property
+    @abstractmethod
+    def property(self) -> Property:
+        """The property that is computed, with the constants behind it."""
+
+    @abstractmethod
+    def solve(self, density: torch.Tensor, voxel_size: float) -> Solution:
+        """Solve a batch on the device and in the precision of ``density``.
+
+        Args:
+            density: ``(N, 1, *S)`` solid fractions in [0, 1]; never edited.
+            voxel_size: metres.
+
+        Raises:
+            ValueError: a density outside [0, 1] or not finite, or another shape.
+        """
+
+    def settings(self) -> dict[str, Any]:
+        """What a label depends on besides the image and its voxel size, as JSON values."""
+        return {"simulator": type(self).__name__, "version": self.version, **vars(self)}
+
+
+@dataclass(frozen=True)
+class Physics:
+    """Several simulators at one voxel size, called like a predictor: what the traits of predictors are held against.
+
+    Attributes:
+        simulators: one for each property.
+        voxel_size: metres.
+    """
+
+    simulators: tuple[Simulator, ...]
+    voxel_size: float
+
+    @property
+    def properties(self) -> tuple[Property, ...]:
+        """What the columns of :meth:`predict` are."""
+        return tuple(s.property for s in self.simulators)
+
+    def predict(self, density: torch.Tensor) -> torch.Tensor:
+        """``(N, P)`` values in SI units, differentiable with respect to ``density`` ``(N, 1, *S)``."""
+        return torch.stack([s.solve(density, self.voxel_size).values for s in self.simulators], dim=1)
+
+
+SIMULATORS: Registry[Simulator] = Registry("simulators", "matopt.physics")
+
+
+def simulators(names: Sequence[str]) -> tuple[Simulator, ...]:
+    """The simulators of these properties, with their default settings."""
+    return tuple(SIMULATORS.find(name)() for name in names)

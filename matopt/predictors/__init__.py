@@ -1,0 +1,1 @@
+"""Learned surrogates of the simulators."""

@@ -1,0 +1,132 @@
+"""Material properties and tables of their values."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+OK = "ok"
+NON_PERCOLATING = "non_percolating"
+NOT_CONVERGED = "not_converged"
+STATUSES = (OK, NON_PERCOLATING, NOT_CONVERGED)
+"""What a simulator says of a value: right; exactly zero because no cluster carries flow or load across the
+sample; not reached within the iterations allowed (the residual says how far it got)."""
+
+
+@dataclass(frozen=True)
+class Property:
+    """A property of a microstructure.
+
+    Attributes:
+        name: "youngs_modulus"; the key in files, tables, metrics and studies.
+        symbol: how it is written on an axis, in mathtext: "E".
+        unit: the SI unit of every value in memory and on disk: "Pa", "m^2", "1".
+        display_unit, display_factor: the unit at the edges, and what an SI value is multiplied by to get there.
+        scale: the scale on which its values spread evenly, which a predictor learns.
+        constants: the physics behind the values, as (name, SI value) pairs: the grain's modulus, say. Traits
+            compute their bounds from these.
+    """
+
+    name: str
+    symbol: str
+    unit: str
+    display_unit: str
+    display_factor: float = 1.0
+    scale: Literal["linear", "log"] = "linear"
+    constants: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def label(self) -> str:
+        """Axis label: name, symbol and display unit."""
+        unit = "" if self.display_unit in ("", "1") else f" [{self.display_unit}]"
+        return f"{self.name.replace('_', ' ')} {self.symbol}{unit}"
+
+    def constant(self, name: str) -> float:
+        """The SI value of a constant; ``KeyError`` where the property has none of this name."""
+        return dict(self.constants)[name]
+
+
+@dataclass(frozen=True, eq=False)
+class PropertyTable:
+    """Values of P properties for N microstructures, with what the simulators said of each.
+
+    Attributes:
+        properties: the P columns.
+        values: ``(N, P)`` float64, SI units. Finite where the status is ``ok`` or ``not_converged``; 0 where
+            ``non_percolating``.
+        status: ``(N, P)`` strings out of :data:`STATUSES`.
+        residual: ``(N, P)`` float64, the relative residual that the solver reached.
+    """
+
+    properties: tuple[Property, ...]
+    values: np.ndarray
+    status: np.ndarray
+    residual: np.ndarray
+
+    def __post_init__(self) -> None:
+        expected = (len(self.values), len(self.properties))
+        for name in ("values", "status", "residual"):
+            if getattr(self, name).shape != expected:
+                raise ValueError(f"{name} has shape {getattr(self, name).shape}, expected {expected}")
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, index: slice | Sequence[int] | np.ndarray) -> PropertyTable:
+        """The rows of ``index`` (a slice, a list of numbers or a mask)."""
+        return PropertyTable(self.properties, self.values[index], self.status[index], self.residual[index])
+
+    @property
+    def names(self) -> list[str]:
+        """The columns' names."""
+        return [p.name for p in self.properties]
+
+    @property
+    def is_usable(self) -> np.ndarray:
+        """``(N, P)`` bool: the value may be learnt from (``ok``)."""
+        return self.status == OK
+
+    def column(self, name: str) -> np.ndarray:
+        """``(N,)`` values of one property."""
+        return self.values[:, self.names.index(name)]
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """How many samples have which status, by property."""
+        return {
+            p.name: {s: int((self.status[:, i] == s).sum()) for s in STATUSES} for i, p in enumerate(self.properties)
+        }
+
+    @staticmethod
+    def concatenate(tables: Sequence[PropertyTable]) -> PropertyTable:
+        """The rows of several tables with the same columns, in order."""
+        if len({tuple(t.names) for t in tables}) != 1:
+            raise ValueError("tables of different properties cannot be concatenated")
+        return PropertyTable(
+            tables[0].properties,
+            np.concatenate([t.values for t in tables]),
+            np.concatenate([t.status for t in tables]),
+            np.concatenate([t.residual for t in tables]),
+        )
+
+    def write_csv(self, path: Path, names: Sequence[str]) -> None:
+        """Write one row a sample: its name, then value (display unit), status and residual of each property."""
+        header = ["sample"]
+        for p in self.properties:
+            header += [f"{p.name} [{p.display_unit}]", f"{p.name} status", f"{p.name} residual"]
+        with path.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(header)
+            for row, name in enumerate(names):
+                cells: list[object] = [name]
+                for column, p in enumerate(self.properties):
+                    cells += [
+                        repr(float(self.values[row, column] * p.display_factor)),
+                        self.status[row, column],
+                        f"{self.residual[row, column]:.2e}",
+                    ]
+                writer.writerow(cells)

@@ -1,0 +1,146 @@
+"""The one way in which anything is added to matopt: a family of classes, found by name.
+
+A member of a family is a class in one file of the family's folder, marked ``@FAMILY.register("name")``.
+Other packages add members through the entry point group ``matopt.<family>``; a study names a class of
+the user's own as ``path.py:Name``. The settings of a member are the keyword arguments of its class.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib
+import importlib.util
+import json
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from matopt.errors import InputError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Component:
+    """A member of a family by name, with its settings: what a study file holds in place of an object."""
+
+    kind: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The component as plain JSON values, ``{"kind": ..., **settings}``."""
+        return {"kind": self.kind, **self.settings}
+
+
+class Registry(Generic[T]):
+    """The classes of one family, by name.
+
+    Args:
+        family: the family's name, plural ("generators"); also its entry point group, ``matopt.<family>``.
+        package: the package whose modules hold the family's own members. They are imported when the
+            registry is first asked, not before.
+    """
+
+    def __init__(self, family: str, package: str) -> None:
+        self.family = family
+        self._package = package
+        self._members: dict[str, type[T]] = {}
+        self._discovered = False
+
+    def register(self, name: str) -> Callable[[type[T]], type[T]]:
+        """Mark a class as the member ``name`` of this family."""
+
+        def mark(member: type[T]) -> type[T]:
+            known = self._members.get(name)
+            if known is not None and known.__qualname__ != member.__qualname__:
+                raise InputError(
+                    f"{self.family}: {name!r} is already the name of {known.__module__}.{known.__qualname__}"
+                )
+            self._members[name] = member
+            return member
+
+        return mark
+
+    def names(self) -> list[str]:
+        """The names that :meth:`find` knows, sorted."""
+        self._discover()
+        return sorted(self._members)
+
+    def find(self, name: str, folder: Path | None = None) -> type[T]:
+        """The class called ``name``.
+
+        Args:
+            name: a member's name, or ``path.py:Name`` for a class in a file.
+            folder: what a relative ``path.py`` is relative to; the working directory by default.
+
+        Raises:
+            InputError: nothing has this name; the message says what comes nearest.
+        """
+        if ".py:" in name:
+            return self._from_file(name, folder or Path.cwd())
+        self._discover()
+        if name not in self._members:
+            near = difflib.get_close_matches(name, self._members, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(self.names())}"
+            raise InputError(f"no {self.family} called {name!r}; {hint}")
+        return self._members[name]
+
+    def build(self, component: Component, folder: Path | None = None) -> T:
+        """The object that ``component`` describes.
+
+        Raises:
+            InputError: unknown name, or settings that the class does not take.
+        """
+        member = self.find(component.kind, folder)
+        try:
+            return member(**component.settings)
+        except TypeError as error:
+            raise InputError(f"{self.family} {component.kind!r}: {error}") from error
+
+    def _discover(self) -> None:
+        if self._discovered:
+            return
+        self._discovered = True
+        package = importlib.import_module(self._package)
+        for module in pkgutil.iter_modules(package.__path__, self._package + "."):
+            importlib.import_module(module.name)
+        for entry in entry_points(group=f"matopt.{self.family}"):
+            self._members.setdefault(entry.name, entry.load())
+
+    def _from_file(self, spec: str, folder: Path) -> type[T]:
+        path_text, _, name = spec.rpartition(":")
+        path = (folder / path_text).resolve()
+        if not path.is_file():
+            raise InputError(f"{self.family}: no file {path} (from {spec!r})")
+        # The module's name follows the file's text, so that an edited file is a new module.
+        digest = hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
+        module_spec = importlib.util.spec_from_file_location(f"matopt_user_{path.stem}_{digest}", path)
+        assert module_spec is not None and module_spec.loader is not None
+        module = importlib.util.module_from_spec(module_spec)
+        try:
+            module_spec.loader.exec_module(module)
+        except Exception as error:
+            raise InputError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+        if not hasattr(module, name):
+            raise InputError(f"{path} has no class {name!r} (from {spec!r})")
+        return getattr(module, name)
+
+
+def content_key(*parts: Any) -> str:
+    """A name for content: 32 hexadecimal digits that follow from ``parts`` (JSON values, in any key order)."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=_plain)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Component):
+        return value.as_dict()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} has no content key")

@@ -1,0 +1,18 @@
+"""All that a training loop knows of the world."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Report(Protocol):
+    """Hears of a training's progress. Ray, MLflow and progress bars each hang on the other end."""
+
+    def __call__(self, step: int, /, **scalars: float) -> bool:
+        """Take the figures of ``step``; True asks the training to stop."""
+        ...
+
+
+def silent(step: int, /, **scalars: float) -> bool:
+    """A report that nobody hears."""
+    return False

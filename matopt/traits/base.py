@@ -1,0 +1,51 @@
+"""What a trait is: a constraint that the physics is known to satisfy."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Protocol
+
+import torch
+
+from matopt.properties import Property
+from matopt.registry import Registry
+
+
+class PropertyModel(Protocol):
+    """Whatever maps densities to properties: a predictor, or the physics itself."""
+
+    @property
+    def properties(self) -> tuple[Property, ...]:
+        """The columns of :meth:`predict`."""
+        ...
+
+    def predict(self, density: torch.Tensor) -> torch.Tensor:
+        """``(N, P)`` SI values of densities ``(N, 1, *S)``, differentiable with respect to them."""
+        ...
+
+
+class Trait(ABC):
+    """A quantifiable constraint of the map from microstructure to property.
+
+    One method makes the training loss, the violation rate, the audit's row and the plot. Given the physics in place
+    of a predictor the same method gives the reference; interpretability is the similarity of the two.
+
+    Args:
+        weight: of the trait in the predictor's training loss; 0 audits without training for it.
+    """
+
+    name: str
+    """The key of its metrics; the registered name."""
+
+    def __init__(self, weight: float = 0.0) -> None:
+        self.weight = weight
+
+    @abstractmethod
+    def residual(self, model: PropertyModel, density: torch.Tensor) -> torch.Tensor:
+        """``(N,)`` dimensionless violations of densities ``(N, 1, *S)``: 0 where the trait holds, else positive.
+
+        Differentiable, with respect to the model's parameters too.
+        """
+
+
+TRAITS: Registry[Trait] = Registry("traits", "matopt.traits")
