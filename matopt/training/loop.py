@@ -1,0 +1,123 @@
+"""The one training loop. It minimises a loss of a module's parameters and knows nothing of what they mean."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+
+from matopt.errors import FailureError
+from matopt.training.report import Report, silent
+
+Loss = Callable[[int, float], Mapping[str, torch.Tensor]]
+"""Called once a step with the step (from 0) and the progress ``step / steps`` in [0, 1). Draws its own batch, and
+returns scalars by name: "loss" is minimised, the others (its terms, say) are only reported."""
+
+
+@dataclass(frozen=True)
+class History:
+    """What a training reported.
+
+    Attributes:
+        steps: how many steps were taken, fewer than asked where the report said stop.
+        records: one mapping a report: "step" (steps taken so far) and the scalars.
+        best_step: the steps taken when the kept state was reached; ``steps`` where nothing else was kept.
+    """
+
+    steps: int
+    records: tuple[dict[str, float], ...]
+    best_step: int
+
+
+def train(
+    module: torch.nn.Module,
+    loss: Loss,
+    *,
+    steps: int,
+    learning_rate: float = 1e-3,
+    betas: tuple[float, float] = (0.9, 0.999),
+    weight_decay: float = 0.0,
+    clip: float | None = None,
+    every: int = 50,
+    validate: Callable[[], Mapping[str, float]] | None = None,
+    keep_best: str | None = None,
+    report: Report = silent,
+) -> History:
+    """Minimise ``loss`` by Adam with a cosine schedule from ``learning_rate`` to 0; the module ends in ``eval`` mode.
+
+    Every ``every`` steps, and after the last, the report hears the scalars of ``loss`` (means since the last report),
+    those of ``validate`` (named "validation_...") and the largest gradient norm. All randomness is the caller's.
+
+    Args:
+        module: whose parameters are learnt. Several networks go into a ``ModuleList``.
+        loss: see :data:`Loss`. The module is in ``train`` mode.
+        steps: how many; 0 leaves the module as it is.
+        learning_rate: of the first step.
+        betas: Adam's decay rates of the two moments.
+        weight_decay: decoupled from the gradient (AdamW, Loshchilov and Hutter 2019).
+        clip: the largest norm of the gradient over all parameters; None leaves it.
+        every: steps between reports.
+        validate: gives held-out scalars; called without gradients, the module in ``eval`` mode.
+        keep_best: the name of the ``validate`` scalar whose lowest value picks the state that the module ends with;
+            None keeps the last state.
+        report: hears of the progress; True stops the training.
+
+    Raises:
+        FailureError: a loss, a gradient or a validation scalar is not finite; the message names the step.
+    """
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=learning_rate, betas=betas, weight_decay=weight_decay)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=max(steps, 1))
+    records: list[dict[str, float]] = []
+    best_value, best_step, best_state = math.inf, 0, None
+    sums: defaultdict[str, torch.Tensor | float] = defaultdict(float)
+    largest_norm, since, taken = 0.0, 0, 0
+
+    module.train()
+    while taken < steps:
+        terms = loss(taken, taken / steps)
+        optimizer.zero_grad(set_to_none=True)
+        terms["loss"].backward()
+        norm = float(torch.nn.utils.clip_grad_norm_(parameters, math.inf if clip is None else clip))
+        if not (math.isfinite(norm) and math.isfinite(terms["loss"].item())):
+            raise FailureError(_diverged(taken, terms))
+        optimizer.step()
+        schedule.step()
+        taken, since, largest_norm = taken + 1, since + 1, max(largest_norm, norm)
+        for name, value in terms.items():
+            sums[name] = sums[name] + value.detach()
+        if since < every and taken < steps:
+            continue
+
+        scalars = {name: float(total) / since for name, total in sums.items()} | {"gradient_norm": largest_norm}
+        sums.clear()
+        largest_norm, since = 0.0, 0
+        if validate is not None:
+            module.eval()
+            with torch.no_grad():
+                held_out = {name: float(value) for name, value in validate().items()}
+            module.train()
+            for name, value in held_out.items():
+                if not math.isfinite(value):
+                    raise FailureError(f"training: validation {name} is {value} after step {taken}")
+            scalars |= {f"validation_{name}": value for name, value in held_out.items()}
+            if keep_best is not None and held_out[keep_best] < best_value:
+                best_value, best_step = held_out[keep_best], taken
+                best_state = copy.deepcopy(module.state_dict())
+        records.append({"step": float(taken), **scalars})
+        if report(taken, **scalars):
+            break
+
+    if best_state is not None:
+        module.load_state_dict(best_state)
+    module.eval()
+    return History(taken, tuple(records), taken if best_state is None else best_step)
+
+
+def _diverged(step: int, terms: Mapping[str, torch.Tensor]) -> str:
+    values = ", ".join(f"{name} {value.item():.3g}" for name, value in terms.items())
+    return f"training diverged at step {step} ({values}); lower the learning rate or a loss weight"

@@ -1,0 +1,121 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from matopt.errors import FailureError
+from matopt.training.loop import train
+
+
+class Bowl(torch.nn.Module):
+    """A point in the plane, with a dropout whose mode the tests look at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.x = torch.nn.Parameter(torch.tensor([3.0, -2.0]))
+        self.register_buffer("calls", torch.zeros(()))
+
+    def loss(self, step: int, progress: float) -> dict[str, torch.Tensor]:
+        self.calls += 1
+        return {"loss": self.x.square().sum(), "first": self.x[0]}
+
+
+def test_the_minimum_of_a_bowl_is_found() -> None:
+    bowl = Bowl()
+    history = train(bowl, bowl.loss, steps=300, learning_rate=0.1, every=100)
+    assert bowl.x.abs().max() < 1e-3
+    assert history.steps == history.best_step == 300
+    assert [r["step"] for r in history.records] == [100, 200, 300]
+
+
+def test_a_report_hears_means_since_the_last_one_and_the_last_step_too() -> None:
+    bowl, seen, heard = Bowl(), [], {}
+
+    def loss(step: int, progress: float) -> dict[str, torch.Tensor]:
+        assert progress == step / 25
+        terms = bowl.loss(step, progress)
+        seen.append(terms["loss"].item())
+        return terms
+
+    train(bowl, loss, steps=25, learning_rate=0.1, every=10, report=lambda step, /, **s: heard.update({step: s}))
+    assert list(heard) == [10, 20, 25]
+    assert heard[20]["loss"] == pytest.approx(sum(seen[10:20]) / 10, rel=1e-5)
+    assert heard[25]["loss"] == pytest.approx(sum(seen[20:]) / 5, rel=1e-5)
+
+
+def test_a_report_stops_the_training() -> None:
+    bowl = Bowl()
+    history = train(bowl, bowl.loss, steps=100, every=10, report=lambda step, /, **s: step == 30)
+    assert history.steps == 30 and bowl.calls == 30
+
+
+def test_the_best_validated_state_comes_back_buffers_included() -> None:
+    bowl = Bowl()
+    visited = {}
+
+    def validate() -> dict[str, float]:
+        assert not bowl.training and not torch.is_grad_enabled()
+        value = abs(bowl.x[0].item() - 1.5)  # passed on the way down, and then left
+        visited[int(bowl.calls)] = value
+        return {"miss": value}
+
+    history = train(bowl, bowl.loss, steps=200, learning_rate=0.1, every=5, validate=validate, keep_best="miss")
+    best = min(visited, key=visited.__getitem__)
+    assert 0 < best < 200
+    assert history.best_step == best == int(bowl.calls)
+    assert abs(bowl.x[0].item() - 1.5) == visited[best]
+    assert history.records[best // 5 - 1]["validation_miss"] == visited[best]
+    assert not bowl.training
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_raises_with_its_step(bad: float) -> None:
+    bowl = Bowl()
+
+    def loss(step: int, progress: float) -> dict[str, torch.Tensor]:
+        return {"loss": bowl.x.square().sum() * (bad if step == 7 else 1.0)}
+
+    with pytest.raises(FailureError, match="step 7"):
+        train(bowl, loss, steps=20)
+    assert torch.isfinite(bowl.x).all()
+
+
+def test_a_validation_that_is_not_finite_raises() -> None:
+    bowl = Bowl()
+    with pytest.raises(FailureError, match="validation loss is nan after step 4"):
+        train(bowl, bowl.loss, steps=20, every=4, validate=lambda: {"loss": float("nan")})
+
+
+def test_clipping_keeps_one_wild_gradient_from_stalling_adam() -> None:
+    ends = {}
+    for clip in (None, 1e-3):
+        bowl = Bowl()
+
+        def loss(step: int, progress: float, bowl: Bowl = bowl) -> dict[str, torch.Tensor]:
+            return {"loss": bowl.x.sum() * (1e6 if step == 5 else 1.0)}
+
+        train(bowl, loss, steps=60, learning_rate=0.1, clip=clip)
+        ends[clip] = bowl.x[0].item()
+    assert ends[None] > 2.0  # the second moment remembers the wild step, so that all later ones are tiny
+    assert ends[1e-3] == pytest.approx(3.0 - 0.1 * 60 / 2, abs=0.1)  # steps of the learning rate, half on average
+
+
+def test_the_same_training_gives_the_same_parameters() -> None:
+    ends = []
+    for _ in range(2):
+        bowl, generator = Bowl(), torch.Generator().manual_seed(3)
+
+        def loss(step: int, progress: float, bowl=bowl, generator=generator) -> dict[str, torch.Tensor]:
+            return {"loss": (bowl.x - torch.randn(2, generator=generator)).square().sum()}
+
+        train(bowl, loss, steps=40, learning_rate=0.05, clip=1.0)
+        ends.append(bowl.x.detach().clone())
+    assert torch.equal(*ends)
+
+
+def test_no_steps_leave_the_module_as_it_is() -> None:
+    bowl = Bowl()
+    history = train(bowl, bowl.loss, steps=0)
+    assert history.steps == 0 and history.records == () and bowl.x.tolist() == [3.0, -2.0]
