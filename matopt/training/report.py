@@ -16,3 +16,12 @@ class Report(Protocol):
 def silent(step: int, /, **scalars: float) -> bool:
     """A report that nobody hears."""
     return False
+
+
+def prefixed(report: Report, prefix: str) -> Report:
+    """The same report, with every figure's name behind ``prefix/``."""
+
+    def named(step: int, /, **scalars: float) -> bool:
+        return report(step, **{f"{prefix}/{name}": value for name, value in scalars.items()})
+
+    return named

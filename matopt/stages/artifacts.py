@@ -1,0 +1,105 @@
+"""What the stages made, kept under the key of what it was made from."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import matopt
+from matopt.errors import FailureError
+from matopt.registry import Component, content_key
+
+_NOT_SCIENCE = ("study", "report", "cli.py")
+
+
+@cache
+def code_version() -> str:
+    """A hash of matopt's own source, of all that can change a result."""
+    package = Path(matopt.__file__).parent
+    digest = hashlib.blake2b(digest_size=8)
+    for path in sorted(package.rglob("*.py")):
+        relative = path.relative_to(package)
+        if relative.parts[0] not in _NOT_SCIENCE:
+            digest.update(relative.as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def component_identity(component: Component, folder: Path) -> dict[str, Any]:
+    """All that a component's behaviour follows from: name, settings and, for a class in a user's file, the file's text."""
+    identity = component.as_dict()
+    if ".py:" in component.kind:
+        path = folder / component.kind.rpartition(":")[0]
+        identity["source"] = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+    return identity
+
+
+class ArtifactStore:
+    """Results on disk: one file a key, written whole or not at all, shared by all processes and studies.
+
+    Payloads are dictionaries of tensors and plain values, read back without running any code of theirs.
+
+    Args:
+        root: the folder; on a cluster it must be one that every node sees.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, key: str) -> Path:
+        """Where the payload of ``key`` is, or would be."""
+        return self.root / key[:2] / f"{key}.pt"
+
+    def __contains__(self, key: str) -> bool:
+        return self.path(key).is_file()
+
+    def load(self, key: str) -> dict[str, Any]:
+        """The payload of ``key``, on the CPU.
+
+        Raises:
+            FailureError: there is none, or its file is damaged.
+        """
+        path = self.path(key)
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except FileNotFoundError:
+            raise FailureError(
+                f"{path} is missing; if this node does not see {self.root}, set 'storage' to a shared folder"
+            ) from None
+        except Exception as error:
+            raise FailureError(
+                f"{path} is damaged ({type(error).__name__}); delete it and launch the study again"
+            ) from error
+
+    def save(self, key: str, payload: dict[str, Any]) -> None:
+        """Keep ``payload`` under ``key``.
+
+        Raises:
+            FailureError: the folder cannot be written to.
+        """
+        path = self.path(key)
+        partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torch.save(payload, partial)
+            os.replace(partial, path)
+        except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+            partial.unlink(missing_ok=True)
+            raise FailureError(f"cannot write {path}: {error}; free some space or set 'storage' elsewhere") from error
+
+    def get(self, key: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The payload of ``key``, made and kept where there was none."""
+        if key not in self:
+            self.save(key, make())
+        return self.load(key)
+
+
+def stage_key(stage: str, *inputs: Any) -> str:
+    """The key of a stage's result: its name, the code's version and all that it was given."""
+    return content_key(stage, code_version(), *inputs)

@@ -1,0 +1,77 @@
+"""The data stage: authentic microstructures, split and labelled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from matopt.data.base import Source, Window
+from matopt.microstructures import Microstructures
+from matopt.properties import PropertyTable
+from matopt.registry import content_key
+
+Label = Callable[[Microstructures], PropertyTable]
+"""Whatever labels microstructures: the simulators behind the label store, here or on a cluster."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Microstructures with their properties, row by row."""
+
+    microstructures: Microstructures
+    labels: PropertyTable
+
+    def __len__(self) -> int:
+        return len(self.microstructures)
+
+    def __getitem__(self, index: object) -> Labelled:
+        return Labelled(self.microstructures[index], self.labels[index])  # ty: ignore[invalid-argument-type]
+
+    def __add__(self, other: Labelled) -> Labelled:
+        return Labelled(
+            Microstructures.concatenate([self.microstructures, other.microstructures]),
+            PropertyTable.concatenate([self.labels, other.labels]),
+        )
+
+    @cached_property
+    def key(self) -> str:
+        """What this is, by content: images, voxel size, values."""
+        return content_key(
+            list(self.microstructures.hashes),
+            self.microstructures.voxel_size,
+            self.labels.names,
+            self.labels.values.tolist(),
+            self.labels.status.tolist(),
+        )
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The three splits of the authentic microstructures. The test split is for the evaluation alone."""
+
+    train: Labelled
+    validation: Labelled
+    test: Labelled
+
+
+def prepare(source: Source, window: Window, counts: Mapping[str, int], seed: int, label: Label) -> Dataset:
+    """Cut, split and label the authentic microstructures.
+
+    Args:
+        source: where they come from.
+        window: how they are cut.
+        counts: how many of "train", "validation" and "test".
+        seed: of the choice of windows.
+        label: computes or looks up their properties.
+
+    Raises:
+        InputError: the source cannot fill a split.
+    """
+    parts = source.split(window, counts, seed)
+    together = label(Microstructures.concatenate(list(parts.values())))
+    labelled, first = {}, 0
+    for name, part in parts.items():
+        labelled[name] = Labelled(part, together[first : first + len(part)])
+        first += len(part)
+    return Dataset(**labelled)

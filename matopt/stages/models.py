@@ -1,0 +1,138 @@
+"""Generators and predictors as artifacts: fitted once for what they are fitted from, loaded wherever they are used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+import torch
+
+from matopt.generators.base import GENERATORS, Generator
+from matopt.predictors.base import PREDICTORS, Predictor
+from matopt.registry import Component
+from matopt.stages.artifacts import ArtifactStore, component_identity, stage_key
+from matopt.stages.data import Labelled
+from matopt.traits.base import TRAITS, Trait
+from matopt.training.report import Report, prefixed, silent
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Where models are made: the same on a laptop and in an actor.
+
+    Attributes:
+        artifacts: where they are kept.
+        folder: what a class in a user's file (``path.py:Name``) is relative to: the study file's folder.
+        device: where they are trained and run.
+    """
+
+    artifacts: ArtifactStore
+    folder: Path
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class GeneratorTask:
+    """A generator to be fitted to the authentic microstructures."""
+
+    generator: Component
+    train: Labelled
+    validation: Labelled
+    seed: int
+
+
+@dataclass(frozen=True)
+class PredictorTask:
+    """A predictor to be fitted to labelled microstructures, authentic and artificial, and to traits by their weights."""
+
+    predictor: Component
+    traits: tuple[Component, ...]
+    train: Labelled
+    validation: Labelled
+    seed: int
+
+
+def fit_generator(task: GeneratorTask, workshop: Workshop, report: Report = silent) -> str:
+    """Fit the generator of ``task``, unless it was; returns its key."""
+    key = stage_key(
+        "generator",
+        component_identity(task.generator, workshop.folder),
+        task.train.key,
+        task.validation.key,
+        task.seed,
+    )
+
+    def fit() -> dict[str, object]:
+        generator = GENERATORS.build(task.generator, workshop.folder).to(workshop.device)
+        start = perf_counter()
+        generator.fit(
+            task.train.microstructures, task.validation.microstructures, prefixed(report, "generator"), task.seed
+        )
+        return _payload(task.generator, generator, perf_counter() - start)
+
+    workshop.artifacts.get(key, fit)
+    return key
+
+
+def load_generator(key: str, workshop: Workshop) -> Generator:
+    """The fitted generator of ``key``, on the workshop's device."""
+    payload = workshop.artifacts.load(key)
+    generator = GENERATORS.build(_component(payload), workshop.folder)
+    generator.load_state_dict(payload["state"])
+    return generator.to(workshop.device)
+
+
+def fit_predictor(task: PredictorTask, workshop: Workshop, report: Report = silent) -> str:
+    """Fit the predictor of ``task``, unless it was; returns its key."""
+    key = stage_key(
+        "predictor",
+        component_identity(task.predictor, workshop.folder),
+        [component_identity(t, workshop.folder) for t in task.traits],
+        task.train.key,
+        task.validation.key,
+        task.seed,
+    )
+
+    def fit() -> dict[str, object]:
+        predictor = PREDICTORS.build(task.predictor, workshop.folder).to(workshop.device)
+        start = perf_counter()
+        predictor.fit(
+            task.train.microstructures,
+            task.train.labels,
+            (task.validation.microstructures, task.validation.labels),
+            build_traits(task.traits, workshop.folder),
+            prefixed(report, "predictor"),
+            task.seed,
+        )
+        return _payload(task.predictor, predictor, perf_counter() - start)
+
+    workshop.artifacts.get(key, fit)
+    return key
+
+
+def load_predictor(key: str, workshop: Workshop) -> Predictor:
+    """The fitted predictor of ``key``, on the workshop's device."""
+    payload = workshop.artifacts.load(key)
+    predictor = PREDICTORS.build(_component(payload), workshop.folder)
+    predictor.load_state_dict(payload["state"])
+    return predictor.to(workshop.device)
+
+
+def build_traits(traits: tuple[Component, ...], folder: Path) -> list[Trait]:
+    """The traits that these components describe."""
+    return [TRAITS.build(trait, folder) for trait in traits]
+
+
+def _payload(component: Component, model: Generator | Predictor, seconds: float) -> dict[str, object]:
+    return {
+        "kind": component.kind,
+        "settings": dict(component.settings),
+        "state": model.state_dict(),
+        "seconds": seconds,
+        "torch": torch.__version__,
+    }
+
+
+def _component(payload: dict[str, object]) -> Component:
+    return Component(str(payload["kind"]), dict(payload["settings"]))  # ty: ignore[no-matching-overload]

@@ -1,0 +1,81 @@
+"""One trial of the search: a generator, its artificial microstructures, a predictor trained with them, and their scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from matopt.physics.base import Physics
+from matopt.registry import Component
+from matopt.stages.data import Dataset, Label, Labelled
+from matopt.stages.models import (
+    GeneratorTask,
+    PredictorTask,
+    Workshop,
+    fit_generator,
+    fit_predictor,
+    load_generator,
+    load_predictor,
+)
+from matopt.stages.scores import predictor_scores, sample_scores
+from matopt.training.report import Report, silent
+
+
+@dataclass(frozen=True)
+class TrialSettings:
+    """A point of the search.
+
+    Attributes:
+        generator, predictor, traits: what is fitted, with their settings.
+        augmentation: how many artificial microstructures join the training set.
+        seed: of everything in the trial.
+    """
+
+    generator: Component
+    predictor: Component
+    traits: tuple[Component, ...]
+    augmentation: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """What a trial found: its metrics on the validation set, and the keys of its models."""
+
+    metrics: dict[str, float]
+    generator_key: str
+    predictor_key: str
+
+
+def run_trial(
+    settings: TrialSettings,
+    dataset: Dataset,
+    physics: Physics,
+    label: Label,
+    workshop: Workshop,
+    report: Report = silent,
+) -> TrialResult:
+    """Fit the generator, label what it draws, fit the predictor with it, and score both on the validation set.
+
+    Args:
+        settings: the point of the search.
+        dataset: the authentic microstructures; the test split is left alone.
+        physics: the simulators, for the traits' reference.
+        label: computes or looks up properties of the artificial microstructures.
+        workshop: where models are made.
+        report: hears of both trainings.
+    """
+    generator_task = GeneratorTask(settings.generator, dataset.train, dataset.validation, settings.seed)
+    generator_key = fit_generator(generator_task, workshop, report)
+    generator = load_generator(generator_key, workshop)
+    train = dataset.train
+    if settings.augmentation:
+        artificial = generator.draw(settings.augmentation, settings.seed)
+        train = train + Labelled(artificial, label(artificial))
+    predictor_task = PredictorTask(settings.predictor, settings.traits, train, dataset.validation, settings.seed)
+    predictor_key = fit_predictor(predictor_task, workshop, report)
+    predictor = load_predictor(predictor_key, workshop)
+    metrics = {
+        **predictor_scores(predictor, dataset.validation, physics, settings.traits, workshop),
+        **sample_scores(generator, dataset.train, dataset.validation, settings.seed),
+    }
+    return TrialResult(metrics, generator_key, predictor_key)

@@ -1,0 +1,57 @@
+"""Who does the work of a stage: this process, or the actors of a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from matopt.microstructures import Microstructures
+from matopt.properties import PropertyTable
+from matopt.stages.ascent import AscentTask, ascend
+from matopt.stages.data import Label
+from matopt.stages.models import GeneratorTask, PredictorTask, Workshop, fit_generator, fit_predictor
+
+
+class Workers(Protocol):
+    """Does the heavy work that the stages ask for, in the order asked, as parallel as it can."""
+
+    def label(self, microstructures: Microstructures) -> PropertyTable:
+        """The properties of microstructures, from the label store or the simulators."""
+        ...
+
+    def fit_generators(self, tasks: Sequence[GeneratorTask]) -> list[str]:
+        """The keys of the fitted generators."""
+        ...
+
+    def fit_predictors(self, tasks: Sequence[PredictorTask]) -> list[str]:
+        """The keys of the fitted predictors."""
+        ...
+
+    def ascend(self, task: AscentTask) -> dict[str, Any]:
+        """The trajectories of a batch of designs."""
+        ...
+
+
+class LocalWorkers:
+    """This process, one task after the other.
+
+    Args:
+        label: computes or looks up properties.
+        workshop: where models are made.
+    """
+
+    def __init__(self, label: Label, workshop: Workshop) -> None:
+        self.label = label
+        self._workshop = workshop
+
+    def fit_generators(self, tasks: Sequence[GeneratorTask]) -> list[str]:
+        """The keys of the fitted generators."""
+        return [fit_generator(task, self._workshop) for task in tasks]
+
+    def fit_predictors(self, tasks: Sequence[PredictorTask]) -> list[str]:
+        """The keys of the fitted predictors."""
+        return [fit_predictor(task, self._workshop) for task in tasks]
+
+    def ascend(self, task: AscentTask) -> dict[str, Any]:
+        """The trajectories of a batch of designs."""
+        return ascend(task, self._workshop)
