@@ -1,0 +1,33 @@
+"""Which phase is measured, and how much of it there is."""
+
+from __future__ import annotations
+
+import torch
+
+PORE = 0
+GRAIN = 1
+
+
+def indicator(density: torch.Tensor, phase: int) -> torch.Tensor:
+    """How far each voxel belongs to ``phase``, in [0, 1].
+
+    Args:
+        density: ``(N, 1, *S)`` solid fractions, S of 2 or 3 axes.
+        phase: 0 (pore) or 1 (grain).
+
+    Returns:
+        ``(N, *S)``: the density for grain, one minus the density for pore.
+
+    Raises:
+        ValueError: another shape or phase.
+    """
+    if density.ndim not in (4, 5) or density.shape[1] != 1:
+        raise ValueError(f"density must have shape (N, 1, *S), S of 2 or 3 axes; got {tuple(density.shape)}")
+    if phase not in (PORE, GRAIN):
+        raise ValueError(f"phase must be 0 (pore) or 1 (grain); got {phase}")
+    return density[:, 0] if phase == GRAIN else 1 - density[:, 0]
+
+
+def volume_fraction(density: torch.Tensor, phase: int = PORE) -> torch.Tensor:
+    """``(N,)`` fractions of space that ``phase`` takes up in densities ``(N, 1, *S)``; for pores the porosity."""
+    return indicator(density, phase).flatten(1).mean(1)
