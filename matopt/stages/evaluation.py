@@ -1,0 +1,147 @@
+"""The evaluation stage: what augmentation is worth, on the test set, which nothing before has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from matopt.microstructures import Microstructures
+from matopt.physics.base import Physics
+from matopt.predictors.scores import r2
+from matopt.registry import Component
+from matopt.stages.artifacts import component_identity, stage_key
+from matopt.stages.data import Dataset, Labelled
+from matopt.stages.models import GeneratorTask, PredictorTask, Workshop, load_generator, load_predictor
+from matopt.stages.scores import predictor_audit, sample_scores
+from matopt.stages.workers import Workers
+
+AUTHENTIC = "authentic"
+"""The name of the baseline without augmentation."""
+
+SHEET = 24
+"""How many microstructures of each kind are kept for the contact sheets."""
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """What is compared.
+
+    Attributes:
+        generators: by name, with their settings.
+        predictor, traits: of every fit of the comparison.
+        sizes: how many artificial microstructures are added.
+        draws: independent random draws of each size.
+        predictor_key: the best trial's predictor, whose predictions and traits are examined on the test set.
+        seed: of the generators; the draws follow from it.
+    """
+
+    generators: Mapping[str, Component]
+    predictor: Component
+    traits: tuple[Component, ...]
+    sizes: tuple[int, ...]
+    draws: int
+    predictor_key: str
+    seed: int
+
+
+def evaluation_key(settings: EvaluationSettings, dataset: Dataset, physics: Physics, workshop: Workshop) -> str:
+    """The key of the evaluation's result."""
+    return stage_key(
+        "evaluation",
+        {name: component_identity(g, workshop.folder) for name, g in settings.generators.items()},
+        component_identity(settings.predictor, workshop.folder),
+        [component_identity(t, workshop.folder) for t in settings.traits],
+        list(settings.sizes),
+        settings.draws,
+        settings.predictor_key,
+        settings.seed,
+        [part.key for part in (dataset.train, dataset.validation, dataset.test)],
+        [simulator.settings() for simulator in physics.simulators],
+    )
+
+
+def evaluate(
+    settings: EvaluationSettings, dataset: Dataset, physics: Physics, workers: Workers, workshop: Workshop
+) -> dict[str, Any]:
+    """Compare generators by their samples and by what their samples are worth to a predictor.
+
+    For each generator a pool of as many artificial microstructures as the largest size is drawn and labelled. For each
+    size and draw, that many are taken from the pool at random, and a predictor is fitted to them and the authentic
+    training set. The baseline is fitted to the authentic set alone, from as many initialisations as there are draws
+    (seed report, section 3.2 and figure 4).
+
+    Returns:
+        Tensors and plain values: ``properties`` (names); ``authentic`` and ``generators`` (by name), each with
+        ``sheet`` (K, *S), ``porosity`` (N,), ``values`` (N, P), ``usable`` (N, P), and the generators' ``key`` and
+        ``scores``; ``curve``, rows of generator, size, draw and R2 by property; ``parity`` and ``audit`` of the best
+        trial's predictor.
+    """
+    names = list(settings.generators)
+    keys = workers.fit_generators(
+        [GeneratorTask(settings.generators[n], dataset.train, dataset.validation, settings.seed) for n in names]
+    )
+    pools: dict[str, Labelled] = {}
+    generators: dict[str, dict[str, Any]] = {}
+    for name, key in zip(names, keys, strict=True):
+        generator = load_generator(key, workshop)
+        raw = generator.sample(max(settings.sizes), settings.seed)
+        artificial = Microstructures.from_density(raw, generator.voxel_size)
+        pools[name] = Labelled(artificial, workers.label(artificial))
+        generators[name] = {
+            "key": key,
+            "sheet": raw[:SHEET, 0].cpu().half(),
+            "scores": sample_scores(generator, dataset.train, dataset.test, settings.seed),
+            **_statistics(pools[name]),
+        }
+
+    rows, tasks = _curve_tasks(settings, dataset, pools)
+    for row, key in zip(rows, workers.fit_predictors(tasks), strict=True):
+        predictor = load_predictor(key, workshop)
+        row["r2"] = r2(predictor, dataset.test.microstructures, dataset.test.labels)
+
+    best = load_predictor(settings.predictor_key, workshop)
+    with torch.no_grad():
+        predicted = best.predict(dataset.test.microstructures.density(workshop.device)).cpu()
+    return {
+        "properties": dataset.test.labels.names,
+        AUTHENTIC: {
+            "sheet": torch.from_numpy(dataset.test.microstructures.phases[:SHEET].copy()),
+            **_statistics(dataset.test),
+        },
+        "generators": generators,
+        "curve": rows,
+        "parity": {"predicted": predicted},
+        "audit": [asdict(row) for row in predictor_audit(best, dataset.test, physics, settings.traits, workshop)],
+    }
+
+
+def _curve_tasks(
+    settings: EvaluationSettings, dataset: Dataset, pools: Mapping[str, Labelled]
+) -> tuple[list[dict[str, Any]], list[PredictorTask]]:
+    rows: list[dict[str, Any]] = []
+    tasks: list[PredictorTask] = []
+
+    def add(name: str, size: int, draw: int, train: Labelled) -> None:
+        rows.append({"generator": name, "size": size, "draw": draw})
+        tasks.append(PredictorTask(settings.predictor, settings.traits, train, dataset.validation, settings.seed + draw))
+
+    for draw in range(settings.draws):
+        add(AUTHENTIC, 0, draw, dataset.train)
+        for name, pool in pools.items():
+            for size in settings.sizes:
+                # The same rows of each pool, so that generators differ in what they drew and in nothing else.
+                chosen = np.random.default_rng([settings.seed, size, draw]).permutation(len(pool))[:size]
+                add(name, size, draw, dataset.train + pool[chosen])
+    return rows, tasks
+
+
+def _statistics(labelled: Labelled) -> dict[str, torch.Tensor]:
+    return {
+        "porosity": torch.from_numpy(labelled.microstructures.porosity),
+        "values": torch.from_numpy(labelled.labels.values.copy()),
+        "usable": torch.from_numpy(labelled.labels.is_usable),
+    }
