@@ -1,0 +1,204 @@
+"""The ledger: every trial of a search, on disk, through crashes and extensions.
+
+It is an Optuna study in a journal file. The driver is its only writer; anyone may read it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from matopt.errors import FailureError
+
+State = Literal["complete", "failed", "running", "waiting"]
+_STATES: dict[TrialState, State] = {
+    TrialState.COMPLETE: "complete",
+    TrialState.FAIL: "failed",
+    TrialState.RUNNING: "running",
+    TrialState.WAITING: "waiting",
+}
+_REPEATS = "repeats"
+_OUTCOME = "outcome"
+_ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a trial found.
+
+    Attributes:
+        metrics: its scores on the validation set.
+        generator_key, predictor_key: its models in the artifact store.
+        seconds: how long it took.
+        waiting: how much of that it waited for simulators that others kept busy.
+    """
+
+    metrics: dict[str, float]
+    generator_key: str
+    predictor_key: str
+    seconds: float
+    waiting: float
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """What the ledger knows of one trial.
+
+    Attributes:
+        number: counts from 0.
+        state: "complete", "failed", "running", or "waiting" to be run again.
+        params: the point of the search space.
+        outcome: of a complete trial.
+        error: one line that says why a trial failed.
+    """
+
+    number: int
+    state: State
+    params: dict[str, Any] = field(default_factory=dict)
+    outcome: Outcome | None = None
+    error: str = ""
+
+
+class Ledger:
+    """The trials of one search, for the process that runs it.
+
+    Args:
+        journal: the journal file, of all searches of a study.
+        key: the search's name; another space, dataset or code has another key, and starts anew.
+        objectives: metric -> "maximize" or "minimize".
+
+    Raises:
+        FailureError: the journal cannot be read.
+    """
+
+    def __init__(self, journal: Path, key: str, objectives: Mapping[str, str]) -> None:
+        _repair(journal)
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.objectives = dict(objectives)
+        self.key = key
+        self.storage = _storage(journal)
+        self._study = optuna.create_study(
+            storage=self.storage, study_name=key, directions=list(objectives.values()), load_if_exists=True
+        )
+
+    def recover(self) -> int:
+        """Queue again, with their points, the trials that a killed launch left running and those that failed.
+
+        To be called before a search starts, when no trial can be running. Returns how many were queued.
+        """
+        trials = self._study.get_trials(deepcopy=False)
+        repeated = _repeated(trials)
+        queued = 0
+        for trial in trials:
+            if trial.state in (TrialState.RUNNING, TrialState.FAIL) and trial.number not in repeated:
+                self._study.enqueue_trial(dict(trial.params), user_attrs={_REPEATS: trial.number})
+                queued += 1
+            if trial.state is TrialState.RUNNING:  # after the queueing: a crash in between loses no point
+                self.fail(trial.number, "the launch that ran it was stopped")
+        return queued
+
+    def records(self) -> list[TrialRecord]:
+        """The trials in order; of one that was run again, the last run."""
+        return _records(self._study.get_trials(deepcopy=False))
+
+    def missing(self, total: int) -> int:
+        """How many trials are to be run for ``total`` of them to be complete."""
+        return max(0, total - sum(record.state == "complete" for record in self.records()))
+
+    @property
+    def begun(self) -> int:
+        """How many trials were ever begun, repetitions included."""
+        return len(self._study.get_trials(deepcopy=False))
+
+    def complete(self, number: int, outcome: Outcome) -> None:
+        """Enter what a trial found.
+
+        Raises:
+            FailureError: an objective is missing, or not finite.
+        """
+        values = [outcome.metrics.get(name, math.nan) for name in self.objectives]
+        for name, value in zip(self.objectives, values, strict=True):
+            if not math.isfinite(value):
+                raise FailureError(f"trial {number}: objective {name!r} is {value}, not a finite number")
+        self.storage.set_trial_user_attr(self._id(number), _OUTCOME, asdict(outcome))
+        self._study.tell(number, values)
+
+    def fail(self, number: int, error: str) -> None:
+        """Enter why a trial failed."""
+        self.storage.set_trial_user_attr(self._id(number), _ERROR, " ".join(error.split()))
+        self._study.tell(number, state=TrialState.FAIL)
+
+    def best(self) -> TrialRecord | None:
+        """The complete trial with the best first objective; None where none is complete."""
+        return best(self.records(), self.objectives)
+
+    def _id(self, number: int) -> int:
+        study_id = self.storage.get_study_id_from_name(self.key)
+        return self.storage.get_trial_id_from_study_id_trial_number(study_id, number)
+
+
+def read_records(journal: Path, key: str) -> list[TrialRecord]:
+    """The trials of a search, from beside the process that runs it; none where it has not begun."""
+    if not journal.is_file():
+        return []
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        study = optuna.load_study(storage=_storage(journal), study_name=key)
+    except KeyError:
+        return []
+    return _records(study.get_trials(deepcopy=False))
+
+
+def best(records: Sequence[TrialRecord], objectives: Mapping[str, str]) -> TrialRecord | None:
+    """The complete trial with the best first objective; None where none is complete."""
+    name, direction = next(iter(objectives.items()))
+    sign = 1 if direction == "maximize" else -1
+    scored = [(sign * r.outcome.metrics[name], -r.number, r) for r in records if r.outcome is not None]
+    return max(scored)[2] if scored else None
+
+
+def _records(trials: Sequence[FrozenTrial]) -> list[TrialRecord]:
+    repeated = _repeated(trials)
+    return [_record(trial) for trial in trials if trial.number not in repeated]
+
+
+def _record(trial: FrozenTrial) -> TrialRecord:
+    outcome = trial.user_attrs.get(_OUTCOME) if trial.state is TrialState.COMPLETE else None
+    params = trial.params or trial.system_attrs.get("fixed_params", {})
+    return TrialRecord(
+        trial.number,
+        _STATES[trial.state],
+        dict(params),
+        None if outcome is None else Outcome(**outcome),
+        trial.user_attrs.get(_ERROR, ""),
+    )
+
+
+def _repeated(trials: Sequence[FrozenTrial]) -> set[int]:
+    return {trial.user_attrs[_REPEATS] for trial in trials if _REPEATS in trial.user_attrs}
+
+
+def _storage(journal: Path) -> JournalStorage:
+    try:
+        return JournalStorage(JournalFileBackend(str(journal)))
+    except (OSError, ValueError) as error:
+        raise FailureError(f"{journal} cannot be read ({error}); move it away to start the search anew") from error
+
+
+def _repair(journal: Path) -> None:
+    """Undo what a killed writer left: its lock, and a last line that it did not finish, which would spoil the next."""
+    journal.with_name(journal.name + ".lock").unlink(missing_ok=True)
+    if not journal.is_file():
+        return
+    with journal.open("rb+") as file:
+        content = file.read()
+        if content and not content.endswith(b"\n"):
+            file.truncate(content.rfind(b"\n") + 1)
