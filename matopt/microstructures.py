@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -54,13 +55,13 @@ class Microstructures:
     @property
     def porosity(self) -> np.ndarray:
         """``(N,)`` pore fractions."""
-        return 1.0 - self.phases.reshape(len(self), -1).mean(1)
+        return 1.0 - self.phases.mean(axis=tuple(range(1, self.phases.ndim)))
 
     @cached_property
     def hashes(self) -> tuple[str, ...]:
         """A content hash a sample (32 hexadecimal digits): of its shape and phases, not of its voxel size."""
         head = repr(self.shape).encode()
-        packed = np.packbits(self.phases.reshape(len(self), -1), axis=1)
+        packed = np.packbits(self.phases.reshape(len(self), math.prod(self.shape)), axis=1)
         return tuple(hashlib.blake2b(head + row.tobytes(), digest_size=16).hexdigest() for row in packed)
 
     def density(self, device: torch.device | str = "cpu") -> torch.Tensor:
