@@ -16,7 +16,7 @@ def chord_lengths(density: torch.Tensor, longest: int, phase: int = PORE, period
 
     Args:
         density: ``(N, 1, *S)`` binary densities, zeros and ones.
-        longest: the longest chord that is counted, in voxels; at most the shortest edge less 2 (the voxels at the ends).
+        longest: the longest chord that is counted, in voxels; at most the shortest edge less 2, for the ends.
         phase: 0 (pore) or 1 (grain).
         periodic: the microstructure repeats.
 

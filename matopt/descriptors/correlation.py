@@ -32,10 +32,10 @@ def two_point_correlation(
     Berryman, J. Appl. Phys. 57, 2374 (1985).
     """
     inside = indicator(density, phase)
-    shape = inside.shape[1:]
+    shape = tuple(inside.shape[1:])
     longest = min(shape) // 2 if periodic else min(shape) - 1
     if not 0 <= radius <= longest:
-        raise ValueError(f"radius must lie between 0 and {longest} for images of {tuple(shape)}; got {radius}")
+        raise ValueError(f"radius must lie between 0 and {longest} for images of {shape}; got {radius}")
     axes = tuple(range(1, inside.ndim))
     padded = shape if periodic else tuple(s + radius for s in shape)  # room for no pair to wrap around
     spectrum = torch.fft.rfftn(inside, s=padded, dim=axes)
@@ -57,14 +57,17 @@ def radial_correlation(
     pairs.
 
     Args:
-        density, radius, phase, periodic: as for :func:`two_point_correlation`.
+        density: ``(N, 1, *S)`` solid fractions.
+        radius: voxels, as for :func:`two_point_correlation`.
+        phase: 0 (pore) or 1 (grain).
+        periodic: the microstructure repeats.
 
     Returns:
         ``(radius + 1,)`` mean lengths of the vectors put together, in voxels, and ``(N, radius + 1)`` values of S2
         there. The lengths are near 0, 1, 2, ... and not equal to them: the diagonal counts with the axes at 1.
     """
     correlation = two_point_correlation(density, radius, phase, periodic)
-    shape = density.shape[2:]
+    shape = tuple(density.shape[2:])
     pairs = _pairs(shape, radius, periodic, correlation).expand(correlation.shape[1:]).flatten()
     steps = torch.arange(-radius, radius + 1, device=density.device, dtype=correlation.dtype)
     grids = torch.meshgrid(*[steps] * len(shape), indexing="ij")
@@ -79,7 +82,7 @@ def radial_correlation(
     return lengths, sums / total
 
 
-def _pairs(shape: torch.Size, radius: int, periodic: bool, like: torch.Tensor) -> torch.Tensor:
+def _pairs(shape: tuple[int, ...], radius: int, periodic: bool, like: torch.Tensor) -> torch.Tensor:
     """How many pairs of voxels each vector has, broadcastable to the shape of the vectors."""
     steps = torch.arange(-radius, radius + 1, device=like.device, dtype=like.dtype).abs()
     pairs = like.new_ones(())
