@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import uuid
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 import torch
 
 import matopt
+from matopt.data.replacing import replacing
 from matopt.errors import FailureError
 from matopt.registry import Component, content_key
 
@@ -32,7 +31,7 @@ def code_version() -> str:
 
 
 def component_identity(component: Component, folder: Path) -> dict[str, Any]:
-    """All that a component's behaviour follows from: name, settings and, for a class in a user's file, the file's text."""
+    """All that a component's behaviour follows from: name, settings and, of a class in a user's file, that file."""
     identity = component.as_dict()
     if ".py:" in component.kind:
         path = folder / component.kind.rpartition(":")[0]
@@ -83,15 +82,11 @@ class ArtifactStore:
         Raises:
             FailureError: the folder cannot be written to.
         """
-        path = self.path(key)
-        partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            torch.save(payload, partial)
-            os.replace(partial, path)
-        except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
-            partial.unlink(missing_ok=True)
-            raise FailureError(f"cannot write {path}: {error}; free some space or set 'storage' elsewhere") from error
+        with replacing(self.path(key)) as partial:
+            try:
+                torch.save(payload, partial)
+            except RuntimeError as error:  # what torch makes of a full disk
+                raise OSError(str(error)) from error
 
     def get(self, key: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """The payload of ``key``, made and kept where there was none."""

@@ -127,7 +127,9 @@ def _curve_tasks(
 
     def add(name: str, size: int, draw: int, train: Labelled) -> None:
         rows.append({"generator": name, "size": size, "draw": draw})
-        tasks.append(PredictorTask(settings.predictor, settings.traits, train, dataset.validation, settings.seed + draw))
+        tasks.append(
+            PredictorTask(settings.predictor, settings.traits, train, dataset.validation, settings.seed + draw)
+        )
 
     for draw in range(settings.draws):
         add(AUTHENTIC, 0, draw, dataset.train)

@@ -13,8 +13,8 @@ from matopt.predictors.base import PREDICTORS, Predictor
 from matopt.registry import Component
 from matopt.stages.artifacts import ArtifactStore, component_identity, stage_key
 from matopt.stages.data import Labelled
+from matopt.training.report import Report, prefixed, silent, stopping
 from matopt.traits.base import TRAITS, Trait
-from matopt.training.report import Report, prefixed, silent
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class GeneratorTask:
 
 @dataclass(frozen=True)
 class PredictorTask:
-    """A predictor to be fitted to labelled microstructures, authentic and artificial, and to traits by their weights."""
+    """A predictor to be fitted to labelled microstructures, and to traits by their weights."""
 
     predictor: Component
     traits: tuple[Component, ...]
@@ -54,7 +54,11 @@ class PredictorTask:
 
 
 def fit_generator(task: GeneratorTask, workshop: Workshop, report: Report = silent) -> str:
-    """Fit the generator of ``task``, unless it was; returns its key."""
+    """Fit the generator of ``task``, unless it was; returns its key.
+
+    Raises:
+        Stopped: the report asked for it; nothing is kept.
+    """
     key = stage_key(
         "generator",
         component_identity(task.generator, workshop.folder),
@@ -67,7 +71,10 @@ def fit_generator(task: GeneratorTask, workshop: Workshop, report: Report = sile
         generator = GENERATORS.build(task.generator, workshop.folder).to(workshop.device)
         start = perf_counter()
         generator.fit(
-            task.train.microstructures, task.validation.microstructures, prefixed(report, "generator"), task.seed
+            task.train.microstructures,
+            task.validation.microstructures,
+            stopping(prefixed(report, "generator")),
+            task.seed,
         )
         return _payload(task.generator, generator, perf_counter() - start)
 
@@ -84,7 +91,11 @@ def load_generator(key: str, workshop: Workshop) -> Generator:
 
 
 def fit_predictor(task: PredictorTask, workshop: Workshop, report: Report = silent) -> str:
-    """Fit the predictor of ``task``, unless it was; returns its key."""
+    """Fit the predictor of ``task``, unless it was; returns its key.
+
+    Raises:
+        Stopped: the report asked for it; nothing is kept.
+    """
     key = stage_key(
         "predictor",
         component_identity(task.predictor, workshop.folder),
@@ -102,7 +113,7 @@ def fit_predictor(task: PredictorTask, workshop: Workshop, report: Report = sile
             task.train.labels,
             (task.validation.microstructures, task.validation.labels),
             build_traits(task.traits, workshop.folder),
-            prefixed(report, "predictor"),
+            stopping(prefixed(report, "predictor")),
             task.seed,
         )
         return _payload(task.predictor, predictor, perf_counter() - start)

@@ -1,4 +1,4 @@
-"""One trial of the search: a generator, its artificial microstructures, a predictor trained with them, and their scores."""
+"""One trial of the search: a generator, a predictor trained with what it draws, and the scores of both."""
 
 from __future__ import annotations
 

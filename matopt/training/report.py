@@ -25,3 +25,18 @@ def prefixed(report: Report, prefix: str) -> Report:
         return report(step, **{f"{prefix}/{name}": value for name, value in scalars.items()})
 
     return named
+
+
+class Stopped(Exception):
+    """A report asked a training to stop."""
+
+
+def stopping(report: Report) -> Report:
+    """The same report, but what would ask to stop raises :class:`Stopped`: for a training that is kept whole or not."""
+
+    def all_or_nothing(step: int, /, **scalars: float) -> bool:
+        if report(step, **scalars):
+            raise Stopped(f"stopped at step {step}")
+        return False
+
+    return all_or_nothing
