@@ -1,0 +1,71 @@
+"""Batches that are cut to fit the machine, and joined again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from matopt.physics.base import Solution
+from matopt.properties import NON_PERCOLATING, NOT_CONVERGED, OK
+
+CACHE_BYTES = 2**22
+"""Working set at which solvers on a CPU are quickest: they are bound by memory traffic once it leaves the cache."""
+
+
+def check_density(density: torch.Tensor) -> None:
+    """Refuse anything but ``(N, 1, *S)`` floating solid fractions.
+
+    Raises:
+        ValueError: another shape or dtype, or a value that is not in [0, 1].
+    """
+    if density.ndim not in (4, 5) or density.shape[1] != 1 or 0 in density.shape[2:]:
+        raise ValueError(f"density must have shape (N, 1, *S), S of 2 or 3 axes; got {tuple(density.shape)}")
+    if density.dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"density must be float32 or float64; got {density.dtype}")
+    # A comparison with NaN is False, so that NaN is refused too.
+    if not bool(((density >= 0) & (density <= 1)).all()):
+        raise ValueError("density must be finite and in [0, 1]")
+
+
+def solve_in_chunks(
+    density: torch.Tensor, vectors: int, solve: Callable[[torch.Tensor], Solution], tensor_shape: tuple[int, ...]
+) -> Solution:
+    """Solve a batch a few samples at a time, as many as fit.
+
+    Args:
+        density: ``(N, 1, *S)``, checked.
+        vectors: how many numbers a voxel ``solve`` holds.
+        solve: takes ``(n, 1, *S)``.
+        tensor_shape: of one sample's tensor, for an empty batch.
+    """
+    sample = density[0].numel() * density.element_size() * vectors if len(density) else 1
+    if density.is_cuda:
+        budget = torch.cuda.mem_get_info(density.device)[0] // 2
+    else:
+        budget = CACHE_BYTES
+    parts = [solve(chunk) for chunk in density.split(max(1, budget // sample))] if len(density) else []
+    if not parts:
+        values = density.new_zeros(0)
+        return Solution(
+            values, density.new_zeros(0, *tensor_shape), np.zeros(0, "<U15"), np.zeros(0), np.zeros(0, np.int64)
+        )
+    return Solution(
+        torch.cat([p.values for p in parts]),
+        torch.cat([p.tensor for p in parts]),
+        np.concatenate([p.status for p in parts]),
+        np.concatenate([p.residual for p in parts]),
+        np.concatenate([p.iterations for p in parts]),
+    )
+
+
+def statuses(carries: np.ndarray, residual: np.ndarray, tolerance: float) -> np.ndarray:
+    """``(N,)`` what is to be said of each sample.
+
+    Args:
+        carries: ``(N,)`` bool, something carries along axis x.
+        residual: ``(N,)`` the largest over load cases.
+        tolerance: that the residual had to reach.
+    """
+    return np.where(~carries, NON_PERCOLATING, np.where(residual <= tolerance, OK, NOT_CONVERGED)).astype("<U15")

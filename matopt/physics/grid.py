@@ -1,0 +1,67 @@
+"""Operators on the cells of a regular grid, in any number of dimensions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+
+
+def ends(x: torch.Tensor, axis: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Views of ``x`` without its last and without its first layer along ``axis``: the two sides of inner faces."""
+    n = x.shape[axis]
+    return x.narrow(axis, 0, n - 1), x.narrow(axis, 1, n - 1)
+
+
+def sides(x: torch.Tensor, axis: int, periodic: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """The values behind and ahead of each face across ``axis``; the last face of a periodic grid is the seam."""
+    return (x, x.roll(-1, axis)) if periodic else ends(x, axis)
+
+
+@dataclass(frozen=True, eq=False)
+class DivergenceForm:
+    """B operators ``-div(c grad x) + d x`` on cells, in voxel units: symmetric, positive semidefinite.
+
+    Attributes:
+        faces: one tensor an axis, the coefficients c on faces, ``(B, *S)`` with the seam's faces where periodic, else
+            one layer less along the axis. Without them an outer face lets nothing through.
+        extra: ``(B, *S)``, d.
+        periodic: whether the grid is.
+    """
+
+    faces: tuple[torch.Tensor, ...]
+    extra: torch.Tensor
+    periodic: bool
+
+    @cached_property
+    def diagonal(self) -> torch.Tensor:
+        """``(B, *S)`` diagonal of the operators."""
+        total = self.extra.clone()
+        for axis, c in enumerate(self.faces, start=1):
+            if self.periodic:
+                total += c + c.roll(1, axis)
+            else:
+                behind, ahead = ends(total, axis)
+                behind += c
+                ahead += c
+        return total
+
+    def apply(self, x: torch.Tensor) -> torch.Tensor:
+        """The operators times ``x``, ``(B, *S)``."""
+        out = self.diagonal * x
+        for axis, c in enumerate(self.faces, start=1):
+            behind, ahead = ends(x, axis)
+            out_behind, out_ahead = ends(out, axis)
+            inner = c.narrow(axis, 0, x.shape[axis] - 1)
+            out_behind.addcmul_(inner, ahead, value=-1)
+            out_ahead.addcmul_(inner, behind, value=-1)
+            if self.periodic:
+                seam = c.narrow(axis, -1, 1)
+                out.narrow(axis, -1, 1).addcmul_(seam, x.narrow(axis, 0, 1), value=-1)
+                out.narrow(axis, 0, 1).addcmul_(seam, x.narrow(axis, -1, 1), value=-1)
+        return out
+
+    def select(self, rows: torch.Tensor) -> DivergenceForm:
+        """The operators of these rows."""
+        return DivergenceForm(tuple(c[rows] for c in self.faces), self.extra[rows], self.periodic)

@@ -1,0 +1,124 @@
+"""Preconditioned conjugate gradients on a batch of systems."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from matopt.errors import InputError
+
+SMALLEST_TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-13}
+"""Rounding hides smaller relative residuals."""
+
+
+class Systems(Protocol):
+    """B symmetric positive semidefinite systems, one a row of ``(B, ...)`` tensors."""
+
+    def apply(self, x: torch.Tensor) -> torch.Tensor:
+        """The operators times ``x``."""
+        ...
+
+    def precondition(self, residual: torch.Tensor) -> torch.Tensor:
+        """Approximate inverses times ``residual``; symmetric positive semidefinite."""
+        ...
+
+    def select(self, rows: torch.Tensor) -> Systems:
+        """The systems of these rows (indices)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """What the iterations reached.
+
+    Attributes:
+        x: ``(B, ...)``.
+        residual: ``(B,)`` float64, ``|r| / |b|``; 0 where b is 0.
+        iterations: ``(B,)`` int64.
+    """
+
+    x: torch.Tensor
+    residual: torch.Tensor
+    iterations: torch.Tensor
+
+
+def conjugate_gradients(
+    systems: Systems, rhs: torch.Tensor, tolerance: float, max_iterations: int, scale: float = 1.0
+) -> Solved:
+    """Solve ``A x = b`` from ``x = 0`` until ``|r| <= tolerance |b|``, each row by itself.
+
+    Rows that are done leave the batch. Dot products are accumulated in float64. A singular system is solved where its
+    right-hand side is in the range.
+
+    Args:
+        systems: the operators and their preconditioners.
+        rhs: ``(B, ...)``.
+        tolerance: of the relative residual.
+        max_iterations: a row that is not done by then keeps its last iterate and residual.
+        scale: of the terms that the right-hand side is a sum of; where its root mean square is nothing but their
+            rounding, as in homogeneous samples, it is taken as zero.
+
+    Raises:
+        InputError: the precision of ``rhs`` cannot reach ``tolerance``.
+    """
+    if tolerance < SMALLEST_TOLERANCE[rhs.dtype]:
+        raise InputError(
+            f"a tolerance of {tolerance:g} is below what {rhs.dtype} resolves "
+            f"({SMALLEST_TOLERANCE[rhs.dtype]:g}); use a larger tolerance or double precision"
+        )
+    batch = len(rhs)
+    norm = dot(rhs, rhs).sqrt()
+    size = max(rhs[0].numel(), 1) if batch else 1
+    busy = norm > 16 * torch.finfo(rhs.dtype).eps * scale * size**0.5
+    result = torch.zeros_like(rhs)
+    residual = torch.where(busy, 1.0, 0.0).to(norm)
+    iterations = torch.zeros(batch, dtype=torch.int64, device=rhs.device)
+
+    rows = busy.nonzero()[:, 0]
+    if not len(rows):
+        return Solved(result, residual, iterations)
+    systems = systems.select(rows)
+    norm, r = norm[rows], rhs[rows]
+    x = torch.zeros_like(r)
+    z = systems.precondition(r)
+    p = z.clone()
+    rz = dot(r, z)
+    for step in range(1, max_iterations + 1):
+        q = systems.apply(p)
+        # p.q is 0 only where r is (rounding); the row then stays as it is.
+        alpha = _ratio(rz, dot(p, q))
+        x.addcmul_(_column(alpha, p), p)
+        r.addcmul_(_column(alpha, p), q, value=-1)
+        relative = dot(r, r).sqrt() / norm
+        done = (relative <= tolerance) | (alpha == 0)
+        if step == max_iterations:
+            done = torch.ones_like(done)
+        if done.any():
+            left = rows[done]
+            result[left], residual[left], iterations[left] = x[done], relative[done], step
+            keep = (~done).nonzero()[:, 0]
+            rows, norm, rz = rows[keep], norm[keep], rz[keep]
+            x, r, p = x[keep], r[keep], p[keep]
+            systems = systems.select(keep)
+            if not len(rows):
+                break
+        z = systems.precondition(r)
+        new = dot(r, z)
+        p.mul_(_column(_ratio(new, rz), p)).add_(z)
+        rz = new
+    return Solved(result, residual, iterations)
+
+
+def dot(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """``(B,)`` float64 dot products of rows; only the last axis is summed in the precision of the rows."""
+    return (a * b).sum(-1).flatten(1).sum(1, dtype=torch.float64)
+
+
+def _ratio(numerator: torch.Tensor, denominator: torch.Tensor) -> torch.Tensor:
+    return torch.where(denominator > 0, numerator / denominator.clamp_min(1e-300), 0.0)
+
+
+def _column(scalars: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    return scalars.to(like.dtype).view(-1, *[1] * (like.ndim - 1))

@@ -1,0 +1,120 @@
+"""Which clusters of a phase reach across a sample."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+
+@dataclass(frozen=True, eq=False)
+class Percolation:
+    """What carries across a batch of samples.
+
+    Attributes:
+        carrying: ``(N, *S)`` bool, the voxels of clusters that reach across the sample along any axis asked for.
+        along: ``(N, d)`` bool, whether a cluster does along each axis.
+    """
+
+    carrying: np.ndarray
+    along: np.ndarray
+
+
+def wrapping(phase: np.ndarray, corners: bool = False) -> Percolation:
+    """The clusters of periodic samples that reach their own image in a neighbouring period.
+
+    Args:
+        phase: ``(N, *S)`` bool.
+        corners: voxels that share an edge or a corner are connected too, as finite elements that share a node are.
+    """
+    return _each(phase, lambda sample: _wrapping(sample, corners))
+
+
+def crossing(phase: np.ndarray) -> Percolation:
+    """The clusters that touch both outer faces of axis 0; voxels that share a face are connected.
+
+    Args:
+        phase: ``(N, *S)`` bool.
+
+    Returns:
+        ``along`` is False for all axes but the first.
+    """
+    return _each(phase, _crossing)
+
+
+def _each(phase: np.ndarray, find) -> Percolation:  # noqa: ANN001
+    carrying = np.zeros(phase.shape, bool)
+    along = np.zeros((len(phase), phase.ndim - 1), bool)
+    for i, sample in enumerate(phase):
+        if sample.any():
+            carrying[i], along[i] = find(sample)
+    return Percolation(carrying, along)
+
+
+def _crossing(sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    labels, _ = ndimage.label(sample)
+    both = np.intersect1d(labels[0], labels[-1])
+    both = both[both > 0]
+    along = np.zeros(sample.ndim, bool)
+    along[0] = len(both) > 0
+    return np.isin(labels, both), along
+
+
+def _wrapping(sample: np.ndarray, corners: bool) -> tuple[np.ndarray, np.ndarray]:
+    dimensions = sample.ndim
+    if sample.all():
+        return sample, np.ones(dimensions, bool)
+    structure = ndimage.generate_binary_structure(dimensions, dimensions if corners else 1)
+    labels, count = ndimage.label(sample, structure)
+    # Each label is connected inside the box, so it has one position among the periods, relative to its root's. An edge
+    # that closes a loop with another sum of crossings than zero makes its cluster reach its own image.
+    root = list(range(count + 1))
+    position = [(0,) * dimensions] * (count + 1)
+    wraps = [np.zeros(dimensions, bool) for _ in range(count + 1)]
+
+    def find(label: int) -> tuple[int, tuple[int, ...]]:
+        path = []
+        while root[label] != label:
+            path.append(label)
+            label = root[label]
+        total = (0,) * dimensions
+        for node in reversed(path):
+            total = tuple(a + b for a, b in zip(position[node], total, strict=True))
+            root[node], position[node] = label, total
+        return label, total
+
+    for first, second, crossed in _boundary_pairs(labels, corners):
+        (a, at), (b, bt) = find(first), find(second)
+        offset = tuple(u + c - v for u, c, v in zip(at, crossed, bt, strict=True))
+        if a == b:
+            wraps[a] |= np.array(offset) != 0
+        else:
+            root[b], position[b] = a, offset
+            wraps[a] |= wraps[b]
+    carries = np.array([wraps[find(label)[0]] for label in range(count + 1)])
+    carries[0] = False
+    return carries.any(1)[labels], carries.any(0)
+
+
+def _boundary_pairs(labels: np.ndarray, corners: bool) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+    """Pairs of labels that touch across the periodic boundary, with the boundaries crossed from first to second."""
+    dimensions = labels.ndim
+    for step in itertools.product((-1, 0, 1), repeat=dimensions):
+        if step <= (0,) * dimensions or (not corners and sum(map(abs, step)) > 1):
+            continue  # one of each opposite pair of neighbours
+        moving = [axis for axis in range(dimensions) if step[axis]]
+        for wrapped in itertools.product((False, True), repeat=len(moving)):
+            if not any(wrapped):
+                continue
+            here, there = [slice(None)] * dimensions, [slice(None)] * dimensions
+            crossed = [0] * dimensions
+            for axis, wraps in zip(moving, wrapped, strict=True):
+                low, high = (slice(0, 1), slice(-1, None)) if wraps else (slice(1, None), slice(None, -1))
+                here[axis], there[axis] = (high, low) if step[axis] > 0 else (low, high)
+                crossed[axis] = step[axis] if wraps else 0
+            pairs = np.stack([labels[tuple(here)].ravel(), labels[tuple(there)].ravel()], 1)
+            for first, second in np.unique(pairs[(pairs > 0).all(1)], axis=0).tolist():
+                yield first, second, tuple(crossed)
