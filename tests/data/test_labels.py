@@ -242,7 +242,6 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_labels import Counting, compute, images
 from matopt.data.labels import LabelStore
-from matopt.data.parts import list_parts
 from matopt.errors import FailureError
 
 store = LabelStore(Path(sys.argv[1]))
