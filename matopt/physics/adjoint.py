@@ -10,9 +10,7 @@ from torch.autograd.function import once_differentiable
 
 class _KnownGradient(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, density: torch.Tensor, values: torch.Tensor, sensitivity: torch.Tensor
-    ) -> torch.Tensor:
+    def forward(ctx: Any, density: torch.Tensor, values: torch.Tensor, sensitivity: torch.Tensor) -> torch.Tensor:
         ctx.save_for_backward(sensitivity)
         return values.clone()
 

@@ -34,9 +34,7 @@ def forces(stresses: torch.Tensor, dimensions: int) -> torch.Tensor:
     stresses = stresses.unflatten(1, (2**dimensions - 1, dimensions))
     parts: list[torch.Tensor | None] = [None, *stresses.unbind(1)]
     for axis in range(dimensions + 1, 1, -1):
-        parts = [
-            _transpose(parts[i], part, axis) for i, part in zip(range(0, len(parts), 2), parts[1::2], strict=True)
-        ]
+        parts = [_transpose(parts[i], part, axis) for i, part in zip(range(0, len(parts), 2), parts[1::2], strict=True)]
     assert parts[0] is not None
     return parts[0]
 

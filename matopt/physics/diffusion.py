@@ -51,7 +51,9 @@ class Diffusivity(Simulator):
 
     def __post_init__(self) -> None:
         if not 0 <= self.grain_diffusivity < float("inf"):
-            raise InputError(f"grain_diffusivity must be at least 0 (over that of the pore); got {self.grain_diffusivity}")
+            raise InputError(
+                f"grain_diffusivity must be at least 0 (over that of the pore); got {self.grain_diffusivity}"
+            )
         if self.boundary not in ("fixed", "periodic"):
             raise InputError(f"boundary of diffusivity must be 'fixed' or 'periodic'; got {self.boundary!r}")
 
@@ -79,9 +81,7 @@ class Diffusivity(Simulator):
                 local = torch.where(torch.from_numpy(found.carrying).to(local.device), local, 0.0)
                 carries = torch.from_numpy(found.along[:, 0])
             problem = _Cell.of(local, self.boundary == "periodic")
-            solved = conjugate_gradients(
-                problem, problem.right_hand_side(), self.tolerance, self.max_iterations
-            )
+            solved = conjugate_gradients(problem, problem.right_hand_side(), self.tolerance, self.max_iterations)
             drops = problem.drops(solved.x)
             tensor = problem.dissipation(drops)
             flows = carries.to(local.device)
@@ -127,9 +127,7 @@ class _Cell:
             extra[:, 0] += 2 * local[:, 0]
             extra[:, -1] += 2 * local[:, -1]
         inverse = PeriodicInverse.of(local) if periodic else WalledInverse.of(local)
-        return _Cell(
-            local, DivergenceForm(tuple(faces), extra.repeat_interleave(loads, 0), periodic), inverse, loads
-        )
+        return _Cell(local, DivergenceForm(tuple(faces), extra.repeat_interleave(loads, 0), periodic), inverse, loads)
 
     def apply(self, x: torch.Tensor) -> torch.Tensor:
         return self.operator.apply(x)
