@@ -1,0 +1,75 @@
+"""What trials and evaluations are judged by: predictions, traits, and the morphology of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from scipy.stats import wasserstein_distance
+
+from matopt.descriptors.correlation import radial_correlation
+from matopt.descriptors.phases import volume_fraction
+from matopt.descriptors.style import StyleFeatures, morphology_distance
+from matopt.generators.base import Generator
+from matopt.microstructures import Microstructures
+from matopt.physics.base import Physics
+from matopt.predictors.base import Predictor
+from matopt.predictors.scores import r2
+from matopt.registry import Component
+from matopt.stages.data import Labelled
+from matopt.stages.models import Workshop, build_traits
+from matopt.traits.audit import AuditRow, audit, interpretability
+
+AUDITED = 32
+"""How many microstructures the audit takes: the physics is solved at several probes of each."""
+
+SAMPLED = 100
+"""How many samples a generator is judged by."""
+
+
+def predictor_audit(
+    predictor: Predictor, labelled: Labelled, physics: Physics, traits: Sequence[Component], workshop: Workshop
+) -> list[AuditRow]:
+    """The audit of a predictor, trait by trait, at and around microstructures."""
+    density = labelled.microstructures[:AUDITED].density(workshop.device)
+    return audit(predictor, physics, density, build_traits(tuple(traits), workshop.folder))
+
+
+def predictor_scores(
+    predictor: Predictor, labelled: Labelled, physics: Physics, traits: Sequence[Component], workshop: Workshop
+) -> dict[str, float]:
+    """R2 of each property and their mean; interpretability, and each trait's violation and similarity to the physics."""
+    by_property = r2(predictor, labelled.microstructures, labelled.labels)
+    scores = {"r2": float(np.mean(list(by_property.values())))}
+    scores |= {f"r2/{name}": value for name, value in by_property.items()}
+    if traits:
+        rows = predictor_audit(predictor, labelled, physics, traits, workshop)
+        scores["interpretability"] = interpretability(rows)
+        scores |= {f"trait/{row.trait}/residual": row.model_residual for row in rows}
+        scores |= {f"trait/{row.trait}/similarity": row.similarity for row in rows}
+    return scores
+
+
+def sample_scores(generator: Generator, train: Labelled, held_out: Labelled, seed: int) -> dict[str, float]:
+    """How near the samples of a generator come to authentic microstructures that it has not seen.
+
+    Returns:
+        ``morphology_distance`` of the binarised samples, ``porosity_distance`` (first Wasserstein distance),
+        ``s2_error`` (relative L2 error of the radial two-point correlation's mean) and ``grey_share`` (of raw pixels
+        between 0.1 and 0.9).
+    """
+    raw = generator.sample(SAMPLED, seed)
+    density = Microstructures.from_density(raw, generator.voxel_size).density(raw.device)
+    authentic = held_out.microstructures.density(raw.device)
+    features = StyleFeatures(train.microstructures.density(raw.device))
+    radius = min(density.shape[2:]) // 3
+    s2, reference = (radial_correlation(d, radius)[1].mean(0) for d in (density, authentic))
+    return {
+        "morphology_distance": morphology_distance(features, density, authentic),
+        "porosity_distance": float(
+            wasserstein_distance(volume_fraction(density).cpu(), held_out.microstructures.porosity)
+        ),
+        "s2_error": float((s2 - reference).norm() / reference.norm()),
+        "grey_share": float(((raw > 0.1) & (raw < 0.9)).float().mean()),
+    }
