@@ -1,0 +1,123 @@
+"""Tracking: what a study does, told to MLflow by one process, so that no outage and no crash loses any of it.
+
+The driver has a :class:`Tracker`. Any other process writes with a ``SpoolWriter(tracker.folder)``; both put
+events in a spool on disk and return at once. A background thread of the driver, and nothing else, talks to
+MLflow. What it cannot deliver stays in the spool, and the next launch of the study sends it first.
+
+One MLflow experiment is one study. A launch is a run; its trials, evaluation and design are its children.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from matopt.errors import FailureError, InputError
+from matopt.study.tracking_sender import Sender, launch_folders, pending
+from matopt.study.tracking_spool import SpoolWriter
+
+
+@dataclass(frozen=True)
+class Undelivered:
+    """What MLflow does not have.
+
+    Attributes:
+        folder: the spool of the study.
+        waiting: events that the next launch sends.
+        refused: events that MLflow will not take; ``refused/events.jsonl`` has them with the reasons.
+        trouble: what went wrong last, if the server did not answer.
+    """
+
+    folder: Path
+    waiting: int
+    refused: int
+    trouble: str | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.waiting or self.refused)
+
+    def __str__(self) -> str:
+        if not self:
+            return "MLflow has everything"
+        parts = []
+        if self.waiting:
+            why = f" ({self.trouble})" if self.trouble else ""
+            parts.append(f"{self.waiting} events wait in {self.folder}{why}; the next launch of the study sends them")
+        if self.refused:
+            parts.append(f"MLflow refused {self.refused} events; see {self.folder / 'refused' / 'events.jsonl'}")
+        return ". ".join(parts)
+
+
+class Tracker(SpoolWriter):
+    """The driver's tracker of one study: a spool writer, and the one sender to MLflow.
+
+    The connection (8-12 s for a new database) is made in the background. Runs that an earlier launch left
+    open are ended as KILLED once there is a connection.
+
+    Args:
+        storage: the folder of all that studies write; every node must see it.
+        study: the study's name, and the MLflow experiment's.
+        uri: an MLflow tracking URI; by default ``sqlite:///<storage>/mlflow.db`` with its artifacts beside it.
+
+    Raises:
+        InputError: a name that cannot be a folder.
+        FailureError: another process drives this study now, or the storage cannot be written to.
+    """
+
+    def __init__(self, storage: Path, study: str, uri: str | None = None) -> None:
+        if not re.fullmatch(r"\w[\w.\- ]*", study):
+            raise InputError(f"study name {study!r}: use letters, digits, '_', '-', '.' and spaces")
+        root = Path(storage).resolve()
+        self.uri = uri or f"sqlite:///{root / 'mlflow.db'}"
+        self.spool = _spool(root, study, uri)
+        launch = f"launch-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:4]}"
+        try:
+            self.spool.mkdir(parents=True, exist_ok=True)
+            lock = os.open(self.spool / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise FailureError(f"cannot write to {self.spool}: {error.strerror}") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            raise FailureError(f"study {study!r} is being driven by another process; wait for it, or stop it") from None
+        (self.spool / launch).mkdir()
+        super().__init__(self.spool / launch)
+        artifacts = None if uri else (root / "artifacts" / study).as_uri()
+        self._sender = Sender(self.spool, launch, study, self.uri, artifacts, lock)
+        self._sender.start()
+
+    def close(self, timeout: float = 30.0) -> Undelivered:
+        """Deliver what is there, for at most ``timeout`` seconds; what is left is kept, and returned as a count."""
+        with self._lock:
+            self._close_file()
+        self._sender.finish(timeout)
+        return _undelivered(self.spool, self._sender.trouble)
+
+
+def undelivered(storage: Path) -> dict[str, Undelivered]:
+    """What MLflow does not have, for each study of ``storage`` that has such events; starts nothing."""
+    found = {}
+    for spool in sorted((Path(storage).resolve() / "tracking").glob("*/*")):
+        if left := _undelivered(spool, None):
+            found[f"{spool.parent.name}/{spool.name}"] = left
+    return found
+
+
+def _spool(root: Path, study: str, uri: str | None) -> Path:
+    # One spool for each destination: what was meant for one server is never sent to another.
+    destination = hashlib.blake2b(uri.encode(), digest_size=4).hexdigest() if uri else "embedded"
+    return root / "tracking" / study / destination
+
+
+def _undelivered(spool: Path, trouble: str | None) -> Undelivered:
+    waiting = sum(1 for folder in launch_folders(spool) for _ in pending(folder))
+    refused = spool / "refused" / "events.jsonl"
+    count = len(refused.read_text().splitlines()) if refused.is_file() else 0
+    return Undelivered(spool, waiting, count, trouble)

@@ -1,0 +1,219 @@
+"""The spool: what any process has to say about a run, on disk before anything else happens to it.
+
+Each process appends JSON lines to a file of its own, so that no two write to one file and the only line
+that a crash can tear is the last. The driver's sender reads all files of the folder and forgets nothing
+before MLflow has it. MLflow is not imported here: a trial on a far node starts without it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import shutil
+import socket
+import threading
+import time
+import uuid
+import weakref
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from matopt.errors import FailureError, InputError
+
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+
+_NAME = re.compile(r"[\w.\- :]+(/[\w.\- :]+)*", re.ASCII)
+_MAX_NAME, _MAX_PARAM, _MAX_TAG = 250, 6000, 8000  # MLflow's limits
+
+
+class SpoolWriter:
+    """Appends what this process says about runs to its own file in ``folder``.
+
+    A line is in the operating system's hands when a method returns (it outlives ``kill -9``); what begins or
+    ends something is on the disk as well (it outlives a power cut).
+
+    Args:
+        folder: the spool folder of one launch, ``Tracker.folder``; any node must see it under this path.
+
+    Raises:
+        FailureError: the folder cannot be written to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self.path = self.folder / f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
+        self._lock = threading.Lock()
+        self._not_finite: set[tuple[str, str]] = set()
+        try:
+            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        except OSError as error:
+            raise FailureError(f"cannot write to the tracking spool {self.folder}: {error.strerror}") from error
+        self._close_file = weakref.finalize(self, os.close, self._file)
+
+    def start_run(
+        self,
+        key: str,
+        name: str,
+        parent: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        tags: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Begin a run and return its token, by which every other method (in any process) names it.
+
+        Args:
+            key: what the run is of, the same at each attempt ("trial/17"). A run with this key that is
+                still open, of an earlier attempt or launch, ends as KILLED.
+            name: what people read in MLflow.
+            parent: the token of the run that this one is part of.
+            params: settings; nested mappings become dotted names, as in ``--set search.trials=4``.
+            tags: short texts to filter by, such as ``stage``.
+
+        Raises:
+            InputError: a name or value that MLflow does not take.
+        """
+        _check_name("run key", key)
+        flat = flatten(params or {})
+        texts = {tag: _text(value) for tag, value in (tags or {}).items()}
+        for kind, limit, entries in (("parameter", _MAX_PARAM, flat), ("tag", _MAX_TAG, texts)):
+            for entry, text in entries.items():
+                _check_name(kind, entry)
+                if len(text) > limit:
+                    raise InputError(f"{kind} {entry} has {len(text)} characters; MLflow takes {limit}")
+        run = uuid.uuid4().hex
+        self._append(
+            {"do": "start", "run": run, "key": key, "name": name, "parent": parent, "params": flat, "tags": texts},
+            durable=True,
+        )
+        return run
+
+    def metrics(self, run: str, values: Mapping[str, float], step: int = 0) -> None:
+        """Add figures of ``step``; a slash in a name groups charts ("predictor/loss").
+
+        A value that is not finite is no point of a curve: it becomes the tag ``not finite/<name>`` with the
+        first step at which it happened.
+
+        Raises:
+            InputError: a name that MLflow does not take.
+        """
+        finite, tags = {}, {}
+        for name, value in values.items():
+            _check_name("metric", name)
+            number = float(value)
+            if math.isfinite(number):
+                finite[name] = number
+            elif (run, name) not in self._not_finite:
+                self._not_finite.add((run, name))
+                tags[f"not finite/{name}"] = f"{number} at step {step}"
+        if finite or tags:
+            self._append({"do": "metrics", "run": run, "values": finite, "step": int(step), "tags": tags})
+
+    def artifact(self, run: str, path: Path, folder: str = "") -> None:
+        """Keep a copy of a file, or of all files of a folder, with the run, under ``folder``.
+
+        Raises:
+            InputError: no such file.
+            FailureError: it cannot be copied into the spool.
+        """
+        if folder:
+            _check_name("artifact folder", folder)
+        self._append({"do": "artifact", "run": run, "file": self._copy(path), "folder": folder}, durable=True)
+
+    def model(self, run: str, name: str, path: Path, tags: Mapping[str, Any] | None = None) -> None:
+        """Enter a model's file or folder in the model registry, as this run's version of ``name``.
+
+        What is kept are the files as they are (weights, and the settings to rebuild the model from), under
+        ``models/<name>`` of the run. MLflow's own model formats would need an example input or a pickle.
+
+        Raises:
+            InputError: no such file, or a name with a slash or colon in it.
+            FailureError: it cannot be copied into the spool.
+        """
+        _check_name("model", name)
+        if "/" in name or ":" in name:
+            raise InputError(f"model name {name!r}: the registry takes no '/' and no ':'; use '.' or '-'")
+        texts = {tag: _text(value) for tag, value in (tags or {}).items()}
+        self._append({"do": "model", "run": run, "name": name, "file": self._copy(path), "tags": texts}, durable=True)
+
+    def end_run(self, run: str, status: Status = "FINISHED") -> None:
+        """Close a run. Figures that other processes still send for it are kept."""
+        self._append({"do": "end", "run": run, "status": status}, durable=True)
+
+    def _copy(self, path: Path) -> str:
+        source = Path(path)
+        if not source.exists():
+            raise InputError(f"cannot track {source}: no such file")
+        relative = Path("files") / uuid.uuid4().hex / source.name
+        target = self.folder / relative
+        try:
+            target.parent.mkdir(parents=True)
+            if source.is_dir():
+                shutil.copytree(source, target)
+            else:
+                shutil.copyfile(source, target)
+        except OSError as error:
+            shutil.rmtree(target.parent, ignore_errors=True)
+            raise FailureError(f"cannot copy {source} to the tracking spool: {error}") from error
+        return str(relative)
+
+    def _append(self, event: dict[str, Any], durable: bool = False) -> None:
+        line = (json.dumps({"at": time.time_ns() // 1_000_000, **event}, separators=(",", ":")) + "\n").encode()
+        with self._lock:
+            if not self._close_file.alive:
+                raise FailureError("the tracker is closed; there is nobody left to send this")
+            before = os.fstat(self._file).st_size
+            try:
+                written = 0
+                while written < len(line):
+                    written += os.write(self._file, line[written:])
+                if durable:
+                    os.fsync(self._file)
+            except OSError as error:
+                # Half a line would join with the next one and spoil both.
+                os.ftruncate(self._file, before)
+                raise FailureError(f"cannot write to the tracking spool {self.path}: {error.strerror}") from error
+
+
+def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested settings as dotted names and texts; lists and plain values as JSON."""
+    flat: dict[str, str] = {}
+    for name, value in settings.items():
+        path = f"{prefix}{name}"
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, f"{path}.")
+        else:
+            flat[path] = _text(value)
+    return flat
+
+
+def read_events(path: Path, offset: int = 0) -> Iterator[tuple[int, dict[str, Any] | bytes]]:
+    """The whole lines of a spool file from ``offset`` on: the offset after each, and its event.
+
+    A last line without an end is not there yet, or was torn by a crash: it is left alone. A line that is no
+    event comes as its bytes.
+    """
+    with path.open("rb") as file:
+        file.seek(offset)
+        for line in file:
+            if not line.endswith(b"\n"):
+                return
+            offset += len(line)
+            try:
+                event = json.loads(line)
+            except ValueError:
+                event = None
+            yield offset, event if isinstance(event, dict) and "do" in event else line
+
+
+def _check_name(kind: str, name: str) -> None:
+    if len(name) > _MAX_NAME or not _NAME.fullmatch(name) or {".", ".."} & set(name.split("/")):
+        raise InputError(
+            f"{kind} {name!r} is no name for MLflow: letters, digits, _ - . : space, groups parted by single '/',"
+            f" at most {_MAX_NAME} characters"
+        )
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)
