@@ -95,7 +95,7 @@ def write_json(path: Path, value: Any) -> None:
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         partial.write_text(json.dumps(value, indent=1))
-        os.replace(partial, path)
+        partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise FailureError(f"cannot write {path}: {error.strerror}; free some space") from error
@@ -157,17 +157,17 @@ def _take_over(layout: Layout) -> None:
     # Renamed first: of two that find the same dead owner, one only removes this very file.
     grave = layout.lock.with_name(f".{layout.lock.name}.{uuid.uuid4().hex}")
     try:
-        os.rename(layout.lock, grave)
+        layout.lock.rename(grave)
     except FileNotFoundError:
         return
     if read_json(grave) != owner:
-        os.rename(grave, layout.lock)  # it was a new owner's
+        grave.rename(layout.lock)  # it was a new owner's
     else:
         grave.unlink()
 
 
 def _started(pid: int) -> str | None:
-    """When a process started (field 22 of its /proc entry); None where it is dead. A number alone may be another's now."""
+    """When a process started; None where it is dead. Its number alone may be another process by now."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

@@ -1,0 +1,110 @@
+"""The actors: each holds simulators or models on a device, and forwards calls. They know nothing of the study.
+
+Every call may be repeated after a crash: the same arguments give the same answer, kept under the same key.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from matopt.microstructures import Microstructures
+from matopt.physics.base import SIMULATORS, Simulator
+from matopt.registry import Component
+from matopt.stages.ascent import AscentTask, ascend
+from matopt.stages.models import GeneratorTask, PredictorTask, Workshop, fit_generator, fit_predictor
+
+Solved = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""Values ``(N,)``, status ``(N,)``, residual ``(N,)`` and tensor ``(N, ...)``: numpy, which travels quickest."""
+
+
+class SimulatorActor:
+    """Computes labels.
+
+    Args:
+        workshop: where, and on which device.
+        threads: CPU threads of the solvers.
+    """
+
+    def __init__(self, workshop: Workshop, threads: int) -> None:
+        torch.set_num_threads(threads)
+        self._workshop = workshop
+        self._simulators: dict[str, Simulator] = {}
+
+    def solve(self, simulator: Component, phases: np.ndarray, voxel_size: float) -> tuple[Solved, float]:
+        """What ``simulator`` says of microstructures, and the seconds it took."""
+        start = time.perf_counter()
+        key = repr(simulator)
+        if key not in self._simulators:
+            self._simulators[key] = SIMULATORS.build(simulator, self._workshop.folder)
+        density = Microstructures(phases, voxel_size).density(self._workshop.device)
+        with torch.no_grad():
+            solution = self._simulators[key].solve(density, voxel_size)
+        solved = (
+            solution.values.double().cpu().numpy(),
+            solution.status,
+            solution.residual,
+            solution.tensor.double().cpu().numpy(),
+        )
+        return solved, time.perf_counter() - start
+
+
+class GeneratorActor:
+    """Fits generators.
+
+    Args:
+        workshop: where, and on which device.
+        threads: CPU threads of the training.
+    """
+
+    def __init__(self, workshop: Workshop, threads: int) -> None:
+        torch.set_num_threads(threads)
+        self._workshop = workshop
+
+    def fit(self, task: GeneratorTask) -> tuple[str, float]:
+        """The key of the fitted generator, and the seconds it took."""
+        return _timed(lambda: fit_generator(task, self._workshop))
+
+
+class PredictorActor:
+    """Fits predictors.
+
+    Args:
+        workshop: where, and on which device.
+        threads: CPU threads of the training.
+    """
+
+    def __init__(self, workshop: Workshop, threads: int) -> None:
+        torch.set_num_threads(threads)
+        self._workshop = workshop
+
+    def fit(self, task: PredictorTask) -> tuple[str, float]:
+        """The key of the fitted predictor, and the seconds it took."""
+        return _timed(lambda: fit_predictor(task, self._workshop))
+
+
+class DesignActor:
+    """Ascends designs, all seeds of a task in one batch.
+
+    Args:
+        workshop: where, and on which device.
+        threads: CPU threads of the models.
+    """
+
+    def __init__(self, workshop: Workshop, threads: int) -> None:
+        torch.set_num_threads(threads)
+        self._workshop = workshop
+
+    def ascend(self, task: AscentTask) -> tuple[dict[str, Any], float]:
+        """The trajectories as numpy arrays and plain values, and the seconds they took."""
+        path, seconds = _timed(lambda: ascend(task, self._workshop))
+        return {name: v.cpu().numpy() if isinstance(v, torch.Tensor) else v for name, v in path.items()}, seconds
+
+
+def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    start = time.perf_counter()
+    return work(), time.perf_counter() - start

@@ -1,0 +1,68 @@
+"""Labels from the label store and the simulators' actors."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from matopt.data.labels import LabelStore
+from matopt.microstructures import Microstructures
+from matopt.physics.base import SIMULATORS, Simulator
+from matopt.properties import PropertyTable
+from matopt.registry import Component
+from matopt.stages.models import Workshop
+from matopt.study.actors import Solved
+from matopt.study.pool import Pool
+
+_CHUNK_VOXELS = 1 << 18  # 16 images of 128^2 or one volume of 64^3: a second or two of work
+
+
+class ClusterLabel:
+    """Labels microstructures: what the store knows from the store, the rest from the simulators' actors.
+
+    Args:
+        store: the label store.
+        simulators: what to compute, as the study names it.
+        workshop: where classes of the user's files are.
+        pool: gives the simulators' actors when they are first needed.
+
+    Attributes:
+        computing: seconds that the actors worked for this process.
+        waiting: seconds that this process waited beyond that, because others kept the actors busy.
+    """
+
+    def __init__(
+        self, store: LabelStore, simulators: Sequence[Component], workshop: Workshop, pool: Callable[[], Pool]
+    ) -> None:
+        self._store = store
+        self._components = list(simulators)
+        self._simulators = [SIMULATORS.build(component, workshop.folder) for component in simulators]
+        self._pool = pool
+        self.computing = 0.0
+        self.waiting = 0.0
+
+    def __call__(self, microstructures: Microstructures) -> PropertyTable:
+        """The table of all properties, in the order of the study."""
+        return self._store.label(microstructures, self._simulators, self._solve)
+
+    def _solve(self, simulator: Simulator, microstructures: Microstructures) -> Solved:
+        component = next(c for c, s in zip(self._components, self._simulators, strict=True) if s is simulator)
+        pool = self._pool()
+        n = len(microstructures)
+        # At most what is worth a call's way there and back, at least one piece for every actor.
+        size = max(1, min(_CHUNK_VOXELS // math.prod(microstructures.shape), math.ceil(n / len(pool.actors))))
+        chunks = [microstructures.phases[first : first + size] for first in range(0, n, size)]
+        start = time.perf_counter()
+        answers = pool.map("solve", [(component, chunk, microstructures.voxel_size) for chunk in chunks])
+        elapsed = time.perf_counter() - start
+        busy: dict[int, float] = defaultdict(float)
+        for actor, (_, seconds) in answers:
+            busy[actor] += seconds
+        self.computing += sum(busy.values())
+        self.waiting += max(0.0, elapsed - max(busy.values()))
+        values, status, residual, tensor = zip(*(solved for _, (solved, _) in answers), strict=True)
+        return tuple(np.concatenate(part) for part in (values, status, residual, tensor))

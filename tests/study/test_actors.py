@@ -1,0 +1,143 @@
+import os
+import signal
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+import ray
+import torch
+
+from matopt.data.labels import LabelStore
+from matopt.errors import FailureError
+from matopt.microstructures import Microstructures
+from matopt.physics.base import SIMULATORS
+from matopt.registry import Component
+from matopt.stages.artifacts import ArtifactStore
+from matopt.stages.models import Workshop
+from matopt.study.actors import SimulatorActor
+from matopt.study.cluster import Cluster
+from matopt.study.labelling import ClusterLabel
+from matopt.study.pool import Pool
+
+ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the actors' processes cannot import the tests
+
+DIFFUSIVITY = Component("diffusivity", {"grain_diffusivity": 0.02})
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    cluster = Cluster(None, tmp_path_factory.mktemp("storage"), cpus=2)
+    cluster.start()
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture
+def workshop(tmp_path):
+    return Workshop(ArtifactStore(tmp_path / "stages"), tmp_path)
+
+
+def images(n, seed, size=48):
+    return Microstructures((np.random.default_rng(seed).random((n, size, size)) < 0.8).astype(np.uint8), 1e-6)
+
+
+def directly(microstructures):
+    solution = SIMULATORS.build(DIFFUSIVITY).solve(microstructures.density(), microstructures.voxel_size)
+    return solution.values.numpy()
+
+
+class Sleeper:
+    """An actor whose work can be seen, and fails as told."""
+
+    def pid(self):
+        return os.getpid()
+
+    def work(self, seconds):
+        time.sleep(seconds)
+        return os.getpid()
+
+    def fail(self):
+        raise ZeroDivisionError("by zero")
+
+    def die(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_actors_label_as_the_simulator_does_and_only_once(cluster, workshop, tmp_path):
+    pool = Pool.of(SimulatorActor, 2, 120, (workshop, 1))
+    store = LabelStore(tmp_path / "labels")
+    label = ClusterLabel(store, [DIFFUSIVITY], workshop, lambda: pool)
+    batch = images(9, 0)
+    table = label(batch)
+    np.testing.assert_allclose(table.values[:, 0], directly(batch), rtol=1e-5)
+    assert label.computing > 0
+
+    def forbidden():
+        raise AssertionError("the store has these")
+
+    again = ClusterLabel(LabelStore(tmp_path / "labels"), [DIFFUSIVITY], workshop, forbidden)(batch)
+    np.testing.assert_array_equal(again.values, table.values)
+    pool.kill()
+
+
+def test_a_simulator_killed_in_the_middle_is_started_again_and_changes_no_label(cluster, workshop, tmp_path):
+    pool = Pool.of(SimulatorActor, 1, 120, (workshop, 1))
+    batch = images(64, 1, size=96)
+    label = ClusterLabel(LabelStore(tmp_path / "labels"), [DIFFUSIVITY], workshop, lambda: pool)
+    label(images(1, 2))  # the actor is up
+    killer = threading.Timer(0.3, lambda: ray.kill(pool.actors[0], no_restart=False))
+    killer.start()
+    table = label(batch)
+    killer.join()
+    np.testing.assert_allclose(table.values[:, 0], directly(batch), rtol=1e-5)
+    pool.kill()
+
+
+def test_a_pool_balances_its_calls_and_keeps_their_order(cluster):
+    pool = Pool.of(Sleeper, 2, 60, ())
+    pool.map("pid", [()] * 2)  # both are up
+    seconds = [1.0] + [0.05] * 8
+    answers = pool.map("work", [(s,) for s in seconds])
+    slow = answers[0][0]
+    assert [actor for actor, _ in answers].count(slow) == 1  # the other took all the rest
+    assert {actor: pid for actor, pid in answers} == dict(enumerate(p for _, p in sorted(pool.map("pid", [()] * 2))))
+    pool.kill()
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "message"),
+    [
+        ("fail", (), "Sleeper 0 failed in 'fail': ZeroDivisionError: by zero"),
+        ("work", (30,), "Sleeper 0: no answer to 'work' for 3 s"),
+        ("die", (), "Sleeper 0 died"),
+    ],
+)
+def test_every_wait_ends_with_one_line_that_names_the_actor(cluster, method, arguments, message):
+    pool = Pool.of(Sleeper, 1, 3 if method == "work" else 60, ())
+    ray.get(pool.actors[0].pid.remote())
+    with pytest.raises(FailureError, match=message) as caught:
+        pool.map(method, [arguments])
+    assert "\n" not in str(caught.value)
+    pool.kill()
+
+
+def test_what_no_node_can_give_is_refused_at_once(cluster):
+    cluster.require({"a trial": {"CPU": 2, "GPU": 0}})
+    with pytest.raises(FailureError, match="a trial asks for 3 CPU, but the nodes offer 2 CPU"):
+        cluster.require({"a trial": {"CPU": 3}})
+    with pytest.raises(FailureError, match="1 GPU"):
+        cluster.require({"a simulator": {"GPU": 1}})
+
+
+def test_a_cluster_that_is_not_there_is_told_at_once(tmp_path):
+    start = time.perf_counter()
+    with pytest.raises(FailureError, match="no Ray cluster answers at 127.0.0.1:9"):
+        Cluster("127.0.0.1:9", tmp_path).start()
+    assert time.perf_counter() - start < 15
+
+
+def test_the_token_of_a_local_cluster_is_in_no_file(cluster):
+    assert len(os.environ["RAY_AUTH_TOKEN"]) >= 32
+    assert torch.get_num_threads() >= 1
