@@ -17,11 +17,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from matopt.errors import InputError
 
 T = TypeVar("T")
+Member = TypeVar("Member", bound=type)
 
 
 @dataclass(frozen=True)
@@ -51,16 +52,16 @@ class Registry(Generic[T]):
         self._members: dict[str, type[T]] = {}
         self._discovered = False
 
-    def register(self, name: str) -> Callable[[type[T]], type[T]]:
+    def register(self, name: str) -> Callable[[Member], Member]:
         """Mark a class as the member ``name`` of this family."""
 
-        def mark(member: type[T]) -> type[T]:
+        def mark(member: Member) -> Member:
             known = self._members.get(name)
             if known is not None and known.__qualname__ != member.__qualname__:
                 raise InputError(
                     f"{self.family}: {name!r} is already the name of {known.__module__}.{known.__qualname__}"
                 )
-            self._members[name] = member
+            self._members[name] = cast(type[T], member)
             return member
 
         return mark

@@ -1,0 +1,261 @@
+"""A convolutional network that predicts every property at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from matopt.errors import InputError
+from matopt.microstructures import Microstructures
+from matopt.predictors.base import PREDICTORS, Predictor
+from matopt.predictors.network import Network, over_reversals, randomly_reversed
+from matopt.predictors.scales import Scales
+from matopt.properties import Property, PropertyTable
+from matopt.training.loop import train as minimise
+from matopt.training.report import Report, silent
+from matopt.traits.base import Trait
+from matopt.traits.probes import half_probed, with_probes
+
+REPORT_EVERY = 20
+
+
+@PREDICTORS.register("cnn")
+class CNN(Predictor):
+    """Strided convolutions, a global mean and a small head, for images and volumes.
+
+    Symmetry: reversing an axis leaves a property along x as it is, whichever axis it is, so training sees reversed
+    samples and predictions are means over all reversals: exactly invariant. Exchanging axes is not used: it turns a
+    property along x into one along y.
+
+    Scale: each property is learnt on its own scale (:attr:`Property.scale`), standardised by the training set.
+    Predictions are SI values. Activations are smooth (SiLU), so predictions are twice differentiable in the density.
+
+    Traits: every step, each trait with a positive weight adds ``weight * residual.mean()`` over a few training
+    densities and their probes (:func:`matopt.traits.probes.probes`), because a model satisfies near the data what the
+    data show, and a design leaves the data. Validation adds the same of the validation set.
+
+    Args:
+        steps: of training, for each replica.
+        width: channels of the first convolution; the following ones have two, three and four times as many.
+        learning_rate: of the first step (Adam, cosine schedule to 0).
+        batch_size: labelled samples a step.
+        weight_decay: decoupled (AdamW).
+        resolution: larger samples are averaged down until their longest edge is this many pixels.
+        trait_batch_size: densities a step that traits are asked for, half of them probes.
+        replicas: networks, initialised and trained independently; the prediction is their mean (on each property's
+            scale).
+
+    Raises:
+        InputError: a setting out of range.
+    """
+
+    def __init__(
+        self,
+        steps: int = 400,
+        width: int = 16,
+        learning_rate: float = 3e-3,
+        batch_size: int = 32,
+        weight_decay: float = 0.01,
+        resolution: int = 64,
+        trait_batch_size: int = 8,
+        replicas: int = 1,
+    ) -> None:
+        counts = {"steps": steps, "batch_size": batch_size, "trait_batch_size": trait_batch_size, "replicas": replicas}
+        for name, count in counts.items():
+            if count < 1:
+                raise InputError(f"cnn: {name} must be at least 1, got {count}")
+        if width < 4 or width % 4:
+            raise InputError(f"cnn: width must be a multiple of 4, got {width}")
+        if resolution < 8:
+            raise InputError(f"cnn: resolution must be at least 8 pixels, got {resolution}")
+        self.steps = steps
+        self.width = width
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.weight_decay = weight_decay
+        self.resolution = resolution
+        self.trait_batch_size = trait_batch_size
+        self.replicas = replicas
+        self.properties: tuple[Property, ...] = ()
+        self.voxel_size = float("nan")
+        self.shape: tuple[int, ...] = ()
+        self._device = torch.device("cpu")
+        self._networks = nn.ModuleList()
+        self._scales = Scales((), torch.zeros(0), torch.ones(0))
+
+    def fit(
+        self,
+        train: Microstructures,
+        labels: PropertyTable,
+        validation: tuple[Microstructures, PropertyTable] | None = None,
+        traits: Sequence[Trait] = (),
+        report: Report = silent,
+        seed: int = 0,
+    ) -> CNN:
+        """Learn ``labels`` from ``train``, see :class:`matopt.predictors.base.Predictor`.
+
+        Reported: "loss", "error" (mean squared, in standard deviations of each property's scale), "trait_<name>" (mean
+        residual), and the same as "validation_...". Replicas report one after the other.
+
+        Raises:
+            InputError: samples and labels do not belong together, or a property has fewer than two usable values.
+            FailureError: the training diverged.
+        """
+        sets = [(train, labels)] + ([validation] if validation is not None else [])
+        for microstructures, table in sets:
+            if len(microstructures) != len(table) or table.names != labels.names:
+                raise InputError("cnn: a row of the same properties is needed for each microstructure")
+            if microstructures.shape != train.shape or microstructures.voxel_size != train.voxel_size:
+                raise InputError("cnn: training and validation microstructures differ in shape or voxel size")
+        self.properties = labels.properties
+        self.voxel_size = train.voxel_size
+        self.shape = train.shape
+        self._scales = Scales.fitted(labels).to(self._device)
+        prepared = [_Set(m, t, self) for m, t in sets]
+        self._networks = nn.ModuleList()
+        for replica in range(self.replicas):
+            # Weights and batches follow from the seed alone, and the caller's random state is left as it was.
+            replica_seed = int(np.random.SeedSequence([seed, replica]).generate_state(1)[0])
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(replica_seed)
+                self._networks.append(self._new_network())
+            steps = self._fit_network(replica, prepared, [t for t in traits if t.weight > 0], report, replica_seed)
+            if steps < self.steps:
+                break  # The report asked to stop; what is trained so far predicts.
+        return self
+
+    def predict(self, density: torch.Tensor) -> torch.Tensor:
+        """``(N, P)`` values in SI units of densities ``(N, 1, *S)`` in [0, 1], of the shape that was learnt from.
+
+        Raises:
+            InputError: not fitted, or another shape.
+        """
+        if not self._networks:
+            raise InputError("cnn: fit it, or load its state, before it predicts")
+        pooled = self._pooled(density)
+        members = [over_reversals(network, pooled) for network in self._networks]
+        return self._scales.to_values(torch.stack(members).mean(0))
+
+    def to(self, device: torch.device | str) -> CNN:
+        """Move to ``device``; returns itself."""
+        self._device = torch.device(device)
+        self._networks.to(self._device)
+        self._scales = self._scales.to(self._device)
+        return self
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that was learnt, with the shape, voxel size, properties and settings that :meth:`predict` needs."""
+        return {
+            "networks": self._networks.state_dict(),
+            "mean": self._scales.mean,
+            "deviation": self._scales.deviation,
+            "properties": [asdict(p) for p in self.properties],
+            "voxel_size": self.voxel_size,
+            "shape": self.shape,
+            "width": self.width,
+            "resolution": self.resolution,
+            "replicas": len(self._networks),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Become the predictor whose :meth:`state_dict` this is."""
+        self.properties = tuple(_property(fields) for fields in state["properties"])
+        self.voxel_size = state["voxel_size"]
+        self.shape = tuple(state["shape"])
+        self.width, self.resolution, self.replicas = state["width"], state["resolution"], state["replicas"]
+        self._scales = Scales(self.properties, state["mean"], state["deviation"]).to(self._device)
+        self._networks = nn.ModuleList(self._new_network() for _ in range(self.replicas))
+        self._networks.load_state_dict(state["networks"])
+        self._networks.eval()
+
+    def _new_network(self) -> Network:
+        return Network(self._pooled_shape(), self.width, len(self.properties)).to(self._device)
+
+    def _pooled_shape(self) -> tuple[int, ...]:
+        shrink = max(1.0, max(self.shape) / self.resolution)
+        return tuple(max(1, round(edge / shrink)) for edge in self.shape)
+
+    def _pooled(self, density: torch.Tensor) -> torch.Tensor:
+        """``density`` as the networks see it."""
+        if tuple(density.shape[2:]) != self.shape:
+            raise InputError(f"cnn: it was fitted to samples of {self.shape}, not of {tuple(density.shape[2:])}")
+        pool = functional.adaptive_avg_pool2d if len(self.shape) == 2 else functional.adaptive_avg_pool3d
+        return pool(density.to(self._scales.mean), self._pooled_shape())  # ty: ignore[invalid-argument-type]
+
+    def _fit_network(
+        self, replica: int, sets: Sequence[_Set], traits: Sequence[Trait], report: Report, seed: int
+    ) -> int:
+        """Train one network; the number of steps that it took."""
+        network = self._networks[replica]
+        member = _Member(self, network)
+        generator = torch.Generator().manual_seed(seed)
+        train = sets[0]
+
+        def terms(error: torch.Tensor, density: torch.Tensor) -> dict[str, torch.Tensor]:
+            residuals = {trait.name: trait.residual(member, density).mean() for trait in traits}
+            total = sum((trait.weight * residuals[trait.name] for trait in traits), start=error)
+            return {"loss": total, "error": error, **{f"trait_{name}": r for name, r in residuals.items()}}
+
+        def loss(step: int, progress: float) -> Mapping[str, torch.Tensor]:
+            rows = torch.randint(len(train.density), (self.batch_size,), generator=generator)
+            error = train.error(network(randomly_reversed(train.pooled[rows], generator)), rows)
+            return terms(error, half_probed(train.density[rows[: self.trait_batch_size]], step) if traits else error)
+
+        def validate() -> Mapping[str, float]:
+            held_out = sets[1]
+            error = held_out.error(over_reversals(network, held_out.pooled), slice(None))
+            probed = with_probes(held_out.density[: self.trait_batch_size]) if traits else error
+            return {name: float(value) for name, value in terms(error, probed).items()}
+
+        def after_those_before(step: int, /, **scalars: float) -> bool:
+            return report(replica * self.steps + step, **scalars)
+
+        history = minimise(
+            network,
+            loss,
+            steps=self.steps,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            every=REPORT_EVERY,
+            validate=validate if len(sets) > 1 else None,
+            keep_best="loss" if len(sets) > 1 else None,
+            report=after_those_before,
+        )
+        return history.steps
+
+
+def _property(fields: dict[str, Any]) -> Property:
+    return Property(**fields | {"constants": tuple((name, value) for name, value in fields["constants"])})
+
+
+class _Member:
+    """One network of an ensemble as a property model: what traits see in training."""
+
+    def __init__(self, cnn: CNN, network: nn.Module) -> None:
+        self.properties = cnn.properties
+        self._cnn = cnn
+        self._network = network
+
+    def predict(self, density: torch.Tensor) -> torch.Tensor:
+        return self._cnn._scales.to_values(self._network(self._cnn._pooled(density)))
+
+
+class _Set:
+    """Labelled microstructures as the training takes them."""
+
+    def __init__(self, microstructures: Microstructures, table: PropertyTable, cnn: CNN) -> None:
+        self.density = microstructures.density(cnn._device)
+        self.pooled = cnn._pooled(self.density)
+        self._scores, self._usable = cnn._scales.to_scores(table)
+
+    def error(self, predicted: torch.Tensor, rows: torch.Tensor | slice) -> torch.Tensor:
+        """Mean squared error over the usable values of ``rows``; 0 where there is none."""
+        usable = self._usable[rows]
+        difference = torch.where(usable, predicted - self._scores[rows], 0)
+        return difference.square().sum() / usable.sum().clamp_min(1)

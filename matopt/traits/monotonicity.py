@@ -1,0 +1,52 @@
+"""More solid is never softer, and never conducts or lets through more."""
+
+from __future__ import annotations
+
+import torch
+
+from matopt.errors import InputError
+from matopt.traits.base import TRAITS, PropertyModel, Trait
+
+DIRECTIONS = {"youngs_modulus": 1.0, "diffusivity": -1.0, "permeability": -1.0}
+"""The sign of each property's derivative with respect to the solid fraction of any voxel."""
+
+
+@TRAITS.register("monotonicity")
+class Monotonicity(Trait):
+    """The share of a property's gradient that points the wrong way, from 0 to 1.
+
+    With ``g`` the gradient of a property with respect to the voxels' densities, signed so that the physics has
+    ``g >= 0``, the residual is ``sum relu(-g) / sum |g|``, the mean over the properties of :data:`DIRECTIONS` that the
+    model has. 0 where the gradient vanishes. A gradient of random sign has one half.
+
+    The physics has 0: the derivative of an effective stiffness with respect to a voxel's is the strain energy there
+    under the macroscopic load, of a conductivity the squared gradient (Hashin and Shtrikman's variational principles;
+    Hill 1963, for any finite increment), and solid neither conducts better than the pores nor lets fluid pass.
+
+    Raises:
+        InputError: the model has none of these properties.
+    """
+
+    name = "monotonicity"
+
+    def residual(self, model: PropertyModel, density: torch.Tensor) -> torch.Tensor:
+        """``(N,)`` shares, see the class."""
+        columns = [(i, DIRECTIONS[p.name]) for i, p in enumerate(model.properties) if p.name in DIRECTIONS]
+        if not columns:
+            raise InputError(f"monotonicity: the model has none of {', '.join(DIRECTIONS)}")
+        # Training differentiates the gradient once more; whoever only measures does not pay for that.
+        is_differentiated = torch.is_grad_enabled()
+        with torch.enable_grad():
+            if not density.requires_grad:
+                density = density.detach().requires_grad_(True)
+            values = model.predict(density)
+            shares = []
+            for column, sign in columns:
+                (gradient,) = torch.autograd.grad(
+                    values[:, column].sum(), density, create_graph=is_differentiated, retain_graph=True
+                )
+                gradient = sign * gradient.flatten(1)
+                total = gradient.abs().sum(1)
+                wrong = torch.relu(-gradient).sum(1)
+                shares.append(wrong / total.clamp_min(torch.finfo(total.dtype).tiny))
+        return torch.stack(shares).mean(0)
