@@ -41,10 +41,7 @@ def solve_in_chunks(
         tensor_shape: of one sample's tensor, for an empty batch.
     """
     sample = density[0].numel() * density.element_size() * vectors if len(density) else 1
-    if density.is_cuda:
-        budget = torch.cuda.mem_get_info(density.device)[0] // 2
-    else:
-        budget = CACHE_BYTES
+    budget = torch.cuda.mem_get_info(density.device)[0] // 2 if density.is_cuda else CACHE_BYTES
     parts = [solve(chunk) for chunk in density.split(max(1, budget // sample))] if len(density) else []
     if not parts:
         values = density.new_zeros(0)

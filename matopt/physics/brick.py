@@ -9,6 +9,7 @@ of neighbouring layers only. Mode 0, a translation, has no energy and is left ou
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from functools import lru_cache
 
 import torch
@@ -47,7 +48,7 @@ def _difference(x: torch.Tensor, axis: int, out: torch.Tensor | None = None) -> 
     return _neighbours(torch.sub, x, axis, out)
 
 
-def _neighbours(operation, x: torch.Tensor, axis: int, out: torch.Tensor | None) -> torch.Tensor:  # noqa: ANN001
+def _neighbours(operation: Callable, x: torch.Tensor, axis: int, out: torch.Tensor | None) -> torch.Tensor:
     """``operation(next, this)`` along a periodic axis."""
     out = torch.empty_like(x) if out is None else out
     n = x.shape[axis]

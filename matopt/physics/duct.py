@@ -21,8 +21,9 @@ class Duct:
     """``-laplace u + drag u = 1`` in pores, u = 0 in grains, in voxel units, for a batch of sections.
 
     A face between densities a and b has the coefficient ``2 - (1 - a)(1 - b)``: 1 between pores, and 2 at a grain, as u
-    vanishes on the voxel's face, half a voxel away. So binary sections are exact, in between the mean velocity is smooth
-    in every density, and it falls as any density rises. A window's edge is a mirror, or the seam of a periodic section.
+    vanishes on the voxel's face, half a voxel away. So binary sections are exact, in between the mean velocity is
+    smooth in every density, and it falls as any density rises. A window's edge is a mirror, or the seam of a periodic
+    section.
 
     Attributes:
         solid: ``(B, *S)`` densities.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,7 +45,7 @@ def crossing(phase: np.ndarray) -> Percolation:
     return _each(phase, _crossing)
 
 
-def _each(phase: np.ndarray, find) -> Percolation:  # noqa: ANN001
+def _each(phase: np.ndarray, find: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]) -> Percolation:
     carrying = np.zeros(phase.shape, bool)
     along = np.zeros((len(phase), phase.ndim - 1), bool)
     for i, sample in enumerate(phase):

@@ -52,7 +52,7 @@ class Permeability(Simulator):
 
     @property
     def property(self) -> Property:
-        """k in m^2."""
+        """The permeability k in m^2."""
         return Property("permeability", "k", "m^2", "mD", 1 / SQUARE_METRES_A_MILLIDARCY, scale="log")
 
     def solve(self, density: torch.Tensor, voxel_size: float) -> Solution:
