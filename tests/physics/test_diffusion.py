@@ -126,10 +126,7 @@ def test_a_throat_through_the_seam_carries_only_where_there_is_a_seam():
     assert list(Diffusivity(0.0, "periodic").solve(density, 1.0).status) == ["non_percolating"]
     density[0, 0, 0, 5] = 0
     assert list(Diffusivity(0.0, "periodic").solve(density, 1.0).status) == ["ok"]
-    assert (
-        list(Diffusivity(0.0, "fixed").solve(density, 1.0).status) == ["non_percolating"]
-        or (density[0, 0, :, 5] == 0).all()
-    )
+    assert list(Diffusivity(0.0, "fixed").solve(density, 1.0).status) == ["non_percolating"]
 
 
 def test_real_windows_are_ok_and_between_the_bounds(berea_windows):
