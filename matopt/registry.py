@@ -13,6 +13,7 @@ import importlib
 import importlib.util
 import json
 import pkgutil
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
@@ -122,10 +123,13 @@ class Registry(Generic[T]):
         module_spec = importlib.util.spec_from_file_location(f"matopt_user_{path.stem}_{digest}", path)
         assert module_spec is not None and module_spec.loader is not None
         module = importlib.util.module_from_spec(module_spec)
+        sys.modules[module.__name__] = module  # dataclasses look their module up while they are made
         try:
             module_spec.loader.exec_module(module)
         except Exception as error:
             raise InputError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+        finally:
+            del sys.modules[module.__name__]  # so that objects are pickled by value: no worker could import it
         if not hasattr(module, name):
             raise InputError(f"{path} has no class {name!r} (from {spec!r})")
         return getattr(module, name)

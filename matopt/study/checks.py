@@ -1,0 +1,109 @@
+"""The checks of a study: each field, what fields have to do with each other, and the search space."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from matopt.generators.base import GENERATORS, LatentGenerator
+from matopt.study.component_fields import Checking
+from matopt.study.messages import problems_of
+from matopt.study.schema import StudyConfig
+from matopt.study.study_file import Key, Problem, StudyText, dotted, near, split_key
+
+SEARCHABLE = ("generator", "predictor", "augmentation", "traits")
+"""The sections that a search may change. The others say what its trials are compared by."""
+
+OBJECTIVES = {
+    "r2": "maximize",
+    "interpretability": "maximize",
+    "morphology_distance": "minimize",
+    "porosity_distance": "minimize",
+    "s2_error": "minimize",
+    "grey_share": "minimize",
+}
+"""What a trial is judged by, and which way is better. ``r2/<property>`` is one property's."""
+
+
+def check_fields(text: StudyText, checking: Checking) -> tuple[StudyConfig | None, list[Problem]]:
+    """The configuration that a text means, or what is wrong with its fields."""
+    try:
+        return StudyConfig.model_validate_json(json.dumps(text.tree), context=checking), []
+    except ValidationError as error:
+        return None, problems_of(error, text.tree, _known_keys)
+
+
+def cross_problems(config: StudyConfig, folder: Path) -> list[Problem]:
+    """What no section can know by itself."""
+    problems = []
+    properties = list(config.physics)
+    known = OBJECTIVES | {f"r2/{name}": "maximize" for name in properties}
+    for name, direction in config.search.objectives.items():
+        key = ("search", "objectives", name)
+        if name not in known:
+            problems.append(Problem(key, f"no such objective; {near(name, list(known))}"))
+        elif known[name] != direction:
+            problems.append(Problem(key, f"{name} is better the other way: {known[name]}"))
+        elif name == "interpretability" and not config.traits:
+            problems.append(Problem(key, "without traits nothing can be interpreted; name some under 'traits'"))
+    if config.search.select is not None and config.search.select not in config.search.objectives:
+        hint = near(config.search.select, list(config.search.objectives))
+        problems.append(Problem(("search", "select"), f"{config.search.select!r} is not among the objectives; {hint}"))
+    if config.evaluation:
+        kinds = [g if isinstance(g, str) else g.kind for g in config.evaluation.generators]
+        for index, kind in enumerate(kinds):
+            if kind in kinds[:index]:
+                problems.append(Problem(("evaluation", "generators", index), f"{kind} is listed twice; keep one"))
+    if config.design:
+        if config.design.property not in properties:
+            hint = near(config.design.property, properties)
+            problems.append(Problem(("design", "property"), f"{config.design.property!r} is not simulated; {hint}"))
+        has_latent_space = issubclass(GENERATORS.find(config.generator.kind, folder), LatentGenerator)
+        if "latent" in config.design.spaces and not has_latent_space:
+            problems.append(
+                Problem(("design", "spaces"), f"{config.generator.kind} has no latent space; write [pixel]")
+            )
+    return problems
+
+
+def space_problems(config: StudyConfig, text: StudyText, checking: Checking) -> list[Problem]:
+    """Try the ends of every dimension, with every combination of kinds that the search may choose."""
+    space = config.search.space
+    problems: dict[str, Problem] = {}
+    for name in space:
+        if split_key(name, text.tree)[0] not in SEARCHABLE:
+            message = f"a search may change only what is under {', '.join(SEARCHABLE)}"
+            problems[name] = Problem(("search", "space", name), message)
+    searched = {name: dimension for name, dimension in space.items() if name not in problems}
+    kinds = [name for name in searched if name.endswith(".kind")]
+    for combination in itertools.product(*(searched[name].probes for name in kinds)):
+        base = text
+        for name, value in zip(kinds, combination, strict=True):
+            base = base.with_value(split_key(name, base.tree), value, name)
+        for name in searched:
+            # A kind is tried by itself, in every combination; every other dimension at each of its probes.
+            probes = [combination[kinds.index(name)]] if name in kinds else searched[name].probes
+            for probe in probes:
+                key = split_key(name, base.tree)
+                found = check_fields(base.with_value(key, probe, name), checking)[1]
+                if found:
+                    problems.setdefault(name, Problem(("search", "space", name), _reason(key, probe, found[0])))
+    return list(problems.values())
+
+
+def _reason(key: Key, probe: Any, problem: Problem) -> str:
+    where = "" if problem.key == key else f"{dotted(problem.key)}: "
+    return f"{probe!r} cannot be used: {where}{problem.message}"
+
+
+def _known_keys(key: Key) -> list[str]:
+    model: Any = StudyConfig
+    for part in key:
+        annotation = model.model_fields[part].annotation
+        choices = [annotation, *getattr(annotation, "__args__", ())]
+        model = next(c for c in choices if isinstance(c, type) and issubclass(c, BaseModel))
+    return list(model.model_fields)

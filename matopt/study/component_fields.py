@@ -1,0 +1,128 @@
+"""The parts of a study file whose keys the registries know: components, by kind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import PlainSerializer, PlainValidator, ValidationInfo
+
+from matopt.data.base import SOURCES, Source
+from matopt.errors import InputError
+from matopt.generators.base import GENERATORS, Generator
+from matopt.physics.base import SIMULATORS, Simulator
+from matopt.predictors.base import PREDICTORS, Predictor
+from matopt.registry import Component, Registry
+from matopt.study.components import KIND, check_component, check_settings, settings_of
+from matopt.study.messages import nested
+from matopt.study.study_file import Problem, near
+from matopt.traits.base import TRAITS, Trait
+
+_GIVEN = ("property", "space", "seeds", "seed", "device", "report")
+"""Arguments of the ascent that the design stage sets by itself."""
+
+
+class Checking:
+    """What validation needs besides the values.
+
+    Args:
+        folder: the study file's, which paths are relative to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._checked: dict[str, tuple[Component | None, list[Problem]]] = {}
+
+    def component(self, registry: Registry, base: type, given: Any) -> Component:
+        """The component of a section, checked once for all the points of a search that share it."""
+        if not isinstance(given, dict):
+            raise ValueError(f"must be a section with keys of its own, like {{kind: ...}}, got {given!r}")
+        key = f"{registry.family} {json.dumps(given, sort_keys=True)}"
+        if key not in self._checked:
+            self._checked[key] = check_component(registry, base, given, self.folder)
+        component, problems = self._checked[key]
+        if component is None:
+            raise nested(problems)
+        return component
+
+    def components(self, registry: Registry, base: type, given: Mapping[str, Any]) -> dict[str, Component]:
+        """The components of a section in which each key is a kind and its value the settings."""
+        members: dict[str, Component] = {}
+        problems: list[Problem] = []
+        for kind, settings in given.items():
+            if not (settings is None or isinstance(settings, dict)):
+                problems.append(Problem((kind,), f"must be a section of its settings, like {{}}, got {settings!r}"))
+                continue
+            component, found = check_component(registry, base, {**(settings or {}), KIND: kind}, self.folder)
+            problems += [Problem((kind, *(part for part in p.key if part != KIND)), p.message) for p in found]
+            if component is not None:
+                members[kind] = component
+        if problems:
+            raise nested(problems)
+        return members
+
+    def ascent_options(self, given: Mapping[str, Any], others: Sequence[str]) -> dict[str, Any]:
+        """Settings of the ascent, out of a section that has ``others`` too."""
+        from matopt.design.ascent import ascend
+
+        known = {name: s for name, s in settings_of(ascend).items() if name not in _GIVEN and not s.is_required}
+        problems = [
+            Problem((name,), f"no such key; {near(name, [*others, *known])}") for name in given if name not in known
+        ]
+        settings, found = check_settings("design", known, {n: v for n, v in given.items() if n in known}, self.folder)
+        if problems or found:
+            raise nested([*problems, *found])
+        return settings
+
+
+def _one(registry: Registry, base: type) -> PlainValidator:
+    return PlainValidator(lambda value, info: info.context.component(registry, base, value))
+
+
+def _read_simulators(value: Any, info: ValidationInfo) -> dict[str, Component]:
+    if not isinstance(value, dict) or not isinstance(value.get("properties"), list) or not value["properties"]:
+        raise ValueError(f"must be a section with a list of properties; there are: {', '.join(SIMULATORS.names())}")
+    names = value["properties"]
+    problems = []
+    for index, name in enumerate(names):
+        try:
+            SIMULATORS.find(str(name), info.context.folder)
+        except InputError as error:
+            problems.append(Problem(("properties", index), str(error)))
+        if name in names[:index]:
+            problems.append(Problem(("properties", index), f"{name} is listed twice; keep one"))
+    for key in value:
+        if key != "properties" and key not in names:
+            problems.append(Problem((key,), f"no such key; {near(key, ['properties', *map(str, names)])}"))
+    if problems:
+        raise nested(problems)
+    return info.context.components(SIMULATORS, Simulator, {name: value.get(name) for name in names})
+
+
+def _read_traits(value: Any, info: ValidationInfo) -> dict[str, Component]:
+    if not isinstance(value, dict):
+        raise ValueError(f"must be a section of traits and their settings, like {{monotonicity: {{}}}}, got {value!r}")
+    return info.context.components(TRAITS, Trait, value)
+
+
+def _read_baseline(value: Any, info: ValidationInfo) -> Component | str:
+    if not isinstance(value, str):
+        return info.context.component(GENERATORS, Generator, value)
+    info.context.component(GENERATORS, Generator, {KIND: value})
+    return value
+
+
+_AS_DICT = PlainSerializer(lambda component: component if isinstance(component, str) else component.as_dict())
+_AS_SETTINGS = PlainSerializer(lambda components: {kind: dict(c.settings) for kind, c in components.items()})
+_AS_PHYSICS = PlainSerializer(
+    lambda components: {"properties": list(components)} | {kind: dict(c.settings) for kind, c in components.items()}
+)
+
+SourceField = Annotated[Component, _one(SOURCES, Source), _AS_DICT]
+GeneratorField = Annotated[Component, _one(GENERATORS, Generator), _AS_DICT]
+PredictorField = Annotated[Component, _one(PREDICTORS, Predictor), _AS_DICT]
+SimulatorsField = Annotated[dict[str, Component], PlainValidator(_read_simulators), _AS_PHYSICS]
+TraitsField = Annotated[dict[str, Component], PlainValidator(_read_traits), _AS_SETTINGS]
+BaselineField = Annotated[Component | str, PlainValidator(_read_baseline), _AS_DICT]

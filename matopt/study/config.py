@@ -1,0 +1,176 @@
+"""A study: its file, read, checked, and ready to be run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from matopt.data.base import SOURCES, Window
+from matopt.errors import InputError
+from matopt.generators.base import GENERATORS
+from matopt.physics.base import SIMULATORS
+from matopt.predictors.base import PREDICTORS
+from matopt.registry import Component, Registry
+from matopt.stages.artifacts import component_identity
+from matopt.study.checks import SEARCHABLE, check_fields, cross_problems, space_problems
+from matopt.study.component_fields import Checking
+from matopt.study.components import resolve_paths
+from matopt.study.schema import StudyConfig
+from matopt.study.space import Plain
+from matopt.study.study_file import StudyText, read_study_file, read_value, split_key
+from matopt.traits.base import TRAITS
+
+STAGES: dict[str, tuple[str, ...]] = {
+    "data": ("seed", "data", "physics"),
+    "search": ("seed", "data", "physics", *SEARCHABLE, "search"),
+    "evaluation": ("seed", "data", "physics", *SEARCHABLE, "evaluation"),
+    "design": ("seed", "data", "physics", *SEARCHABLE, "design"),
+}
+"""The sections that each stage's result follows from."""
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """A study that was checked as a whole.
+
+    Attributes:
+        config: all sections, with all defaults.
+        text: what was written, and where; what ``config`` was made from.
+        folder: of the study file, absolute; paths in it are relative to this.
+    """
+
+    config: StudyConfig
+    text: StudyText
+    folder: Path
+
+    @property
+    def as_json(self) -> dict[str, Any]:
+        """The whole configuration as JSON values, defaults included, in the shape of the file."""
+        return self.config.model_dump(mode="json")
+
+    @property
+    def storage(self) -> Path:
+        """The storage folder, absolute."""
+        return Path(self.config.storage).expanduser().resolve()
+
+    @property
+    def source(self) -> Component:
+        """Where the authentic microstructures come from, with absolute paths."""
+        return self._resolved(SOURCES, self.config.data.source)
+
+    @property
+    def window(self) -> Window:
+        """How they are cut."""
+        return Window(**self.config.data.window.model_dump())
+
+    @property
+    def split(self) -> dict[str, int]:
+        """How many of them go into each split."""
+        return self.config.data.split.model_dump()
+
+    @property
+    def simulators(self) -> tuple[Component, ...]:
+        """One for each property, in order."""
+        return tuple(self._resolved(SIMULATORS, s) for s in self.config.physics.values())
+
+    @property
+    def generator(self) -> Component:
+        """The generator."""
+        return self._resolved(GENERATORS, self.config.generator)
+
+    @property
+    def predictor(self) -> Component:
+        """The predictor."""
+        return self._resolved(PREDICTORS, self.config.predictor)
+
+    @property
+    def traits(self) -> tuple[Component, ...]:
+        """The traits, in order."""
+        return tuple(self._resolved(TRAITS, trait) for trait in self.config.traits.values())
+
+    @property
+    def baselines(self) -> dict[str, Component]:
+        """The generators of the evaluation, by kind. The study's own kind, named without settings, has the study's."""
+        members = self.config.evaluation.generators if self.config.evaluation else ()
+        found = {}
+        for member in members:
+            if member == self.config.generator.kind:
+                member = self.config.generator
+            component = Component(member) if isinstance(member, str) else member
+            found[component.kind] = self._resolved(GENERATORS, component)
+        return found
+
+    @property
+    def objectives(self) -> dict[str, str]:
+        """Metric -> "maximize" or "minimize"; the one that picks the best trial comes first."""
+        objectives = dict(self.config.search.objectives)
+        first = self.config.search.select or next(iter(objectives))
+        return {first: objectives.pop(first), **objectives}
+
+    def with_parameters(self, parameters: Mapping[str, Plain]) -> Study:
+        """The study at a point of its search space, ``{"generator.morphology_weight": 3.0, ...}``, checked anew.
+
+        Raises:
+            InputError: a parameter that the study does not have, or a value that it cannot have.
+        """
+        text = self.text
+        for name, value in parameters.items():
+            text = text.with_value(split_key(name, text.tree), value, f"parameter {name}={value!r}")
+        return Study(_checked(text, Checking(self.folder)), text, self.folder)
+
+    def inputs(self, stage: str) -> dict[str, Any]:
+        """The part of the study that a stage's result follows from, as JSON values for a content key.
+
+        Paths count by what is written; the text of a user's file (``path.py:Name``) counts whole. Which trials were
+        asked for, and how many there are, does not change what a trial finds: the search's total is left out.
+
+        Args:
+            stage: one of :data:`STAGES`.
+        """
+        whole = self.as_json
+        part = {name: whole[name] for name in STAGES[stage]}
+        if stage == "search":
+            part["search"] = {key: whole["search"][key] for key in ("space", "objectives")}
+        members = (self.generator, self.predictor, *self.traits, *self.simulators, *self.baselines.values())
+        identities = [component_identity(member, self.folder) for member in (self.source, *members)]
+        part["sources"] = {i["kind"]: i["source"] for i in identities if "source" in i}
+        return part
+
+    def _resolved(self, registry: Registry, component: Component) -> Component:
+        return resolve_paths(registry, component, self.folder)
+
+
+def load_study(path: Path | str, overrides: Sequence[str] = ()) -> Study:
+    """Read a study file and check all of it: keys, types, limits, names, paths, the search space.
+
+    Args:
+        path: the study file.
+        overrides: changes to it, ``"search.trials=4"``; the value is read as YAML.
+
+    Raises:
+        InputError: something cannot be used; one line for each, with file, line and key.
+    """
+    path = Path(path)
+    text = read_study_file(path)
+    for override in overrides:
+        name, equals, value = override.partition("=")
+        place = f"--set {override}"
+        if not equals or not name.strip():
+            raise InputError(f"{place}: write it as key=value, for example search.trials=4")
+        text = text.with_value(split_key(name.strip(), text.tree), read_value(value, place), place)
+    folder = path.resolve().parent
+    checking = Checking(folder)
+    config = _checked(text, checking)
+    problems = cross_problems(config, folder) + space_problems(config, text, checking)
+    if problems:
+        raise text.error(problems)
+    return Study(config, text, folder)
+
+
+def _checked(text: StudyText, checking: Checking) -> StudyConfig:
+    config, problems = check_fields(text, checking)
+    if config is None:
+        raise text.error(problems)
+    return config

@@ -1,0 +1,97 @@
+"""What pydantic found wrong, said so that it can be put right."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
+
+from matopt.study.study_file import Key, Problem, near
+
+_MESSAGES = {
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "string_type": "must be a text",
+    "path_type": "must be a path",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list, like [1, 2]",
+    "tuple_type": "must be a list, like [1, 2]",
+    "dict_type": "must be a section with keys of its own",
+    "model_type": "must be a section with keys of its own",
+    "none_required": "must be null",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "too_short": "must have at least {min_length}",
+    "literal_error": "must be {expected}",
+}
+_NESTED = "problems"
+
+
+def nested(problems: Sequence[Problem]) -> PydanticCustomError:
+    """What a validator raises for several problems inside its value; their keys are relative to it."""
+    return PydanticCustomError(_NESTED, "see the context", {"problems": list(problems)})
+
+
+def problems_of(error: ValidationError, tree: Any, known: Callable[[Key], Sequence[str]]) -> list[Problem]:
+    """One problem for each value that ``error`` complains of.
+
+    Args:
+        error: as pydantic raised it.
+        tree: what was validated, plain values.
+        known: the keys that the section at a key may have.
+    """
+    found: dict[Key, list[str]] = {}
+    for detail in error.errors(include_url=False):
+        key = _present(tuple(detail["loc"]), tree, keep_last=detail["type"] == "missing")
+        if detail["type"] == _NESTED:
+            for problem in detail["ctx"]["problems"]:
+                found.setdefault((*key, *problem.key), []).append(problem.message)
+        elif detail["type"] == "missing":
+            found.setdefault(key, []).append("is missing; the study needs it")
+        elif detail["type"] == "extra_forbidden":
+            found.setdefault(key, []).append(f"no such key; {near(str(key[-1]), known(key[:-1]))}")
+        elif detail["type"] == "value_error":
+            found.setdefault(key, []).append(str(detail["ctx"]["error"]))
+        else:
+            text = _MESSAGES.get(detail["type"], detail["msg"]).format(**detail.get("ctx", {}))
+            found.setdefault(key, []).append(_with_value(text, detail))
+    return [Problem(key, _either(messages)) for key, messages in found.items()]
+
+
+def _with_value(text: str, detail: Any) -> str:
+    shown = repr(detail["input"])
+    shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+    expected = str(detail.get("ctx", {}).get("expected", "")).replace("'", "").replace(" or ", ", ").split(", ")
+    close = difflib.get_close_matches(str(detail["input"]), expected, n=1)
+    return f"{text}, got {shown}" + (f"; did you mean {close[0]!r}?" if close else "")
+
+
+def _either(messages: Sequence[str]) -> str:
+    """The branches of a union, as one sentence: "must be a number, or a text, got [1]"."""
+    branches = list(dict.fromkeys(messages))
+    if len(branches) == 1 or not all(b.startswith("must be ") and ", got " in b for b in branches):
+        return "; ".join(branches)
+    wanted = [branch.rpartition(", got ")[0].removeprefix("must be ") for branch in branches]
+    return f"must be {', or '.join(wanted)}, got {branches[-1].rpartition(', got ')[2]}"
+
+
+def _present(location: Key, tree: Any, keep_last: bool) -> Key:
+    """``location`` without the names of union branches, which pydantic adds but no file has."""
+    key: list[str | int] = []
+    for part in location:
+        is_item = isinstance(tree, list) and isinstance(part, int) and part < len(tree)
+        if is_item or (isinstance(tree, dict) and part in tree):
+            tree = tree[part]
+        else:
+            if keep_last and part == location[-1]:
+                key.append(part)
+            break
+        key.append(part)
+    return tuple(key)

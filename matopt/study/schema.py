@@ -1,0 +1,185 @@
+"""What a study file may hold: its sections, their keys, types and limits."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    model_serializer,
+    model_validator,
+)
+
+from matopt.study.component_fields import (
+    BaselineField,
+    GeneratorField,
+    PredictorField,
+    SimulatorsField,
+    SourceField,
+    TraitsField,
+)
+from matopt.study.space import Dimension, read_dimension
+
+AtLeastOne = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[int, Field(ge=0)]
+Direction = Literal["maximize", "minimize"]
+Space = Literal["latent", "pixel"]
+
+
+def _name(text: str) -> str:
+    if not text or not text.replace("-", "").replace("_", "").replace(".", "").isalnum() or not text[0].isalnum():
+        raise ValueError(f"must be letters, digits, '-', '_' and '.', as it names a folder, got {text!r}")
+    return text
+
+
+def _device(text: str) -> str:
+    kind, _, number = text.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (number and not number.isdigit()):
+        raise ValueError(f"must be cpu, cuda, cuda:0 or mps, got {text!r}")
+    return text
+
+
+def _uri(text: str | None) -> str | None:
+    if text is not None and not text.startswith(("http://", "https://")):
+        raise ValueError(f"must be null (a file in the storage folder) or http(s)://..., got {text!r}")
+    return text
+
+
+def _different(items: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not items:
+        raise ValueError("must not be an empty list")
+    if len(set(items)) < len(items):
+        raise ValueError(f"holds something twice: {list(items)}")
+    return items
+
+
+class Section(BaseModel):
+    """Part of a study: no unknown keys, no silent conversions, never changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class WindowSection(Section):
+    """How microstructures are cut; see :class:`matopt.data.base.Window`."""
+
+    size: AtLeastOne
+    stride: AtLeastOne | None = None
+    zoom: AtLeastOne = 1
+    dimensions: Literal[2, 3] = 2
+    slice_step: AtLeastOne | None = None
+
+
+class SplitSection(Section):
+    """How many microstructures each split has."""
+
+    train: AtLeastOne
+    validation: AtLeastOne
+    test: AtLeastOne
+
+
+class DataSection(Section):
+    """The authentic microstructures."""
+
+    source: SourceField
+    window: WindowSection
+    split: SplitSection
+
+
+class AugmentationSection(Section):
+    """The artificial microstructures that join the predictor's training set."""
+
+    size: NotNegative = 100
+
+
+class SearchSection(Section):
+    """The trials. ``trials`` is a total, ``select`` the objective that picks the best one (the first by default)."""
+
+    trials: AtLeastOne = 1
+    sampler: Literal["tpe", "random", "nsga2"] = "tpe"
+    startup: AtLeastOne = 10
+    space: dict[
+        str,
+        Annotated[
+            Dimension,
+            PlainValidator(read_dimension),
+            PlainSerializer(lambda dimension: {dimension.word: list(dimension.items)}),
+        ],
+    ] = Field(default_factory=dict)
+    objectives: dict[str, Direction] = Field(default_factory=lambda: {"r2": "maximize"}, min_length=1)
+    select: str | None = None
+
+
+class EvaluationSection(Section):
+    """The generators that are compared by what their samples are worth to the predictor."""
+
+    generators: Annotated[tuple[BaselineField, ...], Field(min_length=1)]
+    sizes: Annotated[tuple[AtLeastOne, ...], AfterValidator(_different)] = (50, 100, 200, 500, 1000)
+    draws: AtLeastOne = 10
+
+
+class DesignSection(Section):
+    """The gradient ascent. Its other keys are settings of :func:`matopt.design.ascent.ascend`, here ``options``."""
+
+    property: str
+    seeds: AtLeastOne = 100
+    spaces: Annotated[tuple[Space, ...], Field(strict=False), AfterValidator(_different)] = ("latent", "pixel")
+    options: dict[str, Any]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, value: Any, info: ValidationInfo) -> Any:
+        if not isinstance(value, dict):
+            return value
+        own = {key: item for key, item in value.items() if key in cls.model_fields and key != "options"}
+        rest = {key: item for key, item in value.items() if key not in own}
+        return own | {
+            "options": info.context.ascent_options(rest, [key for key in cls.model_fields if key != "options"])
+        }
+
+    @model_serializer(mode="wrap")
+    def _spread(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        plain = serialise(self)
+        return plain | plain.pop("options")
+
+
+class ResourcesSection(Section):
+    """How many of each actor there are at once, and what each may use. ``timeout`` is in seconds."""
+
+    device: Annotated[str, AfterValidator(_device)] = "cpu"
+    trials: AtLeastOne = 1
+    simulators: AtLeastOne = 1
+    predictors: AtLeastOne = 1
+    cpus_per_trial: AtLeastOne = 1
+    timeout: Annotated[float, Field(gt=0)] = 3600.0
+
+
+class TrackingSection(Section):
+    """Where the study is recorded: null is a SQLite file in the storage folder."""
+
+    uri: Annotated[str | None, AfterValidator(_uri)] = None
+
+
+class StudyConfig(Section):
+    """A whole study."""
+
+    name: Annotated[str, AfterValidator(_name)]
+    seed: NotNegative = 0
+    storage: Annotated[str, Field(min_length=1)] = "runs"
+    data: DataSection
+    physics: SimulatorsField
+    generator: GeneratorField
+    predictor: PredictorField
+    augmentation: AugmentationSection = Field(default_factory=AugmentationSection)
+    traits: TraitsField = Field(default_factory=dict)
+    search: SearchSection = Field(default_factory=SearchSection)
+    evaluation: EvaluationSection | None = None
+    design: DesignSection | None = None
+    resources: ResourcesSection = Field(default_factory=ResourcesSection)
+    tracking: TrackingSection = Field(default_factory=TrackingSection)
