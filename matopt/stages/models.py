@@ -141,7 +141,7 @@ def _payload(component: Component, model: Generator | Predictor, seconds: float)
         "settings": dict(component.settings),
         "state": model.state_dict(),
         "seconds": seconds,
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
     }
 
 
