@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray._raylet import Config
+from ray._raylet import Config  # ty: ignore[unresolved-import] (compiled)
 from ray.exceptions import GetTimeoutError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -26,6 +26,8 @@ _ENVIRONMENT = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # a study's relative paths mean the same in every process
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C ends the launch, not only the search
+    "RAY_AIR_NEW_OUTPUT": "0",  # Tune prints tables of its own otherwise
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a failed trial has no metrics
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 
@@ -112,7 +114,7 @@ class Cluster:
             ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, runtime_env=_runtime())
         except Exception as error:
             raise FailureError(
-                f"cannot join the Ray cluster at {address}: {_line(error)}; launch from one of its nodes, with its token"
+                f"cannot join the Ray cluster at {address}: {_line(error)}; launch on one of its nodes, with its token"
             ) from error
 
     def _check_nodes(self) -> None:

@@ -65,4 +65,4 @@ class ClusterLabel:
         self.computing += sum(busy.values())
         self.waiting += max(0.0, elapsed - max(busy.values()))
         values, status, residual, tensor = zip(*(solved for _, (solved, _) in answers), strict=True)
-        return tuple(np.concatenate(part) for part in (values, status, residual, tensor))
+        return np.concatenate(values), np.concatenate(status), np.concatenate(residual), np.concatenate(tensor)

@@ -6,7 +6,7 @@ import json
 import os
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,7 +110,7 @@ def read_json(path: Path) -> Any:
 
 
 @contextmanager
-def launch_lock(layout: Layout) -> Iterator[None]:
+def launch_lock(layout: Layout) -> Generator[None]:
     """Hold the study, so that one process at a time launches it; the lock of a dead process is taken over.
 
     Raises:

@@ -82,11 +82,12 @@ class Ledger:
     def __init__(self, journal: Path, key: str, objectives: Mapping[str, str]) -> None:
         _repair(journal)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
+        directions: list[Any] = list(objectives.values())
         self.objectives = dict(objectives)
         self.key = key
         self.storage = _storage(journal)
         self._study = optuna.create_study(
-            storage=self.storage, study_name=key, directions=list(objectives.values()), load_if_exists=True
+            storage=self.storage, study_name=key, directions=directions, load_if_exists=True
         )
 
     def recover(self) -> int:
@@ -99,11 +100,16 @@ class Ledger:
         queued = 0
         for trial in trials:
             if trial.state in (TrialState.RUNNING, TrialState.FAIL) and trial.number not in repeated:
-                self._study.enqueue_trial(dict(trial.params), user_attrs={_REPEATS: trial.number})
+                self.repeat(trial.number)
                 queued += 1
             if trial.state is TrialState.RUNNING:  # after the queueing: a crash in between loses no point
                 self.fail(trial.number, "the launch that ran it was stopped")
         return queued
+
+    def repeat(self, number: int) -> None:
+        """Queue a trial again, with its point."""
+        params = self.storage.get_trial(self._id(number)).params
+        self._study.enqueue_trial(params, user_attrs={_REPEATS: number})
 
     def records(self) -> list[TrialRecord]:
         """The trials in order; of one that was run again, the last run."""

@@ -133,7 +133,7 @@ def test_what_no_node_can_give_is_refused_at_once(cluster):
 
 def test_a_cluster_that_is_not_there_is_told_at_once(tmp_path):
     start = time.perf_counter()
-    with pytest.raises(FailureError, match="no Ray cluster answers at 127.0.0.1:9"):
+    with pytest.raises(FailureError, match=r"no Ray cluster answers at 127\.0\.0\.1:9"):
         Cluster("127.0.0.1:9", tmp_path).start()
     assert time.perf_counter() - start < 15
 

@@ -1,0 +1,174 @@
+"""The search: Ray Tune runs the trials, Optuna chooses their points, the ledger keeps them."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from ray import tune
+from ray.tune.search.optuna import OptunaSearch
+
+from matopt.errors import FailureError, InputError
+from matopt.stages.trial import TrialSettings
+from matopt.study.ledger import Ledger, Outcome, TrialRecord
+from matopt.study.trials import ERROR, OUTCOME, TrialContext, trial
+
+_ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point of the search: what Optuna chose, and the settings that follow."""
+
+    params: dict[str, Any]
+    settings: TrialSettings
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """What a search is.
+
+    Attributes:
+        total: how many trials are to be complete in the end.
+        point: chooses a point with the sampler of an Optuna trial.
+        seed: of the sampler.
+        concurrent: how many trials run at once.
+        resources: what each trial asks of Ray: "cpu" and "gpu".
+        scratch: where the engine may write; deleted afterwards.
+    """
+
+    total: int
+    point: Callable[[optuna.trial.BaseTrial], Point]
+    seed: int
+    concurrent: int
+    resources: dict[str, float]
+    scratch: Path
+
+
+class Watcher:
+    """Hears of a search's trials; a launch derives its own."""
+
+    def begin(self, number: int, point: Point) -> str:
+        """A trial begins; returns the name under which its figures are tracked."""
+        return ""
+
+    def complete(self, number: int, outcome: Outcome) -> None:
+        """A trial is complete."""
+
+    def fail(self, number: int, error: str) -> None:
+        """A trial failed."""
+
+
+def search(plan: SearchPlan, ledger: Ledger, context: TrialContext, watcher: Watcher) -> list[TrialRecord]:
+    """Run the trials that are missing; returns all trials of the ledger.
+
+    A trial that raises is entered as failed, and the search goes on. A trial whose process dies is run again.
+
+    Raises:
+        FailureError: no trial is complete in the end.
+    """
+    ledger.recover()
+    missing = ledger.missing(plan.total)
+    for _ in range(_ROUNDS):
+        if not missing:
+            break
+        lost = _run(plan, missing, ledger, context, watcher)
+        missing = len(lost)
+        if missing and _ < _ROUNDS - 1:
+            for number in lost:
+                ledger.repeat(number)
+    records = ledger.records()
+    if not any(record.state == "complete" for record in records):
+        raise FailureError(f"all {len(records)} trials failed; the last: {records[-1].error}")
+    return records
+
+
+def _run(plan: SearchPlan, count: int, ledger: Ledger, context: TrialContext, watcher: Watcher) -> list[int]:
+    """Run ``count`` trials; returns those whose processes died."""
+    log = _Log(ledger, watcher)
+    # Seeded by what was run before, or the sampler would begin with the points that it began with then.
+    sampler = optuna.samplers.TPESampler(seed=plan.seed + ledger.begun, constant_liar=plan.concurrent > 1)
+    logging.getLogger("ray.tune").setLevel(logging.ERROR)
+    shutil.rmtree(plan.scratch, ignore_errors=True)
+    try:
+        tune.Tuner(
+            tune.with_resources(tune.with_parameters(trial, context=context), plan.resources),
+            tune_config=tune.TuneConfig(
+                search_alg=_LedgerSearch(plan.point, ledger, sampler, watcher),
+                num_samples=count,
+                max_concurrent_trials=plan.concurrent,  # more would be chosen blindly, long before they run
+                reuse_actors=True,
+            ),
+            run_config=tune.RunConfig(name="trials", storage_path=str(plan.scratch), callbacks=[log], verbose=0),
+        ).fit()
+    finally:
+        shutil.rmtree(plan.scratch, ignore_errors=True)
+    return log.lost
+
+
+class _LedgerSearch(OptunaSearch):
+    """OptunaSearch whose trials are the ledger's; what came of them is entered by :class:`_Log`."""
+
+    def __init__(
+        self, point: Callable[[Any], Point], ledger: Ledger, sampler: optuna.samplers.BaseSampler, watcher: Watcher
+    ) -> None:
+        modes = {"maximize": "max", "minimize": "min"}
+        super().__init__(
+            space=point,
+            metric=list(ledger.objectives),
+            mode=[modes[direction] for direction in ledger.objectives.values()],
+            sampler=sampler,
+            study_name=ledger.key,
+            storage=ledger.storage,
+        )
+        self._watcher = watcher
+
+    def suggest(self, trial_id: str) -> dict[str, Any]:
+        chosen = self._ot_study.ask()
+        try:
+            point = self._space(chosen)
+        except InputError as error:  # settings that exclude each other: this trial fails, the search goes on
+            return {"number": chosen.number, "settings": error, "run": ""}
+        run = self._watcher.begin(chosen.number, point)
+        return {"number": chosen.number, "settings": point.settings, "run": run}
+
+    def on_trial_complete(self, trial_id: str, result: dict | None = None, error: bool = False) -> None:
+        pass
+
+    def save(self, checkpoint_path: str) -> None:
+        pass  # the ledger is on disk
+
+
+class _Log(tune.Callback):
+    """Enters what came of the trials."""
+
+    def __init__(self, ledger: Ledger, watcher: Watcher) -> None:
+        self._ledger = ledger
+        self._watcher = watcher
+        self.lost: list[int] = []
+
+    def on_trial_complete(self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any) -> None:
+        number, result = trial.config["number"], trial.last_result
+        if OUTCOME in result:
+            outcome = Outcome(**result[OUTCOME])
+            try:
+                self._ledger.complete(number, outcome)
+            except FailureError as error:
+                self._fail(number, str(error))
+            else:
+                self._watcher.complete(number, outcome)
+        else:
+            self._fail(number, result.get(ERROR, "it ended without a result"))
+
+    def on_trial_error(self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any) -> None:
+        self.lost.append(trial.config["number"])
+        self._fail(trial.config["number"], "its process died (out of memory?)")
+
+    def _fail(self, number: int, error: str) -> None:
+        self._ledger.fail(number, error)
+        self._watcher.fail(number, error)

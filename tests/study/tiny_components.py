@@ -1,0 +1,110 @@
+"""A generator and a predictor of the simplest kind, for studies of seconds: named in them as ``tiny_components.py:Noise``."""
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from matopt.generators.base import Generator
+from matopt.predictors.base import Predictor
+from matopt.properties import Property
+
+
+class Noise(Generator):
+    """Smoothed noise, thresholded at porosities drawn from the authentic ones.
+
+    Args:
+        width: of the smoothing, in voxels.
+        seconds: that a fit takes.
+        fail_above: a fit fails where ``width`` is larger.
+        die: a file; where it does not exist yet the first fit makes it and kills its process.
+    """
+
+    def __init__(self, width: int = 3, seconds: float = 0.0, fail_above: int = 100, die: str = ""):
+        self.width, self.seconds, self.fail_above, self.die = width, seconds, fail_above, die
+        self.porosity = torch.zeros(0)
+        self.shape, self._voxel_size = (0, 0), 1.0
+
+    def fit(self, train, validation=None, report=lambda step, **scalars: False, seed=0):
+        if self.width > self.fail_above:
+            raise ArithmeticError(f"no noise of width {self.width}")
+        if self.die and not Path(self.die).exists():
+            Path(self.die).touch()
+            os._exit(1)
+        for step in range(5):
+            time.sleep(self.seconds / 5)
+            report(step, loss=1.0 / (step + 1))
+        self.porosity = torch.from_numpy(train.porosity.copy())
+        self.shape, self._voxel_size = tuple(train.shape), train.voxel_size
+        return self
+
+    def sample(self, n, seed):
+        random = torch.Generator().manual_seed(seed)
+        noise = torch.randn((n, 1, *self.shape), generator=random)
+        smooth = torch.nn.functional.avg_pool2d(noise, self.width, 1, self.width // 2)[
+            ..., : self.shape[0], : self.shape[1]
+        ]
+        porosity = self.porosity[torch.randint(len(self.porosity), (n,), generator=random)]
+        levels = torch.stack([s.flatten().quantile(p) for s, p in zip(smooth, porosity.float(), strict=True)])
+        return (smooth >= levels.reshape(-1, 1, 1, 1)).float()
+
+    @property
+    def voxel_size(self):
+        return self._voxel_size
+
+    def to(self, device):
+        return self
+
+    def state_dict(self):
+        return {"porosity": self.porosity, "shape": list(self.shape), "voxel_size": self._voxel_size}
+
+    def load_state_dict(self, state):
+        self.porosity, self.shape, self._voxel_size = state["porosity"], tuple(state["shape"]), state["voxel_size"]
+
+
+class Linear(Predictor):
+    """Least squares on the solid fraction and its square.
+
+    Args:
+        seconds: that a fit takes.
+        ridge: added to the normal equations.
+    """
+
+    def __init__(self, seconds: float = 0.0, ridge: float = 1e-6):
+        self.seconds, self.ridge = seconds, ridge
+
+    def fit(self, train, labels, validation=None, traits=(), report=lambda step, **scalars: False, seed=0):
+        self.properties = labels.properties
+        time.sleep(self.seconds)
+        features = self._features(train.density().double())
+        left = features.T @ features + self.ridge * torch.eye(features.shape[1])
+        self.weights = torch.linalg.solve(
+            left, features.T @ torch.from_numpy(np.where(labels.is_usable, labels.values, 0))
+        )
+        report(0, loss=float(((features @ self.weights).numpy() - labels.values).std()))
+        return self
+
+    def predict(self, density):
+        return self._features(density.double()) @ self.weights
+
+    def _features(self, density):
+        solid = density.flatten(1).mean(1)
+        return torch.stack([torch.ones_like(solid), solid, solid**2], 1)
+
+    def to(self, device):
+        return self
+
+    def state_dict(self):
+        return {
+            "weights": self.weights,
+            "properties": [
+                [p.name, p.symbol, p.unit, p.display_unit, p.display_factor, p.scale, list(map(list, p.constants))]
+                for p in self.properties
+            ],
+        }
+
+    def load_state_dict(self, state):
+        self.weights = state["weights"]
+        self.properties = tuple(Property(*p[:6], tuple(map(tuple, p[6]))) for p in state["properties"])
