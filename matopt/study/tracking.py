@@ -17,6 +17,7 @@ import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 from matopt.errors import FailureError, InputError
 from matopt.study.tracking_sender import Sender, launch_folders, pending
@@ -89,7 +90,7 @@ class Tracker(SpoolWriter):
             raise FailureError(f"study {study!r} is being driven by another process; wait for it, or stop it") from None
         (self.spool / launch).mkdir()
         super().__init__(self.spool / launch)
-        artifacts = None if uri else (root / "artifacts" / study).as_uri()
+        artifacts = None if uri else (root / "mlflow-artifacts" / study).as_uri()
         self._sender = Sender(self.spool, launch, study, self.uri, artifacts, lock)
         self._sender.start()
 
@@ -100,20 +101,36 @@ class Tracker(SpoolWriter):
         self._sender.finish(timeout)
         return _undelivered(self.spool, self._sender.trouble)
 
+    def page(self, metric: str, ascending: bool = False) -> str | None:
+        """The address of MLflow's page that compares the trials by ``metric``, the best first.
 
-def undelivered(storage: Path) -> dict[str, Undelivered]:
-    """What MLflow does not have, for each study of ``storage`` that has such events; starts nothing."""
-    found = {}
-    for spool in sorted((Path(storage).resolve() / "tracking").glob("*/*")):
-        if left := _undelivered(spool, None):
-            found[f"{spool.parent.name}/{spool.name}"] = left
-    return found
+        It shows the runs tagged ``stage: trial`` with their charts; MLflow's own first page shows language models'
+        traces, and folds trials into their launch. Without a server in the study the address is the one of
+        ``mlflow/start.sh``. None before MLflow has answered.
+        """
+        if self._sender.experiment is None:
+            return None
+        server = self.uri.rstrip("/") if self.uri.startswith("http") else "http://127.0.0.1:5000"
+        view = {
+            "workflowType": "machine_learning",
+            "compareRunsMode": "CHART",
+            "searchFilter": "tags.stage = 'trial'",
+            "orderByKey": f"metrics.`{metric}`",
+            "orderByAsc": str(ascending).lower(),
+        }
+        return f"{server}/#/experiments/{self._sender.experiment}/runs?{urlencode(view, quote_via=quote)}"
+
+
+def undelivered(storage: Path) -> list[Undelivered]:
+    """What MLflow does not have of the studies in ``storage``, one entry for each that has such; starts nothing."""
+    spools = sorted((Path(storage).resolve() / "studies").glob("*/spool/*"))
+    return [left for spool in spools if (left := _undelivered(spool, None))]
 
 
 def _spool(root: Path, study: str, uri: str | None) -> Path:
     # One spool for each destination: what was meant for one server is never sent to another.
     destination = hashlib.blake2b(uri.encode(), digest_size=4).hexdigest() if uri else "embedded"
-    return root / "tracking" / study / destination
+    return root / "studies" / study / "spool" / destination
 
 
 def _undelivered(spool: Path, trouble: str | None) -> Undelivered:

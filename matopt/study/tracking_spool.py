@@ -69,14 +69,14 @@ class SpoolWriter:
             name: what people read in MLflow.
             parent: the token of the run that this one is part of.
             params: settings; nested mappings become dotted names, as in ``--set search.trials=4``.
-            tags: short texts to filter by, such as ``stage``.
+            tags: short texts to filter by, such as ``stage``; numbers to six digits.
 
         Raises:
             InputError: a name or value that MLflow does not take.
         """
         _check_name("run key", key)
         flat = flatten(params or {})
-        texts = {tag: _text(value) for tag, value in (tags or {}).items()}
+        texts = _tags(tags)
         for kind, limit, entries in (("parameter", _MAX_PARAM, flat), ("tag", _MAX_TAG, texts)):
             for entry, text in entries.items():
                 _check_name(kind, entry)
@@ -90,7 +90,7 @@ class SpoolWriter:
         return run
 
     def metrics(self, run: str, values: Mapping[str, float], step: int = 0) -> None:
-        """Add figures of ``step``; a slash in a name groups charts ("predictor/loss").
+        """Add figures of ``step``; what is before a slash groups charts ("predictor/loss", "final/r2").
 
         A value that is not finite is no point of a curve: it becomes the tag ``not finite/<name>`` with the
         first step at which it happened.
@@ -134,8 +134,8 @@ class SpoolWriter:
         _check_name("model", name)
         if "/" in name or ":" in name:
             raise InputError(f"model name {name!r}: the registry takes no '/' and no ':'; use '.' or '-'")
-        texts = {tag: _text(value) for tag, value in (tags or {}).items()}
-        self._append({"do": "model", "run": run, "name": name, "file": self._copy(path), "tags": texts}, durable=True)
+        event = {"do": "model", "run": run, "name": name, "file": self._copy(path), "tags": _tags(tags)}
+        self._append(event, durable=True)
 
     def end_run(self, run: str, status: Status = "FINISHED") -> None:
         """Close a run. Figures that other processes still send for it are kept."""
@@ -213,6 +213,11 @@ def _check_name(kind: str, name: str) -> None:
             f"{kind} {name!r} is no name for MLflow: letters, digits, _ - . : space, groups parted by single '/',"
             f" at most {_MAX_NAME} characters"
         )
+
+
+def _tags(tags: Mapping[str, Any] | None) -> dict[str, str]:
+    """Tags as the short texts that people read: numbers to six digits."""
+    return {name: f"{value:.6g}" if isinstance(value, float) else _text(value) for name, value in (tags or {}).items()}
 
 
 def _text(value: Any) -> str:
