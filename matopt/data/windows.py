@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -135,11 +135,7 @@ class Windows:
 
     def _cannot_hold(self, counts: Mapping[str, int], gaps: Mapping[int, int]) -> str:
         could = [(most(self.grid, axis, counts, gaps[axis]), axis) for axis in gaps]
-        window = self.window
-        change = f"lower the counts, the stride ({self.grid.step[2]})"
-        if window.dimensions == 2 and self.scan.is_volume:
-            change += f", the slice_step ({self.grid.step[0]})"
-        change += f" or the size ({window.size})"
+        change = self._remedy(counts, gaps)
         wanted = _listed(counts)
         fitting = [(held, axis) for held, axis in could if held is not None]
         if not fitting:
@@ -150,6 +146,22 @@ class Windows:
             f"split: the scan cannot hold {wanted} with no voxel in two of them; it holds {_listed(held)} "
             f"(in blocks along axis {axis}, {gaps[axis]} voxels apart); {change}"
         )
+
+    def _remedy(self, counts: Mapping[str, int], gaps: Mapping[int, int]) -> str:
+        """What to change: the first of closer strides and slices that holds the counts, or whatever might."""
+        step, stride, _ = self.grid.step
+        has_slices = self.window.dimensions == 2 and self.scan.is_volume
+        for near in (stride // 2, stride // 4):
+            for slices in (step, step // 2, 1) if has_slices else (step,):
+                first = near if self.window.dimensions == 3 else slices
+                if near < 1 or first < 1:
+                    continue
+                grid = replace(self.grid, step=(first, near, near))
+                if any(blocks(grid, axis, list(counts.values()), gap) for axis, gap in gaps.items()):
+                    closer = "" if slices == step else f", slice_step: {slices}"
+                    return f"with `stride: {near}{closer}` it would hold them, in windows that overlap or look alike"
+        among = f", the slice_step ({step})" if has_slices else ""
+        return f"lower the counts, the stride ({stride}){among} or the size ({self.window.size})"
 
 
 def enlarged(phases: np.ndarray, zoom: int) -> np.ndarray:
