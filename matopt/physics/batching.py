@@ -10,7 +10,7 @@ import torch
 from matopt.physics.base import Solution
 from matopt.properties import NON_PERCOLATING, NOT_CONVERGED, OK
 
-CACHE_BYTES = 2**22
+CACHE_BYTES = 2**21
 """Working set at which solvers on a CPU are quickest: they are bound by memory traffic once it leaves the cache."""
 
 

@@ -32,11 +32,13 @@ def modes(displacement: torch.Tensor) -> torch.Tensor:
 
 def forces(stresses: torch.Tensor, dimensions: int) -> torch.Tensor:
     """Nodal forces ``(B, d, *S)`` of element mode stresses: the transpose of :func:`modes`."""
-    stresses = stresses.unflatten(1, (2**dimensions - 1, dimensions))
-    parts: list[torch.Tensor | None] = [None, *stresses.unbind(1)]
-    for axis in range(dimensions + 1, 1, -1):
-        parts = [_transpose(parts[i], part, axis) for i, part in zip(range(0, len(parts), 2), parts[1::2], strict=True)]
-    assert parts[0] is not None
+    first, *others = stresses.unflatten(1, (2**dimensions - 1, dimensions)).unbind(1)
+    axis = dimensions + 1
+    pairs = zip(others[::2], others[1::2], strict=True)
+    parts = [_transpose(None, first, axis), *(_transpose(a, b, axis) for a, b in pairs)]
+    while len(parts) > 1:
+        axis -= 1
+        parts = [_transpose(a, b, axis) for a, b in zip(parts[::2], parts[1::2], strict=True)]
     return parts[0]
 
 

@@ -12,8 +12,11 @@ from matopt.physics import brick, percolation
 from matopt.physics.adjoint import with_gradient
 from matopt.physics.base import SIMULATORS, Simulator, Solution
 from matopt.physics.batching import check_density, solve_in_chunks, statuses
-from matopt.physics.krylov import conjugate_gradients
+from matopt.physics.krylov import conjugate_gradients, dot
 from matopt.properties import Property
+
+ROWS_TOGETHER = 2**20
+"""Displacements (numbers) that are strained at once."""
 
 
 @SIMULATORS.register("youngs_modulus")
@@ -134,7 +137,12 @@ class _Lattice:
         )
 
     def apply(self, x: torch.Tensor) -> torch.Tensor:
-        return _apply(self.rows, self.stiffness, x)
+        # Strains take several times the memory of displacements: volumes go through row by row.
+        rows = max(1, ROWS_TOGETHER // x[0].numel())
+        if rows >= len(x):
+            return _apply(self.rows, self.stiffness, x)
+        pairs = zip(self.rows.split(rows), x.split(rows), strict=True)
+        return torch.cat([_apply(solid, self.stiffness, part) for solid, part in pairs])
 
     def precondition(self, residual: torch.Tensor) -> torch.Tensor:
         axes = tuple(range(2, residual.ndim))
@@ -162,9 +170,12 @@ class _Lattice:
 
     def energies(self, strains: torch.Tensor) -> torch.Tensor:
         """``(n, L, L)`` float64 mean mutual energies: the effective stiffness."""
-        stresses = torch.matmul(self.stiffness, strains.flatten(3)) * self.solid.flatten(1)[:, None, None]
-        total = torch.einsum("nax,nbx->nab", stresses.flatten(2).double(), strains.flatten(2).double())
-        total = (total + total.mT) / 2
+        total = strains.new_empty(len(strains), len(self.loads), len(self.loads), dtype=torch.float64)
+        for a in range(len(self.loads)):
+            stresses = torch.matmul(self.stiffness, strains[:, a].flatten(2)).view(strains[:, a].shape)
+            stresses *= self.solid[:, None]
+            for b in range(a, len(self.loads)):
+                total[:, a, b] = total[:, b, a] = dot(stresses, strains[:, b])
         return total / self.solid[0].numel()
 
     def energy_density(self, strains: torch.Tensor) -> torch.Tensor:

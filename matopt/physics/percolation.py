@@ -96,7 +96,7 @@ def _wrapping(sample: np.ndarray, corners: bool) -> tuple[np.ndarray, np.ndarray
             wraps[a] |= wraps[b]
     carries = np.array([wraps[find(label)[0]] for label in range(count + 1)])
     carries[0] = False
-    return carries.any(1)[labels], carries.any(0)
+    return np.any(carries, axis=1)[labels], np.atleast_1d(np.any(carries, axis=0))
 
 
 def _boundary_pairs(labels: np.ndarray, corners: bool) -> Iterator[tuple[int, int, tuple[int, ...]]]:
