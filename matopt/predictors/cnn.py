@@ -165,7 +165,7 @@ class CNN(Predictor):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Become the predictor whose :meth:`state_dict` this is."""
-        self.properties = tuple(_property(fields) for fields in state["properties"])
+        self.properties = tuple(Property(**fields) for fields in state["properties"])
         self.voxel_size = state["voxel_size"]
         self.shape = tuple(state["shape"])
         self.width, self.resolution, self.replicas = state["width"], state["resolution"], state["replicas"]
@@ -228,10 +228,6 @@ class CNN(Predictor):
             report=after_those_before,
         )
         return history.steps
-
-
-def _property(fields: dict[str, Any]) -> Property:
-    return Property(**fields | {"constants": tuple((name, value) for name, value in fields["constants"])})
 
 
 class _Member:
