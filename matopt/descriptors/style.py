@@ -94,9 +94,9 @@ def energy_distance(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 def morphology_distance(features: StyleFeatures, artificial: torch.Tensor, authentic: torch.Tensor) -> float:
     """How far the morphologies of two sets of microstructures lie apart: 0 one distribution, 1 nothing in common.
 
-    The energy distance of their style vectors as a share of its largest value ``2 E|a - b|`` (the energy coefficient of
-    inhomogeneity; Székely and Rizzo 2013). Unbiased in the energy distance, so that it hovers about zero for two samples
-    of one distribution.
+    The energy distance of their style vectors as a share of its largest value ``2 E|a - b|`` (the coefficient of
+    inhomogeneity; Székely and Rizzo 2013). Its estimate is unbiased, so that it hovers about zero for two samples of
+    one distribution.
 
     Args:
         features: fitted on authentic microstructures; the same for all sets that are to be compared.

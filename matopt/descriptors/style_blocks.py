@@ -48,13 +48,15 @@ class FilterGrams(torch.nn.Module):
             if min(density.shape[2:]) < kernels.shape[-1]:
                 break
             kernels = kernels.to(density.dtype)
+            # Voxels at the faces must count as much as all others, or a generator may leave them grey.
+            framed = functional.pad(density, [kernels.shape[-1] // 2] * (2 * (density.ndim - 2)), mode="replicate")
             if level < len(self.kernels) - 1:
                 # Every second position of the finer levels says as much of their means as all do. Neighbouring voxels
                 # as channels give the same numbers as a stride of 2, with a backward pass three times as quick.
                 kernels = _neighbours_as_channels(functional.pad(kernels, [0, 1] * (kernels.ndim - 2)))
-                response = self._convolve(_neighbours_as_channels(density), kernels)
+                response = self._convolve(_neighbours_as_channels(framed), kernels)
             else:
-                response = self._convolve(density, kernels)
+                response = self._convolve(framed, kernels)
             response = torch.relu(response).flatten(2)
             mean = response.mean(2)
             gram = response @ response.transpose(1, 2) / response.shape[2] - mean[:, :, None] * mean[:, None]

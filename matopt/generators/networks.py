@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -16,7 +18,7 @@ class Encoder(nn.Module):
         coarseness: the image is averaged over blocks of this edge first.
     """
 
-    def __init__(self, shape: tuple[int, int], outputs: int, coarseness: int) -> None:
+    def __init__(self, shape: Sequence[int], outputs: int, coarseness: int) -> None:
         super().__init__()
         self.coarseness = coarseness
         base = [n // (8 * coarseness) for n in shape]
@@ -45,6 +47,7 @@ class Stage(nn.Module):
         self.second = nn.Conv2d(outputs, outputs, 3, padding=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """``(N, outputs, H, W)`` of ``(N, inputs, H, W)``."""
         x = functional.leaky_relu(self.first(x), 0.1)
         return x + functional.leaky_relu(self.second(x), 0.1)
 
@@ -61,7 +64,7 @@ class Decoder(nn.Module):
         coarseness: how many voxels make an edge of the grid of logits.
     """
 
-    def __init__(self, shape: tuple[int, int], latent_dim: int, coarseness: int) -> None:
+    def __init__(self, shape: Sequence[int], latent_dim: int, coarseness: int) -> None:
         super().__init__()
         self.shape = tuple(shape)
         self.base = [n // (8 * coarseness) for n in shape]
