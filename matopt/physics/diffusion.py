@@ -12,7 +12,7 @@ from matopt.physics import percolation
 from matopt.physics.adjoint import with_gradient
 from matopt.physics.base import SIMULATORS, Simulator, Solution
 from matopt.physics.batching import check_density, solve_in_chunks, statuses
-from matopt.physics.grid import DivergenceForm, sides
+from matopt.physics.grid import DivergenceForm, add_to_sides, sides
 from matopt.physics.krylov import conjugate_gradients
 from matopt.physics.poisson import Inverse, PeriodicInverse, WalledInverse
 from matopt.properties import Property
@@ -144,11 +144,8 @@ class _Cell:
         for load in range(self.loads):
             axis = load + 1
             flux = self.operator.faces[load][:: self.loads]
-            if self.operator.periodic:
-                rhs[:, load] = flux - flux.roll(1, axis)
-            else:
-                rhs[:, load].narrow(axis, 0, flux.shape[axis]).add_(flux)
-                rhs[:, load].narrow(axis, 1, flux.shape[axis]).sub_(flux)
+            add_to_sides(rhs[:, load], flux, -flux, axis)
+            if not self.operator.periodic:
                 rhs[:, load, 0] -= self.local[:, 0]
                 rhs[:, load, -1] += self.local[:, -1]
         return rhs.flatten(0, 1)
@@ -186,11 +183,7 @@ class _Cell:
             share = torch.where(a + b > 0, b / (a + b).clamp_min(torch.finfo(a.dtype).tiny), 0.5)
             energy = 2 * drop[:, 0].square()
             for_a, for_b = energy * share.square(), energy * (1 - share).square()
-            if self.operator.periodic:
-                slope += for_a + for_b.roll(1, axis)
-            else:
-                slope.narrow(axis, 0, for_a.shape[axis]).add_(for_a)
-                slope.narrow(axis, 1, for_b.shape[axis]).add_(for_b)
+            add_to_sides(slope, for_a, for_b, axis)
         if outer is not None:
             slope[:, 0] += 2 * outer[0][:, 0].square()
             slope[:, -1] += 2 * outer[1][:, 0].square()

@@ -19,6 +19,16 @@ def sides(x: torch.Tensor, axis: int, periodic: bool) -> tuple[torch.Tensor, tor
     return (x, x.roll(-1, axis)) if periodic else ends(x, axis)
 
 
+def add_to_sides(cells: torch.Tensor, behind: torch.Tensor, ahead: torch.Tensor, axis: int) -> None:
+    """Add values of faces to the cells behind and ahead of them, as :func:`sides` has them."""
+    if behind.shape[axis] == cells.shape[axis]:
+        cells += behind
+        cells += ahead.roll(1, axis)
+    else:
+        cells.narrow(axis, 0, behind.shape[axis]).add_(behind)
+        cells.narrow(axis, 1, ahead.shape[axis]).add_(ahead)
+
+
 @dataclass(frozen=True, eq=False)
 class DivergenceForm:
     """B operators ``-div(c grad x) + d x`` on cells, in voxel units: symmetric, positive semidefinite.
@@ -39,12 +49,7 @@ class DivergenceForm:
         """``(B, *S)`` diagonal of the operators."""
         total = self.extra.clone()
         for axis, c in enumerate(self.faces, start=1):
-            if self.periodic:
-                total += c + c.roll(1, axis)
-            else:
-                behind, ahead = ends(total, axis)
-                behind += c
-                ahead += c
+            add_to_sides(total, c, c, axis)
         return total
 
     def apply(self, x: torch.Tensor) -> torch.Tensor:
