@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -112,21 +110,3 @@ class PropertyTable:
             np.concatenate([t.status for t in tables]),
             np.concatenate([t.residual for t in tables]),
         )
-
-    def write_csv(self, path: Path, names: Sequence[str]) -> None:
-        """Write one row a sample: its name, then value (display unit), status and residual of each property."""
-        header = ["sample"]
-        for p in self.properties:
-            header += [f"{p.name} [{p.display_unit}]", f"{p.name} status", f"{p.name} residual"]
-        with path.open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(header)
-            for row, name in enumerate(names):
-                cells: list[object] = [name]
-                for column, p in enumerate(self.properties):
-                    cells += [
-                        repr(float(self.values[row, column] * p.display_factor)),
-                        self.status[row, column],
-                        f"{self.residual[row, column]:.2e}",
-                    ]
-                writer.writerow(cells)

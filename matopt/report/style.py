@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -17,7 +18,7 @@ from matopt.properties import Property
 # Okabe and Ito's palette: told apart by colour-blind readers, and in grey.
 COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
-_SETTINGS = {
+_SETTINGS: dict[str, Any] = {
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.labelsize": 9,
@@ -40,7 +41,7 @@ def title(name: str) -> str:
 
 
 @contextmanager
-def figure(path: Path, columns: int, rows: int = 1, size: tuple[float, float] = (2.6, 2.4)) -> Iterator[list[Axes]]:
+def figure(path: Path, columns: int, rows: int = 1, size: tuple[float, float] = (2.6, 2.4)) -> Generator[list[Axes]]:
     """Axes to draw on, saved to ``path`` (PNG) when the block ends well.
 
     Args:

@@ -62,7 +62,7 @@ def design_table(design: Mapping[str, Any], property_: Property) -> Table:
                 f"{np.median(gain):.3g} ({np.percentile(gain, 10):.3g} to {np.percentile(gain, 90):.3g})",
                 f"{(gain > 0).sum()} of {len(gain)}",
                 f"{np.median(1 - solid[:, 0]):.3f} → {np.median(1 - solid[:, -1]):.3f}",
-                f"{d['morphology_distance'][0]:.3f} → {d['morphology_distance'][1]:.3f}",
+                f"{d['morphology_distance'][0]:.3f} → {d['morphology_distance'][-1]:.3f}",
             ]
         )
     unit = property_.display_unit

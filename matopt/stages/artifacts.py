@@ -15,7 +15,7 @@ from matopt.data.replacing import replacing
 from matopt.errors import FailureError
 from matopt.registry import Component, content_key
 
-_NOT_SCIENCE = ("study", "report", "cli.py")
+_NOT_SCIENCE = ("study", "report", "cli")
 
 
 @cache

@@ -6,8 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
+from matopt.descriptors.style import StyleFeatures
+from matopt.design.ascent import ascend
+from matopt.design.hold import MorphologyHold
+from matopt.errors import InputError
+from matopt.generators.base import LatentGenerator
 from matopt.stages.data import Labelled
-from matopt.stages.models import Workshop
+from matopt.stages.models import Workshop, load_generator, load_predictor
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,31 @@ class AscentTask:
     seed: int = 0
 
 
-def ascend(task: AscentTask, workshop: Workshop) -> dict[str, Any]:
-    """Run the ascent of ``task``; the trajectories as tensors and plain values."""
-    raise AssertionError
+def run_ascent(task: AscentTask, workshop: Workshop) -> dict[str, Any]:
+    """Ascend the designs of ``task``, in both spaces from the same microstructures: samples of the generator.
+
+    In latent space the designs are held to the morphology of the authentic microstructures. In pixel space nothing
+    holds them, as in the seed report's figure 5.
+
+    Returns:
+        The fields of :class:`matopt.design.ascent.Designs` that trajectories are made of, as tensors and plain values.
+    """
+    predictor = load_predictor(task.predictor_key, workshop)
+    generator = load_generator(task.generator_key, workshop)
+    shared: dict[str, Any] = {"seed": task.seed, "device": workshop.device, **task.options}
+    if task.space == "latent":
+        if not isinstance(generator, LatentGenerator):
+            raise InputError("design: this generator has no latent space; set design.spaces to [pixel]")
+        authentic = task.authentic.microstructures.density(workshop.device)
+        hold = MorphologyHold(StyleFeatures(authentic), authentic)
+        designs = ascend(predictor, task.property, within=generator, hold=hold, seeds=task.seeds, **shared)
+    else:
+        designs = ascend(predictor, task.property, starts=generator.draw(task.seeds, task.seed), **shared)
+    return {
+        "predicted": torch.from_numpy(designs.predicted),
+        "volume_fraction": torch.from_numpy(designs.volume_fraction),
+        "distance": torch.from_numpy(designs.distance),
+        "checked": designs.checked.tolist(),
+        "snapshots": designs.snapshots.half(),
+        "ending": designs.ending.tolist(),
+    }

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from matopt.descriptors.style import StyleFeatures, morphology_distance
 from matopt.microstructures import Microstructures
 from matopt.stages.artifacts import stage_key
 from matopt.stages.ascent import AscentTask
@@ -57,10 +58,13 @@ def design(settings: DesignSettings, dataset: Dataset, workers: Workers) -> dict
     """Ascend the seeds in each space and let the simulators say what became of them.
 
     Returns:
-        By space: the trajectories of :func:`matopt.stages.ascent.ascend`, and of its ``checked`` snapshots the
-        ``true`` property ``(N, C)``, whether it is ``usable`` ``(N, C)`` and the ``true_volume_fraction`` ``(N, C)``
-        of the binarised microstructures.
+        By space: the trajectories of :func:`matopt.stages.ascent.run_ascent`, and of the binarised microstructures at
+        the ``checked`` steps the ``true`` property ``(N, C)``, whether it is ``usable`` ``(N, C)``, the
+        ``true_volume_fraction`` ``(N, C)`` and the ``morphology_distance`` ``(C,)`` of all of them from the
+        authentic ones.
     """
+    authentic = dataset.train.microstructures.density()
+    features = StyleFeatures(authentic)
     result: dict[str, Any] = {}
     for space in settings.spaces:
         task = AscentTask(
@@ -76,7 +80,7 @@ def design(settings: DesignSettings, dataset: Dataset, workers: Workers) -> dict
         path = workers.ascend(task)
         snapshots = path["snapshots"]
         voxel_size = dataset.train.microstructures.voxel_size
-        true, usable, fraction = [], [], []
+        true, usable, fraction, distance = [], [], [], []
         for column in range(snapshots.shape[1]):
             checked = Microstructures.from_density(snapshots[:, column, None].float(), voxel_size)
             table = workers.label(checked)
@@ -84,10 +88,12 @@ def design(settings: DesignSettings, dataset: Dataset, workers: Workers) -> dict
             true.append(table.values[:, index])
             usable.append(table.is_usable[:, index])
             fraction.append(1 - checked.porosity)
+            distance.append(morphology_distance(features, checked.density(), authentic))
         result[space] = {
             **path,
             "true": torch.from_numpy(np.stack(true, 1)),
             "usable": torch.from_numpy(np.stack(usable, 1)),
             "true_volume_fraction": torch.from_numpy(np.stack(fraction, 1)),
+            "morphology_distance": distance,
         }
     return result

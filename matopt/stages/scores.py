@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from scipy.stats import wasserstein_distance
 
 from matopt.descriptors.correlation import radial_correlation
@@ -39,7 +38,7 @@ def predictor_audit(
 def predictor_scores(
     predictor: Predictor, labelled: Labelled, physics: Physics, traits: Sequence[Component], workshop: Workshop
 ) -> dict[str, float]:
-    """R2 of each property and their mean; interpretability, and each trait's violation and similarity to the physics."""
+    """R2 of each property and their mean; interpretability, and each trait's residual and similarity to the physics."""
     by_property = r2(predictor, labelled.microstructures, labelled.labels)
     scores = {"r2": float(np.mean(list(by_property.values())))}
     scores |= {f"r2/{name}": value for name, value in by_property.items()}

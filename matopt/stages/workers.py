@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from matopt.microstructures import Microstructures
 from matopt.properties import PropertyTable
-from matopt.stages.ascent import AscentTask, ascend
+from matopt.stages.ascent import AscentTask, run_ascent
 from matopt.stages.data import Label
 from matopt.stages.models import GeneratorTask, PredictorTask, Workshop, fit_generator, fit_predictor
 
@@ -54,4 +54,4 @@ class LocalWorkers:
 
     def ascend(self, task: AscentTask) -> dict[str, Any]:
         """The trajectories of a batch of designs."""
-        return ascend(task, self._workshop)
+        return run_ascent(task, self._workshop)

@@ -1,0 +1,15 @@
+"""``matopt doctor``: what of the installation works, and what to do about the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def doctor_command(
+    storage: Annotated[Path, typer.Option(help="The folder that studies are kept in.")] = Path("runs"),
+    start_ray: Annotated[bool, typer.Option(help="Start Ray and MLflow for a trial; takes half a minute.")] = False,
+) -> None:
+    """Check versions, cores, memory, devices, Ray, MLflow and disk, and say what to do about what does not work."""
