@@ -12,8 +12,7 @@ from matopt.errors import InputError
 from matopt.physics.adjoint import with_gradient
 from matopt.physics.base import SIMULATORS, Simulator, Solution
 from matopt.physics.batching import check_density, solve_in_chunks, statuses
-from matopt.physics.duct import solve_duct
-from matopt.physics.viscous import Viscous
+from matopt.physics.duct import Duct
 from matopt.properties import Property
 
 SQUARE_METRES_A_MILLIDARCY = 9.869233e-16
@@ -73,13 +72,13 @@ class Permeability(Simulator):
         with torch.no_grad():
             solid = density.detach()[:, 0]
             area = voxel_size**2 / solid[0].numel()
-            viscous = Viscous.of(solid, self.boundary == "periodic")
-            solved = solve_duct(viscous, self.tolerance, self.max_iterations)
+            duct = Duct.of(solid, self.boundary == "periodic")
+            solved = duct.solve(self.tolerance, self.max_iterations)
             values = (solved.x.flatten(1).sum(1, dtype=torch.float64) * area).to(solid.dtype)
             carries = (solid < 1).flatten(1).any(1).cpu().numpy()
             residual = solved.residual.cpu().numpy()
             if density.requires_grad:
-                slope = viscous.sensitivity(solved.x, 1.0)[:, None] * area
+                slope = duct.sensitivity(solved.x)[:, None] * area
         tensor = values.view(-1, 1, 1)
         if density.requires_grad:
             values = with_gradient(density, values, slope)

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from matopt.physics.krylov import Solved, minimal_residuals
+from matopt.physics.grid import DivergenceForm
+from matopt.physics.krylov import Solved, dot, minimal_residuals
 from matopt.physics.poisson import PeriodicInverse
-from matopt.physics.viscous import Viscous
+from matopt.physics.viscous import coupling, friction
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,73 +17,79 @@ class Stokes:
     """``-laplace u + grad p = 1`` along axis x and ``div u = 0``, in voxel units, for a batch of periodic samples.
 
     Velocities live on the faces between voxels, normal to them, pressures in the voxels (Harlow and Welch, Phys. Fluids
-    8 (1965) 2182). A face is as open as the product of the pore shares on its two sides; what is closed has no velocity.
-    Unknowns are packed as ``(B, d + 1, *S)``: the d velocities, each at the face ahead of its voxel, and the pressure.
+    8 (1965) 2182). A face is open by the product of the pore shares on its two sides; what is closed has no velocity.
+    Across a velocity's side the coupling is the mean over its two halves, each between one pair of voxels; ahead and
+    behind, a closed face is a whole voxel away. Unknowns are packed as ``(B, d + 1, *S)``: the d velocities, each at the
+    face ahead of its voxel, and the pressure.
 
     Attributes:
-        pores: ``(B, *S)`` pore shares of voxels, 0 where nothing is to flow.
-        viscous: the friction, with rows ``B * d``.
-        wave: relates the preconditioner's velocities and pressures, one over the squared size of a pore.
-        velocity: Fourier symbol of the preconditioner for a velocity.
-        pressure: and for the pressure.
+        solid: ``(B, *S)`` densities, 1 where nothing is to flow.
+        couplings: of velocities and their neighbours, an axis each, ``(B * d, *S)``.
+        operator: the friction of the velocities, rows ``B * d``.
+        is_open: ``(B, d, *S)`` 1 on faces that let anything through.
+        velocity: the preconditioner's inverse of the velocities' operator.
+        pressure: and of the pressure's.
     """
 
-    pores: torch.Tensor
-    viscous: Viscous
+    solid: torch.Tensor
+    couplings: tuple[torch.Tensor, ...]
+    operator: DivergenceForm
+    is_open: torch.Tensor
     velocity: PeriodicInverse
     pressure: PeriodicInverse
 
     @staticmethod
-    def of(pores: torch.Tensor) -> Stokes:
-        """From pore shares ``(B, *S)``, all of whose clusters carry."""
-        dimensions = pores.ndim - 1
-        opening = torch.stack([pores * pores.roll(-1, axis) for axis in range(1, dimensions + 1)], 1)
-        normal = torch.arange(dimensions).repeat(len(pores)).to(pores.device)
-        viscous = Viscous.of(1 - opening.flatten(0, 1), True, normal)
-        screening = 0.1 * (32 / max(pores.shape[1:])) ** 2
-        plain = PeriodicInverse.of(pores)
+    def of(solid: torch.Tensor) -> Stokes:
+        """From densities ``(B, *S)``, all of whose pores carry."""
+        axes = range(1, solid.ndim)
+        pore = 1 - solid
+        closed = torch.stack([1 - pore * pore.roll(-1, axis) for axis in axes], 1)
+        couplings = []
+        for axis in axes:
+            between = coupling(solid, solid.roll(-1, axis))
+            halves = [
+                torch.ones_like(between) if axis == normal else (between + between.roll(-1, normal)) / 2
+                for normal in axes
+            ]
+            couplings.append(torch.stack(halves, 1).flatten(0, 1))
+        plain = PeriodicInverse.of(solid)
         laplace = torch.where(plain.symbol > 0, 1 / plain.symbol, 0.0)
+        screening = 0.1 * (32 / max(solid.shape[1:])) ** 2
         return Stokes(
-            pores,
-            viscous,
+            solid,
+            tuple(couplings),
+            friction(closed.flatten(0, 1), couplings, periodic=True),
+            (closed < 1).to(solid),
             replace(plain, symbol=1 / (laplace + screening)),
             replace(plain, symbol=1 + 10 * screening * plain.symbol),
         )
 
     def apply(self, x: torch.Tensor) -> torch.Tensor:
-        dimensions = x.shape[1] - 1
-        out = torch.empty_like(x)
         u, p = x[:, :-1], x[:, -1]
-        out[:, :-1] = self.viscous.interior.apply(u.flatten(0, 1)).view(u.shape)
-        out[:, -1] = 0
-        is_open = self.is_open
-        for axis in range(dimensions):
-            out[:, axis] += is_open[:, axis] * (p.roll(-1, axis + 1) - p)
-            flux = is_open[:, axis] * u[:, axis]
-            out[:, -1] += flux.roll(1, axis + 1) - flux
+        out = torch.zeros_like(x)
+        out[:, :-1] = self.operator.apply(u.flatten(0, 1)).view(u.shape)
+        for i in range(u.shape[1]):
+            out[:, i] += self.is_open[:, i] * (p.roll(-1, i + 1) - p)
+            flux = self.is_open[:, i] * u[:, i]
+            out[:, -1] += flux.roll(1, i + 1) - flux
         return out
-
-    @property
-    def is_open(self) -> torch.Tensor:
-        """``(B, d, *S)`` 1 on faces that let anything through."""
-        shape = self.pores.shape
-        return (self.viscous.closed < 1).to(self.pores).view(shape[0], -1, *shape[1:])
 
     def precondition(self, residual: torch.Tensor) -> torch.Tensor:
         u = residual[:, :-1]
         velocity = self.velocity(u.flatten(0, 1)).view(u.shape) * self.is_open
-        pressure = self.pressure(residual[:, -1]) * (self.pores > 0)
+        pressure = self.pressure(residual[:, -1]) * (self.solid < 1)
         return torch.cat([velocity, pressure[:, None]], 1)
 
     def select(self, rows: torch.Tensor) -> Stokes:
-        dimensions = self.pores.ndim - 1
-        faces = (rows[:, None] * dimensions + torch.arange(dimensions, device=rows.device)).flatten()
-        return replace(self, pores=self.pores[rows], viscous=self.viscous.select(faces))
+        axes = self.is_open.shape[1]
+        faces = (rows[:, None] * axes + torch.arange(axes, device=rows.device)).flatten()
+        return replace(
+            self, solid=self.solid[rows], operator=self.operator.select(faces), is_open=self.is_open[rows]
+        )
 
     def right_hand_side(self) -> torch.Tensor:
         """``(B, d + 1, *S)``: a unit force along x."""
-        shape = self.pores.shape
-        rhs = torch.zeros(shape[0], shape[0:].__len__(), *shape[1:]).to(self.pores)
+        rhs = torch.zeros(len(self.solid), self.solid.ndim, *self.solid.shape[1:]).to(self.solid)
         rhs[:, 0] = self.is_open[:, 0]
         return rhs
 
