@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Generic, TypeVar, cast
 
 from matopt.errors import InputError
@@ -118,21 +119,31 @@ class Registry(Generic[T]):
         path = (folder / path_text).resolve()
         if not path.is_file():
             raise InputError(f"{self.family}: no file {path} (from {spec!r})")
-        # The module's name follows the file's text, so that an edited file is a new module.
-        digest = hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
-        module_spec = importlib.util.spec_from_file_location(f"matopt_user_{path.stem}_{digest}", path)
-        assert module_spec is not None and module_spec.loader is not None
-        module = importlib.util.module_from_spec(module_spec)
+        module = _user_module(path)
+        if not hasattr(module, name):
+            raise InputError(f"{path} has no class {name!r} (from {spec!r})")
+        return getattr(module, name)
+
+
+def _user_module(path: Path) -> ModuleType:
+    """The module of a user's file. Its name follows the file's text, so that an edited file is a new module."""
+    digest = hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
+    if (path, digest) not in _USER_MODULES:
+        spec = importlib.util.spec_from_file_location(f"matopt_user_{path.stem}_{digest}", path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
         sys.modules[module.__name__] = module  # dataclasses look their module up while they are made
         try:
-            module_spec.loader.exec_module(module)
+            spec.loader.exec_module(module)
         except Exception as error:
             raise InputError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
         finally:
             del sys.modules[module.__name__]  # so that objects are pickled by value: no worker could import it
-        if not hasattr(module, name):
-            raise InputError(f"{path} has no class {name!r} (from {spec!r})")
-        return getattr(module, name)
+        _USER_MODULES[path, digest] = module
+    return _USER_MODULES[path, digest]
+
+
+_USER_MODULES: dict[tuple[Path, str], ModuleType] = {}
 
 
 def content_key(*parts: Any) -> str:

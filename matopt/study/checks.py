@@ -13,7 +13,7 @@ from matopt.generators.base import GENERATORS, LatentGenerator
 from matopt.study.component_fields import Checking
 from matopt.study.messages import problems_of
 from matopt.study.schema import StudyConfig
-from matopt.study.study_file import Key, Problem, StudyText, dotted, near, split_key
+from matopt.study.study_file import Key, Problem, StudyText, dotted, near, shown, split_key
 
 SEARCHABLE = ("generator", "predictor", "augmentation", "traits")
 """The sections that a search may change. The others say what its trials are compared by."""
@@ -84,20 +84,27 @@ def space_problems(config: StudyConfig, text: StudyText, checking: Checking) -> 
         base = text
         for name, value in zip(kinds, combination, strict=True):
             base = base.with_value(split_key(name, base.tree), value, name)
+        if found := check_fields(base, checking)[1]:
+            sections = [name.partition(".")[0] for name in kinds]
+            chosen = sections.index(str(found[0].key[0])) if found[0].key[0] in sections else 0
+            place = ("search", "space", kinds[chosen])
+            reason = _reason(split_key(kinds[chosen], base.tree), combination[chosen], found[0])
+            problems.setdefault(kinds[chosen], Problem(place, reason))
+            continue
         for name in searched:
-            # A kind is tried by itself, in every combination; every other dimension at each of its probes.
-            probes = [combination[kinds.index(name)]] if name in kinds else searched[name].probes
-            for probe in probes:
+            for probe in () if name in kinds else searched[name].probes:
                 key = split_key(name, base.tree)
-                found = check_fields(base.with_value(key, probe, name), checking)[1]
-                if found:
+                if found := check_fields(base.with_value(key, probe, name), checking)[1]:
                     problems.setdefault(name, Problem(("search", "space", name), _reason(key, probe, found[0])))
     return list(problems.values())
 
 
 def _reason(key: Key, probe: Any, problem: Problem) -> str:
     where = "" if problem.key == key else f"{dotted(problem.key)}: "
-    return f"{probe!r} cannot be used: {where}{problem.message}"
+    if "no such" in problem.message:
+        return where + problem.message
+    hint = "; search whole numbers by {int: [low, high]}" if "a whole number" in problem.message else ""
+    return f"{shown(probe)} cannot be used: {where}{problem.message}{hint}"
 
 
 def _known_keys(key: Key) -> list[str]:

@@ -17,7 +17,7 @@ from matopt.predictors.base import PREDICTORS, Predictor
 from matopt.registry import Component, Registry
 from matopt.study.components import KIND, check_component, check_settings, settings_of
 from matopt.study.messages import nested
-from matopt.study.study_file import Problem, near
+from matopt.study.study_file import Problem, near, shown
 from matopt.traits.base import TRAITS, Trait
 
 _GIVEN = ("property", "space", "seeds", "seed", "device", "report")
@@ -36,13 +36,10 @@ class Checking:
         self._checked: dict[str, tuple[Component | None, list[Problem]]] = {}
 
     def component(self, registry: Registry, base: type, given: Any) -> Component:
-        """The component of a section, checked once for all the points of a search that share it."""
+        """The component of a section."""
         if not isinstance(given, dict):
-            raise ValueError(f"must be a section with keys of its own, like {{kind: ...}}, got {given!r}")
-        key = f"{registry.family} {json.dumps(given, sort_keys=True)}"
-        if key not in self._checked:
-            self._checked[key] = check_component(registry, base, given, self.folder)
-        component, problems = self._checked[key]
+            raise ValueError(f"must be a section with keys of its own, like {{kind: ...}}, got {shown(given)}")
+        component, problems = self._check(registry, base, given)
         if component is None:
             raise nested(problems)
         return component
@@ -53,9 +50,11 @@ class Checking:
         problems: list[Problem] = []
         for kind, settings in given.items():
             if not (settings is None or isinstance(settings, dict)):
-                problems.append(Problem((kind,), f"must be a section of its settings, like {{}}, got {settings!r}"))
+                problems.append(
+                    Problem((kind,), f"must be a section of its settings, like {{}}, got {shown(settings)}")
+                )
                 continue
-            component, found = check_component(registry, base, {**(settings or {}), KIND: kind}, self.folder)
+            component, found = self._check(registry, base, {**(settings or {}), KIND: kind})
             problems += [Problem((kind, *(part for part in p.key if part != KIND)), p.message) for p in found]
             if component is not None:
                 members[kind] = component
@@ -76,9 +75,24 @@ class Checking:
             raise nested([*problems, *found])
         return settings
 
+    def _check(
+        self, registry: Registry, base: type, given: Mapping[str, Any]
+    ) -> tuple[Component | None, list[Problem]]:
+        """Check a component once for all the points of a search that share it."""
+        key = f"{registry.family} {json.dumps(given, sort_keys=True)}"
+        if key not in self._checked:
+            self._checked[key] = check_component(registry, base, given, self.folder)
+        return self._checked[key]
+
+
+def checking(info: ValidationInfo) -> Checking:
+    """What the validation in progress was given."""
+    assert isinstance(info.context, Checking)
+    return info.context
+
 
 def _one(registry: Registry, base: type) -> PlainValidator:
-    return PlainValidator(lambda value, info: info.context.component(registry, base, value))
+    return PlainValidator(lambda value, info: checking(info).component(registry, base, value))
 
 
 def _read_simulators(value: Any, info: ValidationInfo) -> dict[str, Component]:
@@ -88,7 +102,7 @@ def _read_simulators(value: Any, info: ValidationInfo) -> dict[str, Component]:
     problems = []
     for index, name in enumerate(names):
         try:
-            SIMULATORS.find(str(name), info.context.folder)
+            SIMULATORS.find(str(name), checking(info).folder)
         except InputError as error:
             problems.append(Problem(("properties", index), str(error)))
         if name in names[:index]:
@@ -98,19 +112,21 @@ def _read_simulators(value: Any, info: ValidationInfo) -> dict[str, Component]:
             problems.append(Problem((key,), f"no such key; {near(key, ['properties', *map(str, names)])}"))
     if problems:
         raise nested(problems)
-    return info.context.components(SIMULATORS, Simulator, {name: value.get(name) for name in names})
+    return checking(info).components(SIMULATORS, Simulator, {name: value.get(name) for name in names})
 
 
 def _read_traits(value: Any, info: ValidationInfo) -> dict[str, Component]:
     if not isinstance(value, dict):
-        raise ValueError(f"must be a section of traits and their settings, like {{monotonicity: {{}}}}, got {value!r}")
-    return info.context.components(TRAITS, Trait, value)
+        raise ValueError(
+            f"must be a section of traits and their settings, like {{monotonicity: {{}}}}, got {shown(value)}"
+        )
+    return checking(info).components(TRAITS, Trait, value)
 
 
 def _read_baseline(value: Any, info: ValidationInfo) -> Component | str:
     if not isinstance(value, str):
-        return info.context.component(GENERATORS, Generator, value)
-    info.context.component(GENERATORS, Generator, {KIND: value})
+        return checking(info).component(GENERATORS, Generator, value)
+    checking(info).component(GENERATORS, Generator, {KIND: value})
     return value
 
 

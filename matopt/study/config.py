@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,21 +39,18 @@ class Study:
         config: all sections, with all defaults.
         text: what was written, and where; what ``config`` was made from.
         folder: of the study file, absolute; paths in it are relative to this.
+        storage: the storage folder, absolute; relative to the working directory of the load.
     """
 
     config: StudyConfig
     text: StudyText
     folder: Path
+    storage: Path
 
     @property
     def as_json(self) -> dict[str, Any]:
         """The whole configuration as JSON values, defaults included, in the shape of the file."""
         return self.config.model_dump(mode="json")
-
-    @property
-    def storage(self) -> Path:
-        """The storage folder, absolute."""
-        return Path(self.config.storage).expanduser().resolve()
 
     @property
     def source(self) -> Component:
@@ -118,7 +115,7 @@ class Study:
         text = self.text
         for name, value in parameters.items():
             text = text.with_value(split_key(name, text.tree), value, f"parameter {name}={value!r}")
-        return Study(_checked(text, Checking(self.folder)), text, self.folder)
+        return replace(self, config=_checked(text, Checking(self.folder)), text=text)
 
     def inputs(self, stage: str) -> dict[str, Any]:
         """The part of the study that a stage's result follows from, as JSON values for a content key.
@@ -166,7 +163,7 @@ def load_study(path: Path | str, overrides: Sequence[str] = ()) -> Study:
     problems = cross_problems(config, folder) + space_problems(config, text, checking)
     if problems:
         raise text.error(problems)
-    return Study(config, text, folder)
+    return Study(config, text, folder, Path(config.storage).expanduser().resolve())
 
 
 def _checked(text: StudyText, checking: Checking) -> StudyConfig:

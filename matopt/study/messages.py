@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from matopt.study.study_file import Key, Problem, near
+from matopt.study.study_file import Key, Problem, near, shown
 
 _MESSAGES = {
     "int_type": "must be a whole number",
@@ -28,7 +28,6 @@ _MESSAGES = {
     "greater_than_equal": "must be at least {ge}",
     "less_than": "must be less than {lt}",
     "less_than_equal": "must be at most {le}",
-    "too_short": "must have at least {min_length}",
     "literal_error": "must be {expected}",
 }
 _NESTED = "problems"
@@ -66,11 +65,9 @@ def problems_of(error: ValidationError, tree: Any, known: Callable[[Key], Sequen
 
 
 def _with_value(text: str, detail: Any) -> str:
-    shown = repr(detail["input"])
-    shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
     expected = str(detail.get("ctx", {}).get("expected", "")).replace("'", "").replace(" or ", ", ").split(", ")
     close = difflib.get_close_matches(str(detail["input"]), expected, n=1)
-    return f"{text}, got {shown}" + (f"; did you mean {close[0]!r}?" if close else "")
+    return f"{text}, got {shown(detail['input'])}" + (f"; did you mean {close[0]!r}?" if close else "")
 
 
 def _either(messages: Sequence[str]) -> str:

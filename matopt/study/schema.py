@@ -24,8 +24,10 @@ from matopt.study.component_fields import (
     SimulatorsField,
     SourceField,
     TraitsField,
+    checking,
 )
 from matopt.study.space import Dimension, read_dimension
+from matopt.study.study_file import shown
 
 AtLeastOne = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
@@ -35,29 +37,37 @@ Space = Literal["latent", "pixel"]
 
 def _name(text: str) -> str:
     if not text or not text.replace("-", "").replace("_", "").replace(".", "").isalnum() or not text[0].isalnum():
-        raise ValueError(f"must be letters, digits, '-', '_' and '.', as it names a folder, got {text!r}")
+        raise ValueError(f"must be letters, digits, '-', '_' and '.', as it names a folder, got {shown(text)}")
     return text
 
 
 def _device(text: str) -> str:
     kind, _, number = text.partition(":")
     if kind not in ("cpu", "cuda", "mps") or (number and not number.isdigit()):
-        raise ValueError(f"must be cpu, cuda, cuda:0 or mps, got {text!r}")
+        raise ValueError(f"must be cpu, cuda, cuda:0 or mps, got {shown(text)}")
     return text
 
 
 def _uri(text: str | None) -> str | None:
     if text is not None and not text.startswith(("http://", "https://")):
-        raise ValueError(f"must be null (a file in the storage folder) or http(s)://..., got {text!r}")
+        raise ValueError(f"must be null (a file in the storage folder) or http(s)://..., got {shown(text)}")
     return text
 
 
-def _different(items: tuple[Any, ...]) -> tuple[Any, ...]:
+def _some(items: Any) -> Any:
     if not items:
-        raise ValueError("must not be an empty list")
+        raise ValueError("is empty; name one at least")
+    return items
+
+
+def _different(items: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(set(items)) < len(items):
         raise ValueError(f"holds something twice: {list(items)}")
-    return items
+    return _some(items)
+
+
+def _accuracy() -> dict[str, Direction]:
+    return {"r2": "maximize"}
 
 
 class Section(BaseModel):
@@ -112,14 +122,14 @@ class SearchSection(Section):
             PlainSerializer(lambda dimension: {dimension.word: list(dimension.items)}),
         ],
     ] = Field(default_factory=dict)
-    objectives: dict[str, Direction] = Field(default_factory=lambda: {"r2": "maximize"}, min_length=1)
+    objectives: Annotated[dict[str, Direction], AfterValidator(_some)] = Field(default_factory=_accuracy)
     select: str | None = None
 
 
 class EvaluationSection(Section):
     """The generators that are compared by what their samples are worth to the predictor."""
 
-    generators: Annotated[tuple[BaselineField, ...], Field(min_length=1)]
+    generators: Annotated[tuple[BaselineField, ...], AfterValidator(_some)]
     sizes: Annotated[tuple[AtLeastOne, ...], AfterValidator(_different)] = (50, 100, 200, 500, 1000)
     draws: AtLeastOne = 10
 
@@ -137,11 +147,10 @@ class DesignSection(Section):
     def _gather(cls, value: Any, info: ValidationInfo) -> Any:
         if not isinstance(value, dict):
             return value
-        own = {key: item for key, item in value.items() if key in cls.model_fields and key != "options"}
+        others = [key for key in cls.model_fields if key != "options"]
+        own = {key: item for key, item in value.items() if key in others}
         rest = {key: item for key, item in value.items() if key not in own}
-        return own | {
-            "options": info.context.ascent_options(rest, [key for key in cls.model_fields if key != "options"])
-        }
+        return own | {"options": checking(info).ascent_options(rest, others)}
 
     @model_serializer(mode="wrap")
     def _spread(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:

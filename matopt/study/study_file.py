@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -43,7 +44,9 @@ class StudyText:
 
     def with_value(self, key: Key, value: Any, place: str) -> StudyText:
         """A copy in which ``key`` has another value; sections that it needs are begun."""
-        places = {k: p for k, p in self.places.items() if k[: len(key)] != key} | {key: place}
+        places = {k: p for k, p in self.places.items() if k[: len(key)] != key}
+        for length in range(1, len(key) + 1):  # the sections that it begins are its doing too
+            places.setdefault(key[:length], place)
         return StudyText(_replace(self.tree, key, value, place), places, self.name)
 
     def place(self, key: Key) -> str:
@@ -103,8 +106,9 @@ def split_key(text: str, tree: Any) -> Key:
         for name in sorted(tree, key=len, reverse=True):
             if text == name or text.startswith(name + "."):
                 return (name, *split_key(text[len(name) + 1 :], tree[name]))
-    name, _, rest = text.partition(".")
-    return (name, *split_key(rest, None))
+    in_file = re.match(r"(.+?\.py:\w+)(?:\.|$)", text)  # "path.py:Name" is one name
+    name = in_file[1] if in_file else text.partition(".")[0]
+    return (name, *split_key(text[len(name) + 1 :], None))
 
 
 def dotted(key: Key) -> str:
@@ -113,6 +117,12 @@ def dotted(key: Key) -> str:
     for part in key:
         text += f"[{part}]" if isinstance(part, int) else f".{part}"
     return text.lstrip(".") or "the study"
+
+
+def shown(value: Any) -> str:
+    """A value as a study file would have it, cut to a line's length."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def near(name: str, known: Sequence[str]) -> str:
@@ -126,7 +136,7 @@ def _replace(tree: Any, key: Key, value: Any, place: str) -> Any:
         return value
     tree = {} if tree is None else tree  # "monotonicity:" with nothing behind it is a section
     if not isinstance(tree, dict):
-        raise InputError(f"{place}: {key[0]!r} cannot be set inside {tree!r}, which is a single value")
+        raise InputError(f"{place}: {key[0]!r} cannot be set inside {shown(tree)}, which is a single value")
     return {**tree, key[0]: _replace(tree.get(key[0], {}), key[1:], value, place)}
 
 
@@ -137,6 +147,7 @@ class _Loader(yaml.SafeLoader):
 # The core schema of YAML 1.2. PyYAML's own is that of 1.1, where 1e-3 is a text and "no" is false.
 _INT = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str")} | {"!"}
 _WORDS = {"": None, "~": None, "null": None, "true": True, "True": True, "false": False, "False": False}
 
 
@@ -166,6 +177,8 @@ def _value(node: Node | None, key: Key, name: str, places: dict[Key, str] | None
     if id(node) in seen:
         raise wrong("anchors and aliases (& and *) are not read; write the value out")
     seen.add(id(node))
+    if node.tag not in _TAGS:
+        raise wrong(f"the tag {node.tag.replace('tag:yaml.org,2002:', '!!')} is not read; write the bare value")
     if isinstance(node, MappingNode):
         table: dict[str, Any] = {}
         for key_node, value_node in node.value:
@@ -185,8 +198,6 @@ def _value(node: Node | None, key: Key, name: str, places: dict[Key, str] | None
                 places[(*key, index)] = f"{name}:{item.start_mark.line + 1}"
             items.append(_value(item, (*key, index), name, places, seen))
         return items
-    if node.tag not in ("tag:yaml.org,2002:str", "!"):
-        raise wrong(f"the tag {node.tag.replace('tag:yaml.org,2002:', '!!')} is not read; write the bare value")
     return _scalar(node, wrong)
 
 

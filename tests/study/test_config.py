@@ -1,0 +1,312 @@
+"""Study files: what they mean, and what is said of those that mean nothing."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from matopt.data.base import SOURCES
+from matopt.errors import InputError
+from matopt.generators.base import GENERATORS
+from matopt.physics.base import SIMULATORS
+from matopt.registry import Component, content_key
+from matopt.study.config import Study, load_study
+from matopt.study.differences import differences
+from matopt.study.study_file import read_study_file, read_value
+
+HERE = Path(__file__).parent
+EXAMPLE = (HERE / "example.yaml").read_text()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("parts.py", "radii.csv", "example.yaml"):
+        shutil.copy(HERE / name, tmp_path)
+    return tmp_path
+
+
+def edited(folder: Path, old: str, new: str) -> Path:
+    assert EXAMPLE.count(old) == 1, old
+    path = folder / "example.yaml"
+    path.write_text(EXAMPLE.replace(old, new))
+    return path
+
+
+# ------------------------------------------------------------------------------------------------ what a file means
+
+
+def test_a_study_holds_components_that_can_be_built_from_any_folder(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    study = load_study("example.yaml")
+    monkeypatch.chdir("/")
+    assert study.storage == folder / "runs" and study.folder == folder
+    assert SOURCES.build(study.source, study.folder).table == str(folder / "radii.csv")
+    assert [SIMULATORS.build(s).property.name for s in study.simulators] == ["youngs_modulus", "diffusivity"]
+    assert SIMULATORS.build(study.simulators[1]).grain_diffusivity == 0.01
+    assert GENERATORS.build(study.generator, study.folder).latent_dim == 8
+    assert [trait.kind for trait in study.traits] == ["hashin_shtrikman", "parts.py:Mine"]
+    assert (study.window.size, study.window.stride, study.split["test"]) == (64, 32, 10)
+    assert list(study.objectives) == ["r2", "morphology_distance"]
+
+
+def test_a_baseline_named_without_settings_has_those_of_the_study_if_it_is_its_own_kind(folder):
+    study = load_study(folder / "example.yaml").with_parameters({"generator.morphology_weight": 3.0})
+    assert study.baselines["parts.py:Latent"] == study.generator
+    assert study.baselines["parts.py:Latent"].settings["morphology_weight"] == 3.0
+    assert study.baselines["parts.py:Plain"].settings["steps"] == 5
+
+
+def test_the_objective_that_is_selected_by_comes_first(folder):
+    path = edited(folder, "  trials: 3\n", "  trials: 3\n  select: morphology_distance\n")
+    assert list(load_study(path).objectives) == ["morphology_distance", "r2"]
+
+
+def test_the_configuration_is_whole_plain_and_reads_back_as_itself(folder):
+    study = load_study(folder / "example.yaml")
+    whole = json.loads(json.dumps(study.as_json))
+    assert whole["generator"] == {
+        "kind": "parts.py:Latent", "latent_dim": 8, "morphology_weight": 1.0, "style": "random", "pull": "auto",
+        "is_flipped": True, "steps": 1, "shape": [8, 8],
+    }  # fmt: skip
+    assert whole["data"]["source"]["table"] == "radii.csv"
+    assert whole["search"]["space"]["augmentation.size"] == {"choice": [0, 50]}
+    (folder / "again.yaml").write_text(json.dumps({k: v for k, v in whole.items() if v is not None}))
+    assert differences(study.as_json, load_study(folder / "again.yaml").as_json) == []
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**12), 10**12))
+def test_every_number_is_read_as_it_was_written(number):
+    for text in {repr(number), f"{number:.17e}", f"{number:.17g}"}:
+        value = read_value(text, "here")
+        assert value == number and isinstance(value, float | int)
+    assert isinstance(read_value(f"{int(number)}", "here"), int)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1e-3", 1e-3), ("94.5e9", 94.5e9), ("1e3", 1000.0), (".5", 0.5), ("010", 10), ("no", "no"), ("on", "on"),
+     ("1:30", "1:30"), ("2026-01-01", "2026-01-01"), ("true", True), ("~", None), ("", None), ("'1'", "1"),
+     ("5.345 um", "5.345 um"), ("[1, 2.0]", [1, 2.0]), ("1_000", "1_000"), (".nan", ".nan")],
+)  # fmt: skip
+def test_scalars_mean_what_they_look_like(text, value):
+    read = read_value(text, "here")
+    assert read == value and type(read) is type(value)
+
+
+# --------------------------------------------------------------------------------------------------------- errors
+
+WRONG = [
+    ("seed: 7", "seed: seven", 'seed: must be a whole number, got "seven"'),
+    ("seed: 7", "seed: -1", "seed: must be at least 0, got -1"),
+    ("name: example", "name: a/b", 'it names a folder, got "a/b"'),
+    ("stride: 32", "strid: 32", "data.window.strid: no such key; did you mean 'stride'?"),
+    ("size: 64", "size: 64.5", "data.window.size: must be a whole number, got 64.5"),
+    ("train: 10, ", "", "data.split.train: is missing"),
+    ("radius: 3", "radius: -3", "data.source.radius: radius must be positive, got -3"),
+    ("radius: 3, ", "", "data.source.radius: is missing; 'parts.py:Grains' needs it"),
+    ("table: radii.csv", "table: radi.csv", "data.source.table: there is no "),
+    ("youngs_modulus, ", "young_modulus, ", "no simulators called 'young_modulus'; did you mean 'youngs_modulus'?"),
+    ("diffusivity: {grain", "diffusvity: {grain", "physics.diffusvity: no such key; did you mean 'diffusivity'?"),
+    ("grain_diffusivity:", "boundry:", "physics.diffusivity.boundry: 'diffusivity' has no such setting; did you mean"),
+    ("grain_diffusivity: 1e-2", "boundary: fxed", "must be 'fixed' or 'periodic', got \"fxed\"; did you mean 'fixed'?"),
+    ("latent_dim: 8,", "latent_dim: 0,", "generator.latent_dim: latent_dim must be at least 1, got 0"),
+    ("latent_dim: 8,", "latent_dims: 8,", "'parts.py:Latent' has no such setting; did you mean 'latent_dim'?"),
+    ("latent_dim: 8,", "pull: many,", "generator.pull: must be a number, or 'auto', got \"many\""),
+    ("latent_dim: 8,", "is_flipped: yes,", 'generator.is_flipped: must be true or false, got "yes"'),
+    ("steps: 1}", "steps: -1}", "generator.steps: must be at least 1, got -1"),
+    ("steps: 1}", "shape: [3, x]}", 'generator.shape[1]: must be a whole number, got "x"'),
+    ('kind: "parts.py:Mean"', "kind: cn", "predictor.kind: no predictors called 'cn'; did you mean 'cnn'?"),
+    ('kind: "parts.py:Mean", ', "", "predictor.kind: must be the name of one of the predictors; there are: cnn"),
+    ("learning_rate: 1e-3", "learning_rate: 2", "predictor: the rate must be in (0, 1]"),
+    ("  hashin_shtrikman: {", "  hashin_strikman: {", "no traits called 'hashin_strikman'; did you mean 'hashin_sh"),
+    ('  "parts.py:Mine":', '  "parts.py:NotATrait":', "is not a Trait; derive it from matopt.traits.base.Trait"),
+    ('  "parts.py:Mine":', '  "parts.py:Min":', "parts.py has no class 'Min'"),
+    ("{weight: 0.1}", "{weight: [0.1]}", "traits.hashin_shtrikman.weight: must be a number, got [0.1]"),
+    ("trials: 3", "trials: 3\n  sampler: tpee", 'got "tpee"; did you mean'),
+    ("trials: 3", "trials: 3\n  select: r4", "search.select: 'r4' is not among the objectives; there are: r2, morph"),
+    ("{r2: maximize, ", "{r2: minimize, ", "search.objectives.r2: r2 is better the other way: maximize"),
+    ("{r2: maximize, ", "{r3/diffusivity: maximize, ", "no such objective; did you mean 'r2/diffusivity'?"),
+    ("morphology_weight: {log", "morfology_weight: {log", "'parts.py:Latent' has no such setting; did you mean 'morph"),
+    ("log: [1e-2, 1e3]", "log: [0, 1e3]", "search.space.generator.morphology_weight: log needs numbers above 0"),
+    ("log: [1e-2, 1e3]", "lin: [1, 2]", "must be one of {uniform: [low, high]}, {log: [low, high]}"),
+    ("int: [8, 32]", "int: [-8, 32]", "search.space.generator.latent_dim: -8 cannot be used: latent_dim must be at l"),
+    ("int: [8, 32]", "uniform: [8, 32]", "must be a whole number, got 8.0; search whole numbers by {int: [low, high]}"),
+    ("choice: [0, 50]", "choice: [0, many]", 'augmentation.size: "many" cannot be used: must be a whole number'),
+    ("augmentation.size:", "data.window.size:", "a search may change only what is under generator, predictor, augment"),
+    ("generator.latent_dim: {int: [8, 32]}", "generator.kind: {choice: ['parts.py:Latent', 'parts.py:Plain']}",
+     "search.space.generator.kind: generator.latent_dim: 'parts.py:Plain' has no such setting"),
+    ("sizes: [50, 100]", "sizes: [50, 50]", "evaluation.sizes: holds something twice: [50, 50]"),
+    ("draws: 2", "draws: two", 'evaluation.draws: must be a whole number, got "two"'),
+    ('{kind: "parts.py:Plain", steps: 5}', '"parts.py:Latent"', "generators[1]: parts.py:Latent is listed twice"),
+    ("steps: 5}", "steps: 0}", "evaluation.generators[1].steps: must be at least 1, got 0"),
+    ("timeout: 600", "timeout: 0", "resources.timeout: must be more than 0"),
+    ("timeout: 600", "device: gpu", 'resources.device: must be cpu, cuda, cuda:0 or mps, got "gpu"'),
+    ("resources:", "tracking: {uri: ftp://x}\nresources:", "tracking.uri: must be null"),
+    ("resources:", "design: {property: porosity}\nresources:", "design.property: 'porosity' is not simulated"),
+    ("resources:", "resourses:", "resourses: no such key; did you mean 'resources'?"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "message"), WRONG, ids=[new or f"no {old}" for old, new, _ in WRONG])
+def test_an_error_names_file_line_and_key_and_what_would_be_right(folder, old, new, message):
+    path = edited(folder, old, new)
+    with pytest.raises(InputError) as caught:
+        load_study(path)
+    found = next((line for line in str(caught.value).splitlines() if message in line), None)
+    assert found is not None, caught.value
+    first = EXAMPLE[: EXAMPLE.index(old)].count("\n") + 1
+    assert found.startswith(tuple(f"{path}:{line}: " for line in range(first, first + 1 + new.count("\n"))))
+
+
+def test_every_error_has_a_line_of_its_own_in_the_order_of_the_file(folder):
+    path = edited(folder, "size: 64", "size: big")
+    path.write_text(path.read_text().replace("seed: 7", "seed: x").replace("draws: 2", "draws: 0"))
+    with pytest.raises(InputError) as caught:
+        load_study(path)
+    places = [line.split(": ")[1] for line in str(caught.value).splitlines()]
+    assert places == ["seed", "data.window.size", "evaluation.draws"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\nb: [1, 2\nc: 3\n", ":3: not YAML"),
+        ("a: 1\na: 2\n", ":2: the study: 'a' is given twice"),
+        ("x:\n  a: &n 1\n  b: *n\n", "anchors and aliases"),
+        ("a: !!python/object/apply:os.system [ls]\n", "a: the tag !!python/object/apply:os.system is not read"),
+        ("", "holds no study"),
+        ("- 1\n", "holds no study"),
+        ("\ta: 1\n", ":1: not YAML"),
+        ("a: 1e999\n", ":1: a: 1e999 is too large"),
+        ("a: " + "[" * 1100, "nested too deeply"),
+        ("a: \x00\n", "not YAML"),
+    ],
+)
+def test_a_file_that_is_no_study_is_one_line(tmp_path, text, message):
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message) as caught:
+        read_study_file(path)
+    assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_named_with_the_nearest(folder):
+    with pytest.raises(InputError, match=r"no study file .*exmple.yaml; did you mean .*example.yaml\?"):
+        load_study(folder / "exmple.yaml")
+    with pytest.raises(InputError, match="cannot be read: Is a directory"):
+        load_study(folder)
+    (folder / "binary.yaml").write_bytes(b"\xff\xfe\xfa")
+    with pytest.raises(InputError, match="not text in UTF-8"):
+        load_study(folder / "binary.yaml")
+
+
+def keys(tree: object, key: tuple = ()) -> list[tuple]:
+    items = tree.items() if isinstance(tree, dict) else []
+    return [key] * bool(key) + [k for name, item in items for k in keys(item, (*key, name))]
+
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5)
+    | st.sampled_from(["vae", "parts.py:Mine", "parts.py:", "mean", "cnn", "youngs_modulus", "kind"]),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.sampled_from(["kind", "size", "a.b", "log", "choice", "properties"]), inner, max_size=3),
+    max_leaves=4,
+)  # fmt: skip
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_a_value_is_replaced_by_there_is_a_study_or_an_input_error(folder, data):
+    text = read_study_file(HERE / "example.yaml")
+    key = data.draw(st.sampled_from(keys(text.tree)))
+    value = data.draw(PLAIN)
+    (folder / "study.yaml").write_text(json.dumps(text.with_value(key, value, "here").tree))
+    complaint = ""
+    try:
+        assert isinstance(load_study(folder / "study.yaml"), Study)
+    except InputError as error:
+        complaint = str(error)
+    assert all(line.startswith(str(folder / "study.yaml")) for line in complaint.splitlines())
+
+
+# ------------------------------------------------------------------------------------------- overrides, parameters
+
+
+def test_an_override_is_read_and_checked_like_the_file(folder):
+    path = folder / "example.yaml"
+    study = load_study(path, ["search.trials=9", "generator.morphology_weight=1e-1", "traits.parts.py:Mine.weight=2",
+                              "evaluation.sizes=[5, 6]", "tracking.uri=null", "storage=/elsewhere"])  # fmt: skip
+    assert study.config.search.trials == 9
+    assert study.generator.settings["morphology_weight"] == 0.1
+    assert study.traits[1].settings["weight"] == 2.0
+    assert study.config.evaluation is not None and study.config.evaluation.sizes == (5, 6)
+    assert study.storage == Path("/elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("search.trials=x", '--set search.trials=x: search.trials: must be a whole number, got "x"'),
+        ("serch.trials=4", "--set serch.trials=4: serch: no such key; did you mean 'search'?"),
+        ("search.trals=4", "--set search.trals=4: search.trals: no such key; did you mean 'trials'?"),
+        ("search.trials", "--set search.trials: write it as key=value"),
+        ("search.trials=[1", "--set search.trials=[1: not YAML"),
+        ("name.first=1", "--set name.first=1: 'first' cannot be set inside \"example\""),
+        ("generator.steps=0", "--set generator.steps=0: generator.steps: must be at least 1, got 0"),
+    ],
+)
+def test_a_wrong_override_is_named_in_place_of_a_line(folder, override, message):
+    with pytest.raises(InputError) as caught:
+        load_study(folder / "example.yaml", [override])
+    assert str(caught.value).startswith(message)
+
+
+def test_a_point_of_the_search_is_a_study_of_its_own(folder):
+    study = load_study(folder / "example.yaml")
+    point = study.with_parameters(
+        {"generator.latent_dim": 12, "augmentation.size": 0, "traits.parts.py:Mine.weight": 0.5}
+    )
+    assert (point.generator.settings["latent_dim"], point.config.augmentation.size) == (12, 0)
+    assert point.traits[1] == Component("parts.py:Mine", {"weight": 0.5})
+    assert study.generator.settings["latent_dim"] == 8
+    with pytest.raises(InputError, match=r"parameter generator\.latent_dim=0: generator\.latent_dim: latent_dim must"):
+        study.with_parameters({"generator.latent_dim": 0})
+
+
+def test_differences_are_told_key_by_key(folder):
+    old = load_study(folder / "example.yaml").as_json
+    new = load_study(folder / "example.yaml", ["search.trials=4", "traits={}", "search.select=r2"]).as_json
+    assert differences(old, old) == []
+    assert differences(old, new) == [
+        "traits: (not set) -> {}",
+        "search.trials: 3 -> 4",
+        'search.select: null -> "r2"',
+        "traits.hashin_shtrikman.weight: 0.1 -> (not set)",
+        "traits.parts.py:Mine.weight: 0.0 -> (not set)",
+    ]
+
+
+def test_a_stage_depends_on_its_own_sections_and_on_the_text_of_users_files(folder):
+    def key(stage: str, *overrides: str) -> str:
+        return content_key(load_study(folder / "example.yaml", overrides).inputs(stage))
+
+    search, data = key("search"), key("data")
+    assert key("search", "search.trials=50", "name=other", "resources.trials=1", "evaluation.draws=3") == search
+    assert key("search", "predictor.replicas=2") != search
+    assert key("data", "predictor.replicas=2") == data != key("data", "seed=8")
+    with (folder / "parts.py").open("a") as file:
+        file.write("\n# edited\n")
+    assert key("search") != search
+
+
+def test_not_a_number_is_not_a_setting(folder):
+    study = load_study(folder / "example.yaml")
+    for number in (math.nan, math.inf):
+        with pytest.raises(InputError, match=r"must be a (finite )?number"):
+            study.with_parameters({"generator.morphology_weight": number})
