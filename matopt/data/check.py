@@ -15,7 +15,7 @@ import yaml
 
 from matopt.data.correlation import DECORRELATED, autocorrelation, integral_range
 from matopt.data.length import metres
-from matopt.data.phases import PHASES, Side, grey_levels, otsu, to_phases
+from matopt.data.phases import PHASES, Side, grey_levels, otsu, refuse_non_finite, to_phases
 from matopt.data.readers import read_grey
 from matopt.data.scan import Scan, Stack, unsaid
 from matopt.errors import InputError
@@ -38,6 +38,7 @@ class FileReport:
         levels: the grey levels if there are at most 256, else None.
         lowest, highest: the range of the grey levels.
         threshold: Otsu's threshold where no other rule told the phases; else None.
+        rule: which levels are pore and which are grain, in words.
         porosity: the pore fraction.
         stack: what axis 0 of three is taken for.
         percolation: for "pore" and "grain" the share of the images (of a volume: 1.0 or 0.0) in which a cluster of
@@ -60,6 +61,7 @@ class FileReport:
     lowest: float
     highest: float
     threshold: float | None
+    rule: str
     porosity: float
     stack: Stack
     percolation: Mapping[str, tuple[float, ...]]
@@ -87,13 +89,12 @@ class FileReport:
         else:
             shown = ", ".join(f"{level:g}" for level in self.levels[:8]) + (", ..." if len(self.levels) > 8 else "")
             levels = f"{len(self.levels)} ({shown})"
-        under = "" if self.threshold is None else f" under Otsu's threshold {self.threshold:g}"
         lines = [
             str(self.path),
             f"  shape        {' x '.join(map(str, self.shape))}, {self.dtype}"
             + (f", axis 0 taken for {'space' if self.is_volume else 'a count of images'}" * (len(self.shape) == 3)),
             f"  grey levels  {levels}, from {self.lowest:g} to {self.highest:g}",
-            f"  porosity     {self.porosity:.4f}{under}",
+            f"  phases       {self.rule}; porosity {self.porosity:.4f}",
             *(f"  {phase:<12} {self._spans(shares, axes)}" for phase, shares in self.percolation.items()),
             f"  correlation  below {DECORRELATED} after "
             + ", ".join(f"{n} voxels along {axis}" for n, axis in zip(self.decorrelation, axes, strict=True)),
@@ -152,7 +153,9 @@ def check(
     if phases is None and threshold is None and len(levels) > 2:
         rule = "otsu"
     try:
-        found = to_phases(grey, phases, rule, grain)
+        refuse_non_finite(grey)
+        suggested = otsu(grey) if rule == "otsu" else None
+        found = to_phases(grey, phases, rule if suggested is None else suggested, grain)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     scan = Scan(found, 1.0, stack)
@@ -176,7 +179,8 @@ def check(
         levels=tuple(float(level) for level in levels) if len(levels) <= 256 else None,
         lowest=float(grey.min()),
         highest=float(grey.max()),
-        threshold=otsu(grey) if rule == "otsu" else None,
+        threshold=suggested,
+        rule=_rule(levels, phases, rule, suggested, grain),
         porosity=scan.porosity,
         stack=stack,
         percolation={name: _percolation(scan, value) for name, value in PHASES.items()},
@@ -188,6 +192,24 @@ def check(
         hints=tuple(_hints(scan, grey, voxel_size is None)),
         source={name: value for name, value in settings.items() if value is not None},
     )
+
+
+def _rule(
+    levels: np.ndarray,
+    phases: Mapping[float | str, str] | None,
+    threshold: float | Literal["otsu"] | None,
+    suggested: float | None,
+    grain: Side,
+) -> str:
+    """Which levels are pore and which are grain, in words."""
+    if phases is not None:
+        return ", ".join(f"{level} is {phase}" for level, phase in phases.items())
+    if threshold is None:
+        pore, solid = levels if grain == "above" else levels[::-1]
+        swap = "; if it is the other way round, add `grain: below`" if grain == "above" else ""
+        return f"pore is {pore:g}, grain is {solid:g}{swap}"
+    level = f"{threshold:g}" if suggested is None else f"{suggested:g} (Otsu's threshold)"
+    return f"grain is {grain} {level}"
 
 
 def _suggest(scan: Scan) -> tuple[int | None, float | None, float]:

@@ -60,7 +60,7 @@ def resolve_threshold(grey: np.ndarray, threshold: float | Literal["otsu"] | Non
     if threshold is None:
         levels = grey_levels(grey, limit=2)
         if len(levels) == 1:
-            raise InputError(f"it has a single grey level, {levels[0]:g}: there are no two phases in it")
+            raise InputError("it has a single grey level: there are no two phases in it")
         if len(levels) > 2:
             raise InputError("it has more than two grey levels; add the line `threshold: otsu`, or a number for otsu")
         return float(levels[0])
@@ -72,12 +72,37 @@ def resolve_threshold(grey: np.ndarray, threshold: float | Literal["otsu"] | Non
 
 
 def otsu(grey: np.ndarray) -> float:
-    """Otsu's threshold: the level that leaves the least variance within the two classes (Otsu 1979)."""
+    """Otsu's threshold: the level that leaves the least variance within the two classes (Otsu 1979).
+
+    Raises:
+        InputError: a single grey level.
+    """
     from skimage.filters import threshold_otsu
 
-    if len(levels := grey_levels(grey, limit=2)) == 2:
-        return float(levels[0])  # its histogram would put the threshold of two levels anywhere between them
-    return float(threshold_otsu(grey.astype(np.uint8) if grey.dtype == bool else grey))
+    counts, levels = _histogram(grey)
+    if np.count_nonzero(counts) == 1:
+        raise InputError("it has a single grey level: there are no two phases in it")
+    return float(threshold_otsu(hist=(counts, levels)))
+
+
+def _histogram(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Counts of grey levels from the lowest to the highest: of each if they are small numbers, else in 256 bins.
+
+    Taken a slice at a time: a histogram of the whole would need several times the memory of the image.
+    """
+    if grey.dtype.kind in "bu" and grey.dtype.itemsize <= 2:
+        counts = np.zeros(1 << 8 * grey.dtype.itemsize, np.int64)
+        for part in grey:
+            counts += np.bincount(part.ravel(), minlength=len(counts))
+        occurring = np.flatnonzero(counts)
+        levels = np.arange(occurring[0], occurring[-1] + 1)
+        return counts[levels], levels
+    bounds = float(grey.min()), float(grey.max())
+    edges = np.histogram_bin_edges(grey[:1], 256, bounds)
+    counts = np.zeros(len(edges) - 1, np.int64)
+    for part in grey:
+        counts += np.histogram(part, edges)[0]
+    return counts, edges[1:]  # a bin's upper edge, so that a threshold parts whole bins
 
 
 def refuse_non_finite(grey: np.ndarray) -> None:

@@ -142,6 +142,7 @@ def _shaped(name: str, grey: np.ndarray, unsaid: Unsaid) -> np.ndarray:
     grey = np.asarray(grey)
     if grey.dtype.kind not in "buif":
         raise InputError(f"{name}: its {grey.dtype} values are no grey levels; save integers or floats")
+    grey = grey.astype(grey.dtype.newbyteorder("="), copy=False)
     if unsaid.shape is not None:
         if grey.size != np.prod(unsaid.shape):
             raise InputError(f"{name}: {_shape(grey)} voxels do not make shape {list(unsaid.shape)}")

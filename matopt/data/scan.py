@@ -102,7 +102,7 @@ def read(
         phases: what each grey level is: ``{0: "pore", 255: "grain"}``.
         threshold: or a grey level that separates grain from pore, or "otsu". An image of exactly two levels needs
             neither.
-        grain: the grain's side of the threshold, or of the two levels.
+        grain: the grain's side of the threshold, or of the two levels; these are numbers as they are stored.
         shape: of a raw file; of a matrix that holds an image in each row, ``(60, 200, 200)``. Row-major.
         dtype: of a raw file: "uint8", ">u2".
         stack: whether axis 0 of three is a volume's or counts independent images. Taken for a volume by default:

@@ -17,6 +17,9 @@ from matopt.errors import InputError
 def read_tiff(stream: BinaryIO) -> np.ndarray:
     """The grey levels ``(rows, columns)`` or ``(pages, rows, columns)`` of a TIFF file.
 
+    The numbers are those stored, as in ImageJ, even where the file says that 0 is to be shown white or has a palette:
+    in scans those are a matter of display. (The Berea sandstone of Imperial College is such a file; 0 is its pore.)
+
     Raises:
         InputError: several images, channels or times, real colours, or a file that is not whole.
     """

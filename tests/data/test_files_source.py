@@ -87,6 +87,7 @@ def test_the_report_tells_what_was_planted(tmp_path):
     assert report.porosity == pytest.approx(1 / 256)
     assert report.percolation == {"pore": (1, 0, 0), "grain": (1, 1, 1)}
     assert "pore         percolates along x\n" in str(report)
+    assert "pore is 10, grain is 200" in str(report)
 
 
 def test_percolation_of_images_is_a_share(tmp_path):

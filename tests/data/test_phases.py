@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
+from skimage.filters import threshold_otsu
 
 from matopt.data.phases import grey_levels, otsu, to_phases
 from matopt.errors import InputError
@@ -17,7 +18,7 @@ def test_the_higher_of_two_levels_is_grain(dtype):
     np.testing.assert_array_equal(to_phases(TRUTH.astype(dtype), grain="below"), 1 - TRUTH)
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float32])
 def test_otsu_separates_two_noisy_levels(dtype):
     grey = NOISY.astype(dtype)
     assert 80 < otsu(grey) < 160
@@ -29,6 +30,14 @@ def test_otsu_separates_two_noisy_levels(dtype):
 def test_otsu_of_two_levels_lies_between_them():
     np.testing.assert_array_equal(to_phases(TRUTH * np.uint8(255), threshold="otsu"), TRUTH)
     np.testing.assert_array_equal(to_phases(TRUTH.astype(bool), threshold="otsu"), TRUTH)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float32])
+def test_otsu_is_that_of_scikit_image(dtype):
+    """There taken of the whole image at once; here a slice at a time."""
+    grey = NOISY.astype(dtype)
+    bin_width = 0 if grey.itemsize <= 2 else np.ptp(grey) / 256
+    assert otsu(grey) == pytest.approx(threshold_otsu(grey), abs=bin_width)
 
 
 def test_a_map_names_every_level():

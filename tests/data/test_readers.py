@@ -117,6 +117,45 @@ def test_two_variables_are_not_chosen_between(tmp_path):
         read_grey(tmp_path / "two.npz", Unsaid())
 
 
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"tile": (16, 16)},
+        {"bigtiff": True},
+        {"byteorder": ">"},
+        {"rowsperstrip": 3, "compression": "zlib", "predictor": True},
+        {"ome": True},
+        {"planarconfig": "separate", "photometric": "rgb"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_tiff_as_other_programs_write_it(tmp_path, how, dtype):
+    image = (SLICE * 200).astype(dtype)
+    data = np.stack([image] * 3) if "planarconfig" in how else image
+    tifffile.imwrite(tmp_path / "a.tif", data, **how)
+    read = read_grey(tmp_path / "a.tif", Unsaid())
+    assert read.dtype == dtype
+    np.testing.assert_array_equal(read, image)
+
+
+def test_tiff_numbers_are_those_stored_however_they_are_to_be_shown(tmp_path):
+    palette = np.zeros((3, 256), np.uint16)
+    palette[1, 0] = 65535  # 0 is shown green, 1 black
+    tifffile.imwrite(tmp_path / "palette.tif", SLICE, photometric="palette", colormap=palette)
+    tifffile.imwrite(tmp_path / "grey.tif", SLICE, photometric="miniswhite")
+    tifffile.imwrite(tmp_path / "bits.tif", SLICE.astype(bool), photometric="miniswhite")
+    for name in ("palette.tif", "grey.tif", "bits.tif"):
+        np.testing.assert_array_equal(read_grey(tmp_path / name, Unsaid()), SLICE)
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32])
+def test_deep_png_keeps_its_levels(tmp_path, dtype):
+    deep = SLICE.astype(dtype) * 40000
+    Image.fromarray(deep.astype(np.uint16)).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_grey(tmp_path / "a.png", Unsaid()), deep)
+
+
 # --- colours
 
 
