@@ -15,7 +15,7 @@ import torch
 from matopt.microstructures import Microstructures
 from matopt.physics.base import SIMULATORS, Simulator
 from matopt.registry import Component
-from matopt.stages.ascent import AscentTask, ascend
+from matopt.stages.ascent import AscentTask, run_ascent
 from matopt.stages.models import GeneratorTask, PredictorTask, Workshop, fit_generator, fit_predictor
 
 Solved = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -101,8 +101,15 @@ class DesignActor:
 
     def ascend(self, task: AscentTask) -> tuple[dict[str, Any], float]:
         """The trajectories as numpy arrays and plain values, and the seconds they took."""
-        path, seconds = _timed(lambda: ascend(task, self._workshop))
-        return {name: v.cpu().numpy() if isinstance(v, torch.Tensor) else v for name, v in path.items()}, seconds
+        path, seconds = _timed(lambda: run_ascent(task, self._workshop))
+        return to_numpy(path), seconds
+
+
+def to_numpy(value: Any) -> Any:
+    """The same with arrays for tensors, which travel quicker."""
+    if isinstance(value, dict):
+        return {name: to_numpy(item) for name, item in value.items()}
+    return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else value
 
 
 def _timed(work: Callable[[], Any]) -> tuple[Any, float]:

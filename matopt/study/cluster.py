@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import secrets
 import socket
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray._raylet import Config  # ty: ignore[unresolved-import] (compiled)
+from ray._raylet import Config  # ty: ignore[missing-module-member] (compiled)
 from ray.exceptions import GetTimeoutError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -69,18 +70,21 @@ class Cluster:
         """Leave the cluster; one that was started here ends."""
         ray.shutdown()
 
-    def require(self, needs: Mapping[str, Mapping[str, float]]) -> None:
-        """Check that the cluster can ever give each of ``needs`` (what for -> Ray resource -> amount) on one node.
+    def require(self, needs: Mapping[str, tuple[int, float, float]]) -> None:
+        """Check that the cluster can give each of ``needs``: what for -> how many at once, CPUs and GPUs of each.
 
         Raises:
             FailureError: it cannot; Ray by itself would wait for ever.
         """
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        for what, resources in needs.items():
-            if not any(all(node.get(name, 0) >= n for name, n in resources.items() if n) for node in nodes):
-                asked = " and ".join(f"{n:g} {name}" for name, n in resources.items() if n)
-                offered = "; ".join(" and ".join(f"{n.get(r, 0):g} {r}" for r in resources) for n in nodes)
-                raise FailureError(f"{what} asks for {asked}, but the nodes offer {offered}; lower 'resources'")
+        for what, (count, cpus, gpus) in needs.items():
+            places = sum(_places(node, cpus, gpus) for node in nodes)
+            if places < count:
+                each = f"{cpus:g} CPUs" + (f" and {gpus:g} GPUs" if gpus else "")
+                offered = " + ".join(f"{n.get('CPU', 0):g} CPUs and {n.get('GPU', 0):g} GPUs" for n in nodes)
+                raise FailureError(
+                    f"{what} asks for {count} at {each} each, but there are {offered}; lower 'resources'"
+                )
 
     @property
     def resources(self) -> dict[str, float]:
@@ -143,6 +147,11 @@ class Cluster:
                     raise FailureError(f"node {name} has another version of matopt; install the same on all nodes")
         finally:
             path.unlink(missing_ok=True)
+
+
+def _places(node: Mapping[str, float], cpus: float, gpus: float) -> float:
+    by_cpu = node.get("CPU", 0) // cpus if cpus else math.inf
+    return min(by_cpu, node.get("GPU", 0) // gpus if gpus else math.inf)
 
 
 def _runtime() -> dict[str, Any]:

@@ -29,6 +29,7 @@ class ClusterLabel:
         simulators: what to compute, as the study names it.
         workshop: where classes of the user's files are.
         pool: gives the simulators' actors when they are first needed.
+        progress: hears how many of the missing values are computed, and how many there are.
 
     Attributes:
         computing: seconds that the actors worked for this process.
@@ -36,17 +37,26 @@ class ClusterLabel:
     """
 
     def __init__(
-        self, store: LabelStore, simulators: Sequence[Component], workshop: Workshop, pool: Callable[[], Pool]
+        self,
+        store: LabelStore,
+        simulators: Sequence[Component],
+        workshop: Workshop,
+        pool: Callable[[], Pool],
+        progress: Callable[[int, int], None] | None = None,
     ) -> None:
         self._store = store
         self._components = list(simulators)
         self._simulators = [SIMULATORS.build(component, workshop.folder) for component in simulators]
         self._pool = pool
+        self._progress = progress
+        self._done = self._total = 0
         self.computing = 0.0
         self.waiting = 0.0
 
     def __call__(self, microstructures: Microstructures) -> PropertyTable:
         """The table of all properties, in the order of the study."""
+        if self._progress is not None:
+            self._done, self._total = 0, int(self._store.lookup(microstructures, self._simulators)[1].sum())
         return self._store.label(microstructures, self._simulators, self._solve)
 
     def _solve(self, simulator: Simulator, microstructures: Microstructures) -> Solved:
@@ -64,5 +74,8 @@ class ClusterLabel:
             busy[actor] += seconds
         self.computing += sum(busy.values())
         self.waiting += max(0.0, elapsed - max(busy.values()))
+        self._done += n
+        if self._progress is not None:
+            self._progress(self._done, self._total)
         values, status, residual, tensor = zip(*(solved for _, (solved, _) in answers), strict=True)
         return np.concatenate(values), np.concatenate(status), np.concatenate(residual), np.concatenate(tensor)

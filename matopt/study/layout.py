@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from matopt.data.replacing import replacing
 from matopt.errors import FailureError
 
 
@@ -92,13 +93,8 @@ class Layout:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON whole or not at all."""
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
+    with replacing(path) as partial:
         partial.write_text(json.dumps(value, indent=1))
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise FailureError(f"cannot write {path}: {error.strerror}; free some space") from error
 
 
 def read_json(path: Path) -> Any:

@@ -81,6 +81,14 @@ class Pool:
             give(actor)
         return [answers[index] for index in range(len(calls))]
 
+    def wait(self) -> None:
+        """Wait until all actors are up.
+
+        Raises:
+            FailureError: they are not within the timeout, or cannot be.
+        """
+        self.map("__ray_ready__", [()] * len(self.actors))
+
     def kill(self) -> None:
         """End the actors."""
         for actor in self.actors:

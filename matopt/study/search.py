@@ -36,7 +36,7 @@ class SearchPlan:
     Attributes:
         total: how many trials are to be complete in the end.
         point: chooses a point with the sampler of an Optuna trial.
-        seed: of the sampler.
+        sampler: makes a sampler, given how many trials were ever begun.
         concurrent: how many trials run at once.
         resources: what each trial asks of Ray: "cpu" and "gpu".
         scratch: where the engine may write; deleted afterwards.
@@ -44,7 +44,7 @@ class SearchPlan:
 
     total: int
     point: Callable[[optuna.trial.BaseTrial], Point]
-    seed: int
+    sampler: Callable[[int], optuna.samplers.BaseSampler]
     concurrent: int
     resources: dict[str, float]
     scratch: Path
@@ -53,7 +53,7 @@ class SearchPlan:
 class Watcher:
     """Hears of a search's trials; a launch derives its own."""
 
-    def begin(self, number: int, point: Point) -> str:
+    def begin(self, number: int, params: dict[str, Any]) -> str:
         """A trial begins; returns the name under which its figures are tracked."""
         return ""
 
@@ -91,15 +91,13 @@ def search(plan: SearchPlan, ledger: Ledger, context: TrialContext, watcher: Wat
 def _run(plan: SearchPlan, count: int, ledger: Ledger, context: TrialContext, watcher: Watcher) -> list[int]:
     """Run ``count`` trials; returns those whose processes died."""
     log = _Log(ledger, watcher)
-    # Seeded by what was run before, or the sampler would begin with the points that it began with then.
-    sampler = optuna.samplers.TPESampler(seed=plan.seed + ledger.begun, constant_liar=plan.concurrent > 1)
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     shutil.rmtree(plan.scratch, ignore_errors=True)
     try:
         tune.Tuner(
             tune.with_resources(tune.with_parameters(trial, context=context), plan.resources),
             tune_config=tune.TuneConfig(
-                search_alg=_LedgerSearch(plan.point, ledger, sampler, watcher),
+                search_alg=_LedgerSearch(plan.point, ledger, plan.sampler(ledger.begun), watcher),
                 num_samples=count,
                 max_concurrent_trials=plan.concurrent,  # more would be chosen blindly, long before they run
                 reuse_actors=True,
@@ -119,22 +117,24 @@ class _LedgerSearch(OptunaSearch):
     ) -> None:
         modes = {"maximize": "max", "minimize": "min"}
         super().__init__(
-            space=point,
+            space=lambda trial: point(trial).params,
             metric=list(ledger.objectives),
             mode=[modes[direction] for direction in ledger.objectives.values()],
             sampler=sampler,
             study_name=ledger.key,
             storage=ledger.storage,
         )
+        self._point = point
         self._watcher = watcher
 
     def suggest(self, trial_id: str) -> dict[str, Any]:
+        assert self._ot_study is not None
         chosen = self._ot_study.ask()
         try:
-            point = self._space(chosen)
+            point = self._point(chosen)
         except InputError as error:  # settings that exclude each other: this trial fails, the search goes on
             return {"number": chosen.number, "settings": error, "run": ""}
-        run = self._watcher.begin(chosen.number, point)
+        run = self._watcher.begin(chosen.number, point.params)
         return {"number": chosen.number, "settings": point.settings, "run": run}
 
     def on_trial_complete(self, trial_id: str, result: dict | None = None, error: bool = False) -> None:
@@ -142,6 +142,9 @@ class _LedgerSearch(OptunaSearch):
 
     def save(self, checkpoint_path: str) -> None:
         pass  # the ledger is on disk
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # nor does what Tune writes to restore from need it
 
 
 class _Log(tune.Callback):
@@ -151,6 +154,9 @@ class _Log(tune.Callback):
         self._ledger = ledger
         self._watcher = watcher
         self.lost: list[int] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
 
     def on_trial_complete(self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any) -> None:
         number, result = trial.config["number"], trial.last_result

@@ -124,11 +124,13 @@ def test_every_wait_ends_with_one_line_that_names_the_actor(cluster, method, arg
 
 
 def test_what_no_node_can_give_is_refused_at_once(cluster):
-    cluster.require({"a trial": {"CPU": 2, "GPU": 0}})
-    with pytest.raises(FailureError, match="a trial asks for 3 CPU, but the nodes offer 2 CPU"):
-        cluster.require({"a trial": {"CPU": 3}})
-    with pytest.raises(FailureError, match="1 GPU"):
-        cluster.require({"a simulator": {"GPU": 1}})
+    cluster.require({"trials": (2, 1, 0), "simulators": (9, 0, 0)})
+    with pytest.raises(FailureError, match="trials asks for 1 at 3 CPUs each, but there are 2 CPUs"):
+        cluster.require({"trials": (1, 3, 0)})
+    with pytest.raises(FailureError, match="trials asks for 3 at 1 CPUs each"):
+        cluster.require({"trials": (3, 1, 0)})
+    with pytest.raises(FailureError, match="0.5 GPUs"):
+        cluster.require({"simulators": (1, 0, 0.5)})
 
 
 def test_a_cluster_that_is_not_there_is_told_at_once(tmp_path):

@@ -1,13 +1,17 @@
-"""A generator and a predictor of the simplest kind, for studies of seconds: named in them as ``tiny_components.py:Noise``."""
+"""Components of the simplest kind, for studies of seconds; a study names them as ``tiny_components.py:Noise``."""
 
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from matopt.data.base import Source
 from matopt.generators.base import Generator
+from matopt.microstructures import Microstructures
+from matopt.physics.base import Simulator, Solution
 from matopt.predictors.base import Predictor
 from matopt.properties import Property
 
@@ -108,3 +112,55 @@ class Linear(Predictor):
     def load_state_dict(self, state):
         self.weights = state["weights"]
         self.properties = tuple(Property(*p[:6], tuple(map(tuple, p[6]))) for p in state["properties"])
+
+
+class Dots(Source):
+    """Round pores at random.
+
+    Args:
+        size: edge of the images, in voxels.
+    """
+
+    def __init__(self, size: int = 24):
+        self.size = size
+
+    def split(self, window, counts, seed):
+        axis = np.arange(self.size)
+        parts = {}
+        for index, (name, count) in enumerate(counts.items()):
+            random = np.random.default_rng([seed, index])
+            phases = np.ones((count, self.size, self.size), np.uint8)
+            for image in phases:
+                for x, y, r in zip(*random.uniform(0, self.size, (2, 9)), random.uniform(1, 4, 9), strict=True):
+                    image[(axis[:, None] - x) ** 2 + (axis - y) ** 2 < r**2] = 0
+            parts[name] = Microstructures(phases, 1e-6)
+        return parts
+
+    def fingerprint(self):
+        return {"kind": "dots", "size": self.size}
+
+
+@dataclass(frozen=True)
+class Solid(Simulator):
+    """The solid fraction, as a property whose simulation takes its time.
+
+    Attributes:
+        seconds: for each sample.
+        log: a file that gets a line for each sample.
+    """
+
+    seconds: float = 0.0
+    log: str = ""
+
+    @property
+    def property(self):
+        return Property("solid", "s", "1", "1")
+
+    def solve(self, density, voxel_size):
+        values = density.flatten(1).mean(1)
+        n = len(values)
+        time.sleep(self.seconds * n)
+        if self.log:
+            with Path(self.log).open("a") as file:
+                file.write("sample\n" * n)
+        return Solution(values, values[:, None], np.array(["ok"] * n), np.zeros(n), np.ones(n, int))

@@ -1,0 +1,103 @@
+"""The search of a study: what :mod:`matopt.study.search` runs, as a study file says it, and as a launch hears of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import optuna
+
+from matopt.stages.data import Dataset
+from matopt.stages.trial import TrialSettings
+from matopt.study.config import Study
+from matopt.study.ledger import Ledger, Outcome, best
+from matopt.study.search import Point, SearchPlan, Watcher, search
+from matopt.study.space import suggest
+from matopt.study.trials import TrialContext
+
+if TYPE_CHECKING:
+    from matopt.study.launch import Session
+
+
+def run_search(session: Session, dataset: Dataset, ledger: Ledger) -> None:
+    """Run the trials that the study asks for and the ledger lacks."""
+    study, resources = session.study, session.study.config.resources
+    pool = session.workers.simulators()  # before any trial: a trial that waits for actors that wait for CPUs never ends
+    context = TrialContext(
+        dataset,
+        study.simulators,
+        session.workers.workshop,
+        session.layout.labels,
+        pool,
+        session.tracks.folder,
+        resources.cpus_per_trial,
+    )
+    plan = SearchPlan(
+        study.config.search.trials,
+        _point(study),
+        _sampler(study),
+        resources.trials,
+        {"cpu": resources.cpus_per_trial, "gpu": session.workers.gpus},
+        session.layout.scratch,
+    )
+    search(plan, ledger, context, _SearchWatcher(session, ledger))
+
+
+def _point(study: Study) -> Callable[[optuna.trial.BaseTrial], Point]:
+    def point(trial: optuna.trial.BaseTrial) -> Point:
+        params = suggest(study.config.search.space, trial)
+        at = study.with_parameters(params)
+        settings = TrialSettings(at.generator, at.predictor, at.traits, at.config.augmentation.size, study.config.seed)
+        return Point(params, settings)
+
+    return point
+
+
+def _sampler(study: Study) -> Callable[[int], optuna.samplers.BaseSampler]:
+    section = study.config.search
+
+    def sampler(begun: int) -> optuna.samplers.BaseSampler:
+        # Seeded by what was begun before, or it would start with the points that it started with then.
+        seed = study.config.seed + begun
+        if section.sampler == "random":
+            return optuna.samplers.RandomSampler(seed)
+        if section.sampler == "nsga2":
+            return optuna.samplers.NSGAIISampler(seed=seed)
+        is_parallel = study.config.resources.trials > 1
+        return optuna.samplers.TPESampler(n_startup_trials=section.startup, seed=seed, constant_liar=is_parallel)
+
+    return sampler
+
+
+class _SearchWatcher(Watcher):
+    """Tells the launch's state and tracks of the trials."""
+
+    def __init__(self, session: Session, ledger: Ledger) -> None:
+        self._session = session
+        self._ledger = ledger
+        self._runs: dict[int, str] = {}
+        self._tell()
+
+    def begin(self, number: int, params: dict[str, Any]) -> str:
+        self._runs[number] = self._session.tracks.begin_trial(self._ledger.key, number, params)
+        return self._runs[number]
+
+    def complete(self, number: int, outcome: Outcome) -> None:
+        self._session.tracks.end_trial(self._runs.pop(number), outcome.metrics)
+        self._session.state.spent(computing=outcome.seconds - outcome.waiting, waiting=outcome.waiting)
+        self._tell()
+
+    def fail(self, number: int, error: str) -> None:
+        if number in self._runs:  # not where its very settings were refused
+            self._session.tracks.end_trial(self._runs.pop(number), None)
+        self._tell(f"trial {number} failed: {error}")
+
+    def _tell(self, message: str = "") -> None:
+        records = self._ledger.records()
+        ended = sum(record.state in ("complete", "failed") for record in records)
+        objectives = self._session.study.objectives
+        leader = best(records, objectives)
+        if not message and leader is not None and leader.outcome is not None:
+            name = next(iter(objectives))
+            message = f"best {name} {leader.outcome.metrics[name]:.3f} (trial {leader.number})"
+        self._session.state.progress(ended, self._session.study.config.search.trials, message)

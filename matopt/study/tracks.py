@@ -1,0 +1,97 @@
+"""The runs of one launch in MLflow: the launch itself, and under it its trials, its evaluation and its design."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from matopt.stages.artifacts import ArtifactStore
+from matopt.study.config import Study
+from matopt.study.ledger import TrialRecord
+from matopt.study.tracking import Tracker
+from matopt.study.tracking_spool import Status, flatten
+
+
+class Tracks:
+    """Says what a launch does to a tracker.
+
+    Args:
+        tracker: of the study.
+        study: the study.
+    """
+
+    def __init__(self, tracker: Tracker, study: Study) -> None:
+        self._tracker = tracker
+        self._study = study
+        self._run = tracker.start_run("launch", "launch", None, _names(study.as_json), {"stage": "launch"})
+
+    @property
+    def folder(self) -> Path:
+        """Where other processes leave figures for this launch's runs."""
+        return self._tracker.folder
+
+    def end(self, status: Status) -> None:
+        """The launch ends."""
+        self._tracker.end_run(self._run, status)
+
+    def begin_trial(self, search: str, number: int, params: Mapping[str, Any]) -> str:
+        """A trial begins; returns its run."""
+        return self._tracker.start_run(
+            f"trial/{search}/{number}", f"trial {number}", self._run, _names(params), {"stage": "trial"}
+        )
+
+    def end_trial(self, run: str, metrics: Mapping[str, float] | None) -> None:
+        """A trial ends, with what it found or without."""
+        if metrics is not None:
+            self._tracker.metrics(run, _names(metrics))
+        self._tracker.end_run(run, "FINISHED" if metrics is not None else "FAILED")
+
+    def register(self, winner: TrialRecord, artifacts: ArtifactStore) -> None:
+        """Tell the launch's run which trial is the best, and enter its models in the registry."""
+        assert winner.outcome is not None
+        self._tracker.metrics(self._run, _names(winner.outcome.metrics) | {"best trial": winner.number})
+        for role, key in (("generator", winner.outcome.generator_key), ("predictor", winner.outcome.predictor_key)):
+            tags = {"artifact": key, "trial": str(winner.number)}
+            self._tracker.model(self._run, f"{self._study.config.name}.{role}", artifacts.path(key), tags)
+
+    @contextmanager
+    def stage(self, name: str, winner: TrialRecord) -> Generator[str]:
+        """A run of a stage, of the best trial's models."""
+        run = self._tracker.start_run(name, name, self._run, _names(winner.params), {"stage": name})
+        try:
+            yield run
+        except BaseException as error:
+            self._tracker.end_run(run, "FAILED" if isinstance(error, Exception) else "KILLED")
+            raise
+        self._tracker.end_run(run)
+
+    def evaluation(self, run: str, found: Mapping[str, Any]) -> None:
+        """The scores of the generators, and over the sizes what their samples are worth."""
+        for name, generator in found["generators"].items():
+            self._tracker.metrics(run, _names({f"{key}/{name}": v for key, v in generator["scores"].items()}))
+        groups: dict[tuple[str, int], list[Mapping[str, float]]] = {}
+        for row in found["curve"]:
+            groups.setdefault((row["generator"], row["size"]), []).append(row["r2"])
+        for (name, size), draws in groups.items():
+            mean = {f"r2 {key}/{name}": float(np.mean([draw[key] for draw in draws])) for key in draws[0]}
+            self._tracker.metrics(run, _names(mean), step=size)
+
+    def design(self, run: str, found: Mapping[str, Any]) -> None:
+        """The mean of the true property along the way."""
+        for space, path in found.items():
+            for step, values in enumerate(path["true"].numpy().T):
+                self._tracker.metrics(run, {f"true {self._study.config.design.property}/{space}": values.mean()}, step)
+
+    def report(self, folder: Path) -> None:
+        """Keep the report with the launch."""
+        self._tracker.artifact(self._run, folder)
+
+
+def _names(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Dotted names that MLflow takes: it refuses those of files in folders above ("../mine.py:Trait")."""
+    flat = flatten(values) if any(isinstance(v, Mapping) for v in values.values()) else dict(values)
+    return {name.replace("../", ""): value for name, value in flat.items()}
