@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from matopt.descriptors.style import StyleFeatures, energy_distance
+from matopt.descriptors.style import StyleFeatures, energy_distance, spread
 from matopt.generators.vae_losses import AggregatePosterior, Batch, arc, flip
 
 PRIOR_SAMPLES = 24
@@ -17,8 +17,8 @@ CELLS = 8
 
 # Weights, found on Berea sandstone. The last three are per voxel, as the reconstruction is a sum over voxels.
 AGGREGATE = 5.0
-STYLE = 0.2
-LAYOUT = 0.2
+STYLE = 0.25
+LAYOUT = 0.3
 SMOOTHNESS = 1e-3
 START, END = 0.3, 0.7
 """The ramp of the style's and layout's weights, in shares of the training. From the first step on, they would teach the
@@ -66,6 +66,7 @@ class MorphologyConstraint:
         self._layout_mean = layouts.mean()
         self._layout_scale = 1.0 / (layouts.std().clamp(min=1e-3) * layouts.shape[1] ** 0.5)
         self._layouts = self._scaled_layout(torch.cat(mirrored))
+        self._style_spread, self._layout_spread = spread(self._styles.flatten(0, 1)), spread(self._layouts)
 
     def codes(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Codes to be decoded besides the batch's own, ``z``: prior samples, then interpolants.
@@ -89,8 +90,8 @@ class MorphologyConstraint:
     ) -> Terms:
         """The other three terms, of the decoded :meth:`codes`, with the weights of this ``progress``."""
         styles = self._features(density)
-        morphology = energy_distance(styles, self._styles.flatten(0, 1))
-        layout = energy_distance(self._scaled_layout(density), self._layouts)
+        morphology = energy_distance(styles, self._styles.flatten(0, 1), self._style_spread)
+        layout = energy_distance(self._scaled_layout(density), self._layouts, self._layout_spread)
         of_ends = self._styles[batch.flip[ends], batch.index[ends]]
         mixed = (1.0 - position) * of_ends[0] + position * of_ends[1]
         smoothness = (styles[-len(mixed) :] - mixed).square().sum(1).mean()

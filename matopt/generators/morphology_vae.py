@@ -36,7 +36,7 @@ class MorphologyVAE(VAE):
         self,
         latent_dim: int = 24,
         morphology_weight: float = 1.0,
-        steps: int = 800,
+        steps: int = 700,
         batch_size: int = 12,
         learning_rate: float = 2e-3,
         coarseness: int | None = None,

@@ -70,7 +70,7 @@ def train(
         FailureError: a loss, a gradient or a validation scalar is not finite; the message names the step.
     """
     parameters = [p for p in module.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=learning_rate, betas=betas, weight_decay=weight_decay)
+    optimizer = torch.optim.AdamW(parameters, lr=learning_rate, betas=betas, weight_decay=weight_decay, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=max(steps, 1))
     records: list[dict[str, float]] = []
     best_value, best_step, best_state = math.inf, 0, None
