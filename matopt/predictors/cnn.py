@@ -172,7 +172,7 @@ class CNN(Predictor):
         self._scales = Scales(self.properties, state["mean"], state["deviation"]).to(self._device)
         self._networks = nn.ModuleList(self._new_network() for _ in range(self.replicas))
         self._networks.load_state_dict(state["networks"])
-        self._networks.eval()
+        self._networks.eval().requires_grad_(False)
 
     def _new_network(self) -> Network:
         return Network(self._pooled_shape(), self.width, len(self.properties)).to(self._device)
@@ -227,6 +227,7 @@ class CNN(Predictor):
             keep_best="loss" if len(sets) > 1 else None,
             report=after_those_before,
         )
+        network.requires_grad_(False)  # Predictions are differentiated by the density from here on.
         return history.steps
 
 
