@@ -48,7 +48,7 @@ class Stokes:
         for axis in axes:
             between = coupling(solid, solid.roll(-1, axis))
             halves = [
-                torch.ones_like(between) if axis == normal else (between + between.roll(-1, normal)) / 2
+                torch.ones_like(between) if axis == normal else 1 + (between - 1) * (between.roll(-1, normal) - 1)
                 for normal in axes
             ]
             couplings.append(torch.stack(halves, 1).flatten(0, 1))
