@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import PlainSerializer, PlainValidator, ValidationInfo
 
 from matopt.data.base import SOURCES, Source
+from matopt.design.ascent import ascend
 from matopt.errors import InputError
 from matopt.generators.base import GENERATORS, Generator
 from matopt.physics.base import SIMULATORS, Simulator
@@ -20,7 +21,7 @@ from matopt.study.messages import nested
 from matopt.study.study_file import Problem, near, shown
 from matopt.traits.base import TRAITS, Trait
 
-_GIVEN = ("property", "space", "seeds", "seed", "device", "report")
+_GIVEN = ("within", "starts", "hold", "seeds", "seed", "device")
 """Arguments of the ascent that the design stage sets by itself."""
 
 
@@ -64,13 +65,13 @@ class Checking:
 
     def ascent_options(self, given: Mapping[str, Any], others: Sequence[str]) -> dict[str, Any]:
         """Settings of the ascent, out of a section that has ``others`` too."""
-        from matopt.design.ascent import ascend
-
         known = {name: s for name, s in settings_of(ascend).items() if name not in _GIVEN and not s.is_required}
         problems = [
             Problem((name,), f"no such key; {near(name, [*others, *known])}") for name in given if name not in known
         ]
         settings, found = check_settings("design", known, {n: v for n, v in given.items() if n in known}, self.folder)
+        counts = [n for n in given if type(settings.get(n)) is int and settings[n] < 1]
+        found += [Problem((name,), f"must be at least 1, got {settings[name]}") for name in counts]
         if problems or found:
             raise nested([*problems, *found])
         return settings

@@ -310,3 +310,46 @@ def test_not_a_number_is_not_a_setting(folder):
     for number in (math.nan, math.inf):
         with pytest.raises(InputError, match=r"must be a (finite )?number"):
             study.with_parameters({"generator.morphology_weight": number})
+
+
+@pytest.mark.parametrize("path", sorted((HERE.parents[1] / "studies").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_study_that_is_shipped_is_whole(path):
+    study = load_study(path)
+    assert study.config.name == path.stem
+    assert json.loads(json.dumps(study.as_json))
+
+
+DESIGN = "design: {property: diffusivity, seeds: 4, steps: 5}\nresources:"
+
+
+def test_the_other_keys_of_the_design_are_settings_of_the_ascent(folder):
+    study = load_study(edited(folder, "resources:", DESIGN))
+    assert study.config.design is not None and study.config.design.options["steps"] == 5
+    assert study.as_json["design"]["steps"] == 5 and "options" not in study.as_json["design"]
+    assert study.inputs("design")["design"] == study.as_json["design"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("step: 5", "design.step: no such key; did you mean 'steps'?"),
+        ("within: 5", "design.within: no such key"),
+        ("steps: 0", "design.steps: must be at least 1, got 0"),
+        ("steps: many", 'design.steps: must be a whole number, got "many"'),
+        ("spaces: [latnt]", "design.spaces[0]: must be 'latent' or 'pixel', got \"latnt\"; did you mean 'latent'?"),
+    ],
+)
+def test_a_wrong_setting_of_the_ascent_is_named(folder, setting, message):
+    path = edited(folder, "resources:", DESIGN.replace("steps: 5", setting))
+    with pytest.raises(InputError) as caught:
+        load_study(path)
+    assert f":28: {message}" in str(caught.value)
+
+
+def test_a_design_in_latent_space_needs_a_generator_that_has_one(folder):
+    path = edited(folder, "resources:", DESIGN)
+    path.write_text(
+        path.read_text().replace('"parts.py:Latent", latent_dim: 8, steps: 1', '"parts.py:Plain", steps: 1')
+    )
+    with pytest.raises(InputError, match=r"design\.spaces: parts\.py:Plain has no latent space; write \[pixel\]"):
+        load_study(path, ["search.space={}"])
