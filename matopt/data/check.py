@@ -13,6 +13,7 @@ import numpy as np
 import scipy.ndimage
 import yaml
 
+from matopt.data.contact_sheet import contact_sheet
 from matopt.data.correlation import DECORRELATED, autocorrelation, integral_range
 from matopt.data.length import metres
 from matopt.data.phases import PHASES, Side, grey_levels, otsu, refuse_non_finite, to_phases
@@ -23,6 +24,9 @@ from matopt.errors import InputError
 INDEPENDENT_PARTS = 16
 """Integral ranges in a window of the suggested size: the solid fraction then has a quarter of the standard deviation
 that it has voxel by voxel. Many more would make all windows alike, fewer would make them no sample of the material."""
+
+ON_SHEET = 36
+"""Windows on a contact sheet, at most."""
 
 MULTIPLE = 16
 """Suggested sizes are multiples of it, since networks halve them four times."""
@@ -136,14 +140,17 @@ def check(
     shape: Sequence[int] | None = None,
     dtype: str | None = None,
     stack: Stack = "volume",
+    sheet: Path | None = None,
 ) -> FileReport:
     """Look at a file: what it holds, whether its phases are told apart, and how to cut it.
 
     The arguments are those of :func:`matopt.data.scan.read`; all but the path may be unknown yet. More than two grey
-    levels without a rule are looked at under Otsu's threshold, which the suggested source then names.
+    levels without a rule are looked at under Otsu's threshold, which the suggested source then names. With ``sheet``
+    a contact sheet of some windows is written there: of the suggested size, or the largest if none is.
 
     Raises:
         InputError: the file cannot be read, or holds one phase or levels that are not finite.
+        FailureError: the sheet cannot be written.
     """
     if voxel_size is not None:
         metres(voxel_size)
@@ -160,6 +167,9 @@ def check(
         raise InputError(f"{path}: {error}") from error
     scan = Scan(found, 1.0, stack)
     window, spread, ranged = _suggest(scan)
+    if sheet is not None:
+        windows = scan.windows(window or min(scan.volume.shape[1:]))
+        contact_sheet(sheet, *windows.split(sample=min(ON_SHEET, len(windows))))
     settings = {
         "kind": "files",
         "path": str(path),

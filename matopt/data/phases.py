@@ -90,7 +90,7 @@ def _histogram(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Taken a slice at a time: a histogram of the whole would need several times the memory of the image.
     """
-    if grey.dtype.kind in "bu" and grey.dtype.itemsize <= 2:
+    if grey.dtype.kind in ("b", "u") and grey.dtype.itemsize <= 2:
         counts = np.zeros(1 << 8 * grey.dtype.itemsize, np.int64)
         for part in grey:
             counts += np.bincount(part.ravel(), minlength=len(counts))
@@ -119,7 +119,7 @@ def refuse_non_finite(grey: np.ndarray) -> None:
 
 def grey_levels(grey: np.ndarray, limit: int = 256) -> np.ndarray:
     """The sorted grey levels that occur; some ``limit + 1`` of them or more where there are more than ``limit``."""
-    if grey.dtype.kind in "bu" and grey.dtype.itemsize <= 2:
+    if grey.dtype.kind in ("b", "u") and grey.dtype.itemsize <= 2:
         occurs = np.zeros(1 << 8 * grey.dtype.itemsize, bool)
         for part in grey:
             occurs[part.astype(np.intp)] = True

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from matopt.data.base import SOURCES, Window
@@ -43,7 +44,7 @@ def test_the_source_splits_as_the_scan_does(volume):
 
 def test_the_fingerprint_follows_content_and_settings_not_the_place(volume, tmp_path):
     def key(path, **settings):
-        print(json.dumps(Files(path, **settings).fingerprint()))
+        json.dumps(Files(path, **settings).fingerprint())
         return content_key(Files(path, **settings).fingerprint())
 
     base = key(volume, voxel_size="2 um")
@@ -102,7 +103,8 @@ def test_percolation_of_images_is_a_share(tmp_path):
 
 def test_the_suggested_window_has_the_spread_that_is_foretold(tmp_path):
     np.save(tmp_path / "a.npy", rock(40, 320, 320, sigma=2.0))
-    report = check(tmp_path / "a.npy", "1 um")
+    report = check(tmp_path / "a.npy", "1 um", sheet=tmp_path / "sheet.png")
+    assert Image.open(tmp_path / "sheet.png").size == (6 * (report.window + 1) + 1,) * 2
     windows = read(tmp_path / "a.npy", "1 um").windows(report.window)
     assert len(windows) == report.number
     (every,) = windows.split(every=len(windows))
@@ -142,5 +144,6 @@ def test_hints(tmp_path):
 
 def test_a_scan_too_small_for_its_structures_gets_no_window(tmp_path):
     np.save(tmp_path / "a.npy", rock(40, 40, sigma=6, level=0))
-    report = check(tmp_path / "a.npy")
+    report = check(tmp_path / "a.npy", sheet=tmp_path / "sheet.png")
+    assert Image.open(tmp_path / "sheet.png").size == (42, 42)
     assert report.window is None and "none suggested" in str(report) and "window" not in report.yaml

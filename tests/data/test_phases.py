@@ -36,7 +36,7 @@ def test_otsu_of_two_levels_lies_between_them():
 def test_otsu_is_that_of_scikit_image(dtype):
     """There taken of the whole image at once; here a slice at a time."""
     grey = NOISY.astype(dtype)
-    bin_width = 0 if grey.itemsize <= 2 else np.ptp(grey) / 256
+    bin_width = 0 if grey.itemsize <= 2 else float(np.ptp(grey)) / 256
     assert otsu(grey) == pytest.approx(threshold_otsu(grey), abs=bin_width)
 
 
