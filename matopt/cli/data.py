@@ -48,27 +48,11 @@ def check_command(
     Example: [bold]matopt data check berea.tif --voxel-size '5.345 um'[/bold]
     """
     from matopt.data.check import check
-    from matopt.data.contact_sheet import contact_sheet
-    from matopt.data.scan import read
 
-    settings = {
-        "variable": variable,
-        "threshold": _threshold(threshold),
-        "grain": grain,
-        "shape": _shape(shape),
-        "dtype": dtype,
-        "stack": stack,
-    }
-    report = check(path, voxel_size=voxel_size, **settings)
-    typer.echo(str(report))
-    # The sheet shows what a study would see, under the threshold that the report suggests.
-    if settings["threshold"] is None:
-        settings["threshold"] = report.threshold
-    scan = read(path, voxel_size or 1.0, **settings)
-    size = report.window or min(scan.volume.shape[1:])
-    windows = scan.windows(size)
-    contact_sheet(sheet, windows.split(shown=min(40, len(windows)))[0])
-    typer.echo(f"contact sheet: {sheet}")
+    report = check(
+        path, voxel_size, variable, None, _threshold(threshold), grain, _shape(shape), dtype, stack, sheet=sheet
+    )
+    typer.echo(f"{report}\ncontact sheet: {sheet}")
 
 
 def label_command(

@@ -38,7 +38,7 @@ def bar(what: str, total: int) -> Generator[Callable[[int], None]]:
 
 
 class Stages:
-    """Shows how far each stage is: a bar each in a terminal, else a line when it begins, when it ends and now and then."""
+    """Shows how far each stage is: a bar each in a terminal; else a line when it begins, ends, and now and then."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)

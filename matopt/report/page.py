@@ -56,8 +56,8 @@ class Findings:
     design_property: str
 
 
-def write_report(folder: Path, findings: Findings) -> Path:
-    """Draw every figure and write the page; returns the page's path.
+def write_report(folder: Path, findings: Findings) -> list[Path]:
+    """Draw every figure and write the page; returns the page's path, then the figures'.
 
     Args:
         folder: takes ``index.html``, and a PNG and a CSV file for each figure.
@@ -68,7 +68,7 @@ def write_report(folder: Path, findings: Findings) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     evaluation, design, properties = findings.evaluation, findings.design, findings.properties
-    designed = next(p for p in properties if p.name == findings.design_property)
+    designs = None
     paths = [
         draw_samples(folder, evaluation),
         draw_properties(folder, evaluation, properties),
@@ -78,7 +78,9 @@ def write_report(folder: Path, findings: Findings) -> Path:
         draw_search(folder, findings.trials, findings.objectives, findings.best),
     ]
     if design:
+        designed = next(p for p in properties if p.name == findings.design_property)
         paths += [draw_morphing(folder, design, designed), draw_ascent(folder, design, designed)]
+        designs = design_table(design, designed)
 
     template = jinja2.Template((files("matopt.report") / "page.html").read_text(), autoescape=True)
     text = template.render(
@@ -88,14 +90,14 @@ def write_report(folder: Path, findings: Findings) -> Path:
         trials_done=sum(t.outcome is not None for t in findings.trials),
         samples=samples_table(evaluation),
         augmentation=augmentation_table(evaluation, properties),
-        design=design_table(design, designed) if design else None,
+        design=designs,
         trials=trials_table(findings.trials, findings.objectives),
         versions=_versions(),
     )
     page = folder / "index.html"
     with replacing(page) as partial:
         partial.write_text(text)
-    return page
+    return [page, *paths]
 
 
 def _versions() -> str:

@@ -18,7 +18,7 @@ from matopt.properties import Property
 # Okabe and Ito's palette: told apart by colour-blind readers, and in grey.
 COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
-_SETTINGS: dict[str, Any] = {
+_SETTINGS: Any = {
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.labelsize": 9,

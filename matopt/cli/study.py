@@ -1,0 +1,123 @@
+"""``matopt study``: launch, status, list, compare, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from matopt.errors import InputError
+
+if TYPE_CHECKING:
+    from matopt.study.launch import LaunchResult
+
+study_app = typer.Typer(
+    no_args_is_help=True,
+    help="Run studies: one YAML file, its data, search, evaluation, designs and report.",
+    rich_markup_mode="rich",
+)
+StudyFile = Annotated[Path, typer.Argument(help="The study's YAML file.", show_default=False)]
+Storage = Annotated[Path, typer.Option(help="The folder that studies are kept in.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change a key of the study: search.trials=8. May be repeated.", metavar="KEY=VALUE"),
+]
+
+
+@study_app.command("launch")
+def launch_command(
+    study: StudyFile,
+    overrides: Overrides = None,
+    address: Annotated[
+        str | None, typer.Option(help="host:port of a running Ray cluster; without it Ray starts on this machine.")
+    ] = None,
+) -> None:
+    """Run a study, or go on with it: data, search, evaluation, design and report.
+
+    What an earlier launch finished is not done again, however that launch ended: the same command resumes a study that
+    was interrupted, and extends one whose [bold]search.trials[/bold] was raised.
+
+    Example: [bold]matopt study launch studies/quickstart.yaml --set search.trials=8[/bold]
+    """
+    from matopt.cli.progress import Stages
+    from matopt.study.config import load_study
+    from matopt.study.launch import changes, launch
+
+    loaded = load_study(study, overrides or [])
+    for line in changes(loaded):
+        typer.echo(f"changed since the last launch: {line}")
+    with Stages() as stages:
+        result = launch(loaded, address, _write_report, stages)
+    _conclude(result)
+
+
+@study_app.command("report")
+def report_command(study: StudyFile, overrides: Overrides = None) -> None:
+    """Draw the report of a finished study anew, without computing anything."""
+    from matopt.study.config import load_study
+    from matopt.study.launch import finished
+
+    typer.echo(_write_report(finished(load_study(study, overrides or [])))[0])
+
+
+@study_app.command("status")
+def status_command(study: StudyFile, overrides: Overrides = None) -> None:
+    """Tell how far a study is, what its best trial is, and where its time went. Safe while it runs."""
+
+
+@study_app.command("list")
+def list_command(storage: Storage = Path("runs")) -> None:
+    """List the studies of a storage folder."""
+
+
+@study_app.command("compare")
+def compare_command(
+    names: Annotated[list[str], typer.Argument(help="Names of studies; all by default.")] = [],  # noqa: B006
+    storage: Storage = Path("runs"),
+) -> None:
+    """Put studies side by side: their best trials, and what their settings differ in."""
+
+
+def _write_report(result: LaunchResult) -> list[Path]:
+    import yaml
+
+    from matopt.report.page import Findings, write_report
+
+    config = result.study.config
+    if result.evaluation is None:
+        raise InputError(f"study {config.name!r} has no evaluation, so there is nothing to report; add one")
+    return write_report(
+        result.layout.report,
+        Findings(
+            name=config.name,
+            config=yaml.safe_dump(result.study.as_json, sort_keys=False),
+            properties=result.properties,
+            objectives=tuple(result.study.objectives),
+            trials=result.trials,
+            best=result.best.number,
+            evaluation=result.evaluation,
+            design=result.design or {},
+            design_property=config.design.property if config.design else "",
+        ),
+    )
+
+
+def _conclude(result: LaunchResult) -> None:
+    """What a person wants to know when a study is done."""
+    metrics = result.best.outcome.metrics if result.best.outcome else {}
+    scores = ", ".join(f"{name} {metrics[name]:.3f}" for name in result.study.objectives)
+    typer.echo(f"best trial: {result.best.number} ({scores})")
+    for stage, seconds in result.times.items():
+        typer.echo(
+            f"  {stage:<10} {seconds['wall']:6.0f} s wall: {seconds['computing']:.0f} s computing, "
+            f"{seconds['waiting']:.0f} s waiting, {seconds['overhead']:.0f} s overhead"
+        )
+    if result.undelivered:
+        typer.echo(str(result.undelivered))
+    typer.echo(f"report: {result.report[0]}")
+    uri = result.study.config.tracking.uri
+    if uri is None:
+        typer.echo(f"compare in MLflow: mlflow ui --backend-store-uri sqlite:///{result.layout.storage / 'mlflow.db'}")
+    if result.page:
+        typer.echo(f"then open: {result.page}")
