@@ -1,0 +1,182 @@
+"""The variational autoencoders, with and without the morphology constraint."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from scipy.stats import wasserstein_distance
+
+from matopt.descriptors.style import StyleFeatures, morphology_distance
+from matopt.descriptors.style_blocks import FilterGrams, SegmentStatistics
+from matopt.errors import FailureError, InputError
+from matopt.generators.base import GENERATORS
+from matopt.generators.grey import grey_share
+from matopt.generators.morphology_vae import MorphologyVAE
+from matopt.generators.vae import VAE
+from matopt.microstructures import Microstructures
+
+
+def blobs(n: int, size: int | tuple[int, int], seed: int, scale: float = 2.5) -> Microstructures:
+    """Thresholded Gaussian fields whose porosity spreads about a fifth."""
+    shape = (size, size) if isinstance(size, int) else size
+    generator = np.random.default_rng(seed)
+    rows, columns = (np.fft.fftfreq(edge) for edge in shape)
+    weight = np.exp(-((2 * np.pi * scale) ** 2) * (rows[:, None] ** 2 + columns**2) / 2)
+    field = np.fft.ifft2(np.fft.fft2(generator.standard_normal((n, *shape))) * weight).real
+    level = np.quantile(field, generator.uniform(0.1, 0.3, n))[:, None, None]
+    return Microstructures((field > level).astype(np.uint8), 1e-6)
+
+
+def style_of(authentic: Microstructures) -> StyleFeatures:
+    """Features that no generator has seen: filters of another seed than those that they learn by."""
+    return StyleFeatures(authentic.density(), [FilterGrams(2, seed=1), SegmentStatistics(2)])
+
+
+@pytest.fixture(scope="module")
+def fitted() -> MorphologyVAE:
+    return MorphologyVAE(latent_dim=5, steps=12).fit(blobs(9, 32, seed=0), seed=3)
+
+
+def test_both_are_found_by_name_and_settings() -> None:
+    assert GENERATORS.find("vae") is VAE and GENERATORS.find("morphology_vae") is MorphologyVAE
+    assert "morphology" not in vars(VAE())
+
+
+def test_the_same_seed_gives_the_same_generator_and_leaves_the_worlds_randomness_alone(fitted: MorphologyVAE) -> None:
+    before = torch.random.get_rng_state()
+    again = MorphologyVAE(latent_dim=5, steps=12).fit(blobs(9, 32, seed=0), seed=3)
+    assert torch.equal(again.sample(4, seed=1), fitted.sample(4, seed=1))
+    assert torch.equal(torch.random.get_rng_state(), before)
+    other = MorphologyVAE(latent_dim=5, steps=12).fit(blobs(9, 32, seed=0), seed=4)
+    assert not torch.equal(other.sample(4, seed=1), fitted.sample(4, seed=1))
+
+
+def test_samples_are_densities_that_follow_from_their_seed(fitted: MorphologyVAE) -> None:
+    samples = fitted.sample(70, seed=1)
+    assert samples.shape == (70, 1, 32, 32) and not samples.requires_grad
+    assert samples.min() >= 0 and samples.max() <= 1
+    assert torch.equal(samples, fitted.sample(70, seed=1))
+    assert not torch.equal(samples, fitted.sample(70, seed=2))
+    drawn = fitted.draw(70, seed=1)
+    assert drawn.voxel_size == 1e-6
+    assert np.array_equal(drawn.phases, (samples[:, 0] >= 0.5).numpy())
+
+
+def test_a_state_on_disk_becomes_the_same_generator(fitted: MorphologyVAE, tmp_path: Path) -> None:
+    torch.save(fitted.state_dict(), tmp_path / "state.pt")
+    copy = MorphologyVAE()
+    copy.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert copy.latent_dim == 5 and copy.voxel_size == fitted.voxel_size
+    assert torch.equal(copy.sample(3, seed=0), fitted.sample(3, seed=0))
+    images = blobs(4, 32, seed=5).density()
+    assert torch.equal(copy.encode(images), fitted.encode(images))
+
+
+def test_codes_are_decoded_differentiably(fitted: MorphologyVAE) -> None:
+    z = fitted.encode(blobs(3, 32, seed=6).density()).detach().requires_grad_()
+    density = fitted.decode(z)
+    assert z.shape == (3, 5) and density.shape == (3, 1, 32, 32)
+    (gradient,) = torch.autograd.grad(density.mean(), z)
+    step = torch.zeros_like(z)
+    step[0, 0] = 1e-2
+    with torch.no_grad():
+        change = fitted.decode(z + step).mean() - fitted.decode(z - step).mean()
+    assert float(change) / 2e-2 == pytest.approx(float(gradient[0, 0]), rel=0.05, abs=1e-6)
+
+
+@pytest.mark.parametrize(("shape", "coarseness"), [((48, 80), None), ((64, 32), 2), ((128, 128), None)])
+def test_edges_of_any_multiple_of_16_are_learnt(shape: tuple[int, int], coarseness: int | None) -> None:
+    generator = MorphologyVAE(steps=4, coarseness=coarseness).fit(blobs(4, shape, seed=0))
+    assert generator.sample(2, seed=0).shape == (2, 1, *shape)
+
+
+def test_what_cannot_be_learnt_is_refused_in_one_line() -> None:
+    with pytest.raises(InputError, match="got 60 x 100, the nearest are 64 x 96"):
+        VAE(steps=1).fit(blobs(4, (60, 100), seed=0))
+    with pytest.raises(InputError, match="two-dimensional"):
+        VAE(steps=1).fit(Microstructures(np.ones((3, 16, 16, 16), np.uint8), 1e-6))
+    with pytest.raises(InputError, match="cannot learn from 1"):
+        VAE(steps=1).fit(blobs(1, 32, seed=0))
+    with pytest.raises(InputError, match="latent_dim"):
+        VAE(latent_dim=0)
+    with pytest.raises(InputError, match="must not be negative"):
+        MorphologyVAE(morphology_weight=-1.0)
+    with pytest.raises(FailureError, match="call fit"):
+        VAE().sample(1, seed=0)
+
+
+def test_progress_is_reported_and_can_be_stopped() -> None:
+    heard: dict[int, dict[str, float]] = {}
+
+    def report(step: int, /, **scalars: float) -> bool:
+        heard[step] = scalars
+        return step >= 30
+
+    MorphologyVAE(steps=40).fit(blobs(9, 32, seed=0), blobs(5, 32, seed=1), report)
+    assert max(heard) == 30
+    assert {"reconstruction", "divergence", "aggregate", "morphology", "layout", "validation_reconstruction"} <= set(
+        heard[30]
+    )
+
+
+def test_a_vae_has_no_term_beyond_its_bound() -> None:
+    heard: list[dict[str, float]] = []
+    VAE(steps=20).fit(blobs(9, 32, seed=0), report=lambda step, /, **s: heard.append(s))
+    for scalars in heard:
+        assert scalars["loss"] == pytest.approx(scalars["reconstruction"] + scalars["divergence"], rel=1e-5)
+    plain, weightless = (
+        kind(steps=20, **settings).fit(blobs(9, 32, seed=0)).sample(2, seed=0)
+        for kind, settings in ((VAE, {}), (MorphologyVAE, {"morphology_weight": 0.0}))
+    )
+    assert torch.equal(plain, weightless)
+
+
+def test_grey_share_counts_undecided_voxels() -> None:
+    density = torch.tensor([[0.0, 1.0, 0.05, 0.95], [0.5, 0.2, 0.89, 1.0]]).view(2, 1, 2, 2)
+    assert grey_share(density).tolist() == [0.0, 0.75]
+
+
+def test_the_constraint_brings_samples_nearer_to_the_authentic_ones() -> None:
+    train, held_out = blobs(60, 32, seed=0), blobs(100, 32, seed=1).density()
+    features = style_of(train)
+    constrained = MorphologyVAE(steps=300).fit(train).sample(100, seed=0)
+    plain = VAE(steps=600).fit(train).sample(100, seed=0)
+    assert morphology_distance(features, constrained, held_out) < 0.3 * morphology_distance(features, plain, held_out)
+    assert grey_share(constrained).mean() < 0.5 * grey_share(plain).mean()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_sandstone_is_drawn_crisp_and_with_the_right_spread_of_porosity(shared_data: Path) -> None:
+    """Berea, 100 windows of 64^2 from one half of the scan; all figures against windows from the other half."""
+    with zipfile.ZipFile(shared_data / "berea.zip") as archive:
+        volume = tifffile.imread(io.BytesIO(archive.read("berea.tif"))) > 127
+    choice = np.random.default_rng(0)
+
+    def windows(first: int, last: int, n: int) -> Microstructures:
+        sites = [(z, y, x) for z in range(first, last, 20) for y in range(0, 337, 64) for x in range(0, 337, 64)]
+        chosen = choice.permutation(len(sites))[:n]
+        cuts = [volume[z, y : y + 64, x : x + 64] for z, y, x in (sites[i] for i in chosen)]
+        return Microstructures(np.stack(cuts).astype(np.uint8), 5.345e-6)
+
+    train, held_out = windows(10, 190, 100), windows(210, 400, 300)
+    features = style_of(train)
+    raw = {kind: kind().fit(train).sample(300, seed=0) for kind in (VAE, MorphologyVAE)}
+    distance = {kind: morphology_distance(features, x, held_out.density()) for kind, x in raw.items()}
+    samples = raw[MorphologyVAE]
+    assert distance[MorphologyVAE] < 0.05 and distance[MorphologyVAE] < 0.25 * distance[VAE]
+    assert grey_share(samples).mean() < 0.05 < grey_share(raw[VAE]).mean()
+    drawn = Microstructures.from_density(samples, train.voxel_size)
+    assert wasserstein_distance(drawn.porosity, held_out.porosity) < 0.03
+    # No copies: of two independent images of porosity p, 2 p (1 - p) of the voxels differ.
+    pore = 1.0 - drawn.phases.reshape(300, -1).astype(np.float32)
+    known = 1.0 - train.phases.reshape(100, -1).astype(np.float32)
+    p, q = pore.mean(1)[:, None], known.mean(1)[None]
+    differing = p + q - 2 * pore @ known.T / pore.shape[1]
+    assert np.mean((differing / (p + q - 2 * p * q)).min(1)) > 0.55
