@@ -46,7 +46,7 @@ class Rock:
     ROUGHNESS = 0.08
     GRAIN_VOLUME = 0.93
     CORNER = 1.25
-    CEMENT_SPREAD, CEMENT_LENGTH = 0.05, 1.4
+    CEMENT_SPREAD, CEMENT_LENGTH = 0.055, 1.2
     SURFACE_SPREAD, SURFACE_LENGTH = 0.045, 0.4
     THROAT = 0.065
     CONTACT_MEAN, CONTACT_SPREAD, CONTACT_LENGTH = -0.32, 0.16, 0.8
@@ -168,9 +168,9 @@ class Sandstone(Source):
     def __init__(
         self,
         voxel_size: float | str = 5.345e-6,
-        grain_diameter: float | str = 1.22e-4,
+        grain_diameter: float | str = 1.36e-4,
         sorting: float = 0.35,
-        cement: float | str = 3e-6,
+        cement: float | str = 2.8e-6,
     ) -> None:
         self.voxel_size = metres(voxel_size)
         self.grain_diameter = metres(grain_diameter, "grain_diameter")
