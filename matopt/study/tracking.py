@@ -101,6 +101,11 @@ class Tracker(SpoolWriter):
         self._sender.finish(timeout)
         return _undelivered(self.spool, self._sender.trouble)
 
+    @property
+    def trouble(self) -> str | None:
+        """What keeps events from being delivered right now (an outage, a wrong password); None when all is well."""
+        return self._sender.trouble
+
     def page(self, metric: str, ascending: bool = False) -> str | None:
         """The address of MLflow's page that compares the trials by ``metric``, the best first.
 
