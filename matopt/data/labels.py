@@ -6,8 +6,8 @@ Two tables of Parquet files, each file written once and named by a hash of its c
     labels/<hash>.parquet          hash, voxel_size, key, property, value, status, residual, tensor, settings
 
 so that ``pyarrow.parquet.read_table`` (or any other reader of Parquet) takes either folder as one table. A label's
-``key`` follows from the simulator's settings. Writers share nothing but the folder: a file appears whole, under its
-final name, or not at all.
+``key`` follows from the simulator's settings; its ``tensor`` is flat, last axis fastest. Writers share nothing but
+the folder: a file appears whole, under its final name, or not at all.
 """
 
 from __future__ import annotations

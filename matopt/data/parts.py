@@ -61,7 +61,9 @@ def write_part(folder: Path, table: pa.Table) -> Path:
         FailureError: the disk is full, the folder cannot be written, ...
     """
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    # Texts repeat and gain from a dictionary. Phases compress well without, and making one would take most of the time.
+    texts = [field.name for field in table.schema if pa.types.is_string(field.type)]
+    pq.write_table(table, sink, compression="zstd", use_dictionary=texts, write_page_checksum=True)
     content = sink.getvalue()
     path = folder / f"{hashlib.blake2b(content, digest_size=16).hexdigest()}.parquet"
     with replacing(path) as temporary, temporary.open("wb") as file:
