@@ -36,12 +36,15 @@ class Duct:
         return Duct(solid, couplings, operator, torch.where(diagonal > 0, 1 / diagonal, 0.0))
 
     def apply(self, x: torch.Tensor) -> torch.Tensor:
+        """The operators times ``x``."""
         return self.operator.apply(x)
 
     def precondition(self, residual: torch.Tensor) -> torch.Tensor:
+        """Approximate inverses times ``residual``."""
         return residual * self.inverse_diagonal
 
     def select(self, rows: torch.Tensor) -> Duct:
+        """The systems of these rows."""
         return replace(self, operator=self.operator.select(rows), inverse_diagonal=self.inverse_diagonal[rows])
 
     def solve(self, tolerance: float, max_iterations: int) -> Solved:

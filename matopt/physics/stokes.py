@@ -6,65 +6,64 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from matopt.physics.grid import DivergenceForm
+from matopt.physics.grid import DivergenceForm, add_to_sides
 from matopt.physics.krylov import Solved, dot, minimal_residuals
 from matopt.physics.poisson import PeriodicInverse
-from matopt.physics.viscous import coupling, friction
+from matopt.physics.viscous import GREY_DRAG, coupling, friction, velocity_in_pores
 
 
 @dataclass(frozen=True, eq=False)
 class Stokes:
-    """``-laplace u + grad p = 1`` along axis x and ``div u = 0``, in voxel units, for a batch of periodic samples.
+    """``-laplace u + drag u + grad p = 1`` along axis x and ``div u = 0``, in voxel units, for B periodic samples.
 
     Velocities live on the faces between voxels, normal to them, pressures in the voxels (Harlow and Welch, Phys. Fluids
     8 (1965) 2182). A face is open by the product of the pore shares on its two sides; what is closed has no velocity.
-    Across a velocity's side the coupling is the mean over its two halves, each between one pair of voxels; ahead and
-    behind, a closed face is a whole voxel away. Unknowns are packed as ``(B, d + 1, *S)``: the d velocities, each at the
-    face ahead of its voxel, and the pressure.
+    A velocity is reflected at its side where both pairs of voxels there have a wall between them; ahead and behind, a
+    closed face is a whole voxel away. Unknowns are packed as ``(B, d + 1, *S)``: the d velocities, each at the face
+    ahead of its voxel, and the pressure.
+
+    The preconditioner is ``(-laplace + a)^-1`` for velocities and ``1 + 10 a (-laplace)^-1`` for pressures, on the
+    whole grid, with a screening a that follows from the size of the pores.
 
     Attributes:
         solid: ``(B, *S)`` densities, 1 where nothing is to flow.
         couplings: of velocities and their neighbours, an axis each, ``(B * d, *S)``.
         operator: the friction of the velocities, rows ``B * d``.
         is_open: ``(B, d, *S)`` 1 on faces that let anything through.
-        velocity: the preconditioner's inverse of the velocities' operator.
-        pressure: and of the pressure's.
+        screening: ``(B, 1, *1)``, the a of the preconditioner.
+        laplace: the inverse of the Laplacian.
     """
 
     solid: torch.Tensor
     couplings: tuple[torch.Tensor, ...]
     operator: DivergenceForm
     is_open: torch.Tensor
-    velocity: PeriodicInverse
-    pressure: PeriodicInverse
+    screening: torch.Tensor
+    laplace: PeriodicInverse
 
     @staticmethod
     def of(solid: torch.Tensor) -> Stokes:
         """From densities ``(B, *S)``, all of whose pores carry."""
         axes = range(1, solid.ndim)
-        pore = 1 - solid
-        closed = torch.stack([1 - pore * pore.roll(-1, axis) for axis in axes], 1)
+        closed = torch.stack([1 - (1 - solid) * (1 - solid.roll(-1, axis)) for axis in axes], 1)
         couplings = []
         for axis in axes:
-            between = coupling(solid, solid.roll(-1, axis))
-            halves = [
-                torch.ones_like(between) if axis == normal else 1 + (between - 1) * (between.roll(-1, normal) - 1)
-                for normal in axes
+            wall = _wall(solid, axis)
+            sideways = [
+                torch.ones_like(wall) if axis == normal else 1 + wall * wall.roll(-1, normal) for normal in axes
             ]
-            couplings.append(torch.stack(halves, 1).flatten(0, 1))
-        plain = PeriodicInverse.of(solid)
-        laplace = torch.where(plain.symbol > 0, 1 / plain.symbol, 0.0)
-        screening = 0.1 * (32 / max(solid.shape[1:])) ** 2
+            couplings.append(torch.stack(sideways, 1).flatten(0, 1))
         return Stokes(
             solid,
             tuple(couplings),
             friction(closed.flatten(0, 1), couplings, periodic=True),
             (closed < 1).to(solid),
-            replace(plain, symbol=1 / (laplace + screening)),
-            replace(plain, symbol=1 + 10 * screening * plain.symbol),
+            _screening(solid, closed),
+            PeriodicInverse.of(solid),
         )
 
     def apply(self, x: torch.Tensor) -> torch.Tensor:
+        """The operators times ``x``."""
         u, p = x[:, :-1], x[:, -1]
         out = torch.zeros_like(x)
         out[:, :-1] = self.operator.apply(u.flatten(0, 1)).view(u.shape)
@@ -75,24 +74,100 @@ class Stokes:
         return out
 
     def precondition(self, residual: torch.Tensor) -> torch.Tensor:
-        u = residual[:, :-1]
-        velocity = self.velocity(u.flatten(0, 1)).view(u.shape) * self.is_open
-        pressure = self.pressure(residual[:, -1]) * (self.solid < 1)
-        return torch.cat([velocity, pressure[:, None]], 1)
+        """Approximate inverses times ``residual``."""
+        axes = tuple(range(2, residual.ndim))
+        waves = torch.fft.rfftn(residual, dim=axes)
+        inverse, screening = self.laplace.symbol, self.screening
+        waves[:, :-1] *= inverse / (1 + screening * inverse) + (inverse == 0) / screening
+        waves[:, -1:] *= 1 + 10 * screening * inverse
+        out = torch.fft.irfftn(waves, s=residual.shape[2:], dim=axes)
+        out[:, :-1] *= self.is_open
+        out[:, -1] *= self.solid < 1
+        return out
 
     def select(self, rows: torch.Tensor) -> Stokes:
+        """The systems of these rows."""
         axes = self.is_open.shape[1]
         faces = (rows[:, None] * axes + torch.arange(axes, device=rows.device)).flatten()
         return replace(
-            self, solid=self.solid[rows], operator=self.operator.select(faces), is_open=self.is_open[rows]
+            self,
+            solid=self.solid[rows],
+            operator=self.operator.select(faces),
+            is_open=self.is_open[rows],
+            screening=self.screening[rows],
         )
 
-    def right_hand_side(self) -> torch.Tensor:
-        """``(B, d + 1, *S)``: a unit force along x."""
-        rhs = torch.zeros(len(self.solid), self.solid.ndim, *self.solid.shape[1:]).to(self.solid)
-        rhs[:, 0] = self.is_open[:, 0]
-        return rhs
+    def solve(self, tolerance: float, max_iterations: int) -> tuple[torch.Tensor, Solved]:
+        """The mean velocity along x, ``(B,)`` float64, and the fields.
 
-    def solve(self, tolerance: float, max_iterations: int) -> Solved:
-        """Velocities and pressures."""
-        return minimal_residuals(self, self.right_hand_side(), tolerance, max_iterations)
+        The mean is the stationary value of ``2 b.x - x.A x``, whose error is the square of the fields'. A sample
+        without anything to hold the flow stays at 0 with the residual 1.
+        """
+        rows = len(self.solid)
+        is_held = (self.operator.extra > 0).view(rows, -1).any(1)
+        rhs = torch.zeros(rows, self.solid.ndim, *self.solid.shape[1:]).to(self.solid)
+        rhs[:, 0] = self.is_open[:, 0] * is_held.view(-1, *[1] * (self.solid.ndim - 1))
+        solved = minimal_residuals(self, rhs, tolerance, max_iterations)
+        mean = (2 * dot(rhs, solved.x) - dot(solved.x, self.apply(solved.x))) / self.solid[0].numel()
+        endless = ~is_held & (self.solid < 1).flatten(1).any(1)
+        return mean, replace(solved, residual=torch.where(endless, 1.0, solved.residual))
+
+    def sensitivity(self, x: torch.Tensor) -> torch.Tensor:
+        """``(B, *S)`` derivative of the summed velocity along x with respect to the densities.
+
+        It is the explicit derivative of the friction: the summed velocity is the greatest of ``sum(2 u) - friction(u)``
+        over the velocities without divergence.
+        """
+        u, p = x[:, :-1], x[:, -1]
+        pore = 1 - self.solid
+        axes = range(1, self.solid.ndim)
+        force = torch.zeros_like(u)
+        force[:, 0] = 1
+        # In a full voxel that opens the pressure is the one that lets as much in as out.
+        push = force + self._friction_of_neighbours(u)
+        inflow, weight = torch.zeros_like(p), torch.zeros_like(p)
+        for axis in axes:
+            ahead, behind = pore.roll(-1, axis), pore.roll(1, axis)
+            behind_push = push[:, axis - 1].roll(1, axis)
+            inflow += ahead * (p.roll(-1, axis) - push[:, axis - 1]) + behind * (p.roll(1, axis) + behind_push)
+            weight += ahead + behind
+        p = torch.where(pore > 0, p, inflow / weight.clamp_min(torch.finfo(p.dtype).tiny))
+        for axis in axes:
+            force[:, axis - 1] -= p.roll(-1, axis) - p
+        closed = 1 - torch.stack([pore * pore.roll(-1, axis) for axis in axes], 1)
+        in_pores = velocity_in_pores(closed.flatten(0, 1), self.couplings, True, u.flatten(0, 1), force.flatten(0, 1))
+        drag = -GREY_DRAG * in_pores.view(u.shape).square()
+
+        slope = torch.zeros_like(p)
+        for axis in axes:
+            ahead = pore.roll(-1, axis)
+            add_to_sides(slope, drag[:, axis - 1] * ahead, drag[:, axis - 1] * pore, axis)
+            wall = _wall(self.solid, axis)
+            steeper = torch.zeros_like(p)
+            for normal in axes:
+                if normal != axis:
+                    drop = (u[:, normal - 1].roll(-1, axis) - u[:, normal - 1]).square()
+                    steeper += drop * wall.roll(-1, normal) + (drop * wall).roll(1, normal)
+            add_to_sides(slope, -steeper * ahead, -steeper * pore, axis)
+        return slope
+
+    def _friction_of_neighbours(self, u: torch.Tensor) -> torch.Tensor:
+        flat = u.flatten(0, 1)
+        total = torch.zeros_like(flat)
+        for axis, c in enumerate(self.couplings, start=1):
+            flux = c * (flat.roll(-1, axis) - flat)
+            add_to_sides(total, flux, -flux, axis)
+        return total.view(u.shape)
+
+
+def _wall(solid: torch.Tensor, axis: int) -> torch.Tensor:
+    """How far there is a wall between each voxel and the next, 0 to 1."""
+    return coupling(solid, solid.roll(-1, axis)) - 1
+
+
+def _screening(solid: torch.Tensor, closed: torch.Tensor) -> torch.Tensor:
+    """``(B, 1, *1)``: of the order of one over a pore's squared width, from the walls' area over the pores' volume."""
+    area = sum((solid - solid.roll(1, axis)).abs().flatten(1).sum(1) for axis in range(1, solid.ndim))
+    volume = (1 - solid).flatten(1).sum(1).clamp_min(1)
+    grey = torch.where(closed < 1, GREY_DRAG * closed, 0.0).flatten(1).sum(1) / volume
+    return (3 * (area / volume) ** 2 + grey + 1e-4).view(-1, *[1] * solid.ndim)

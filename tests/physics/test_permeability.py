@@ -7,7 +7,6 @@ import math
 import pytest
 import torch
 
-from matopt.errors import InputError
 from matopt.physics.permeability import Permeability
 
 TIGHT = Permeability(tolerance=1e-11)
@@ -115,8 +114,3 @@ def test_real_windows_are_ok_and_a_batch_equals_its_singles(berea_windows):
     assert solution.is_ok.all() and (solution.values > 0).all()
     assert torch.allclose(solution.values, singles, rtol=1e-5)
     assert (berea_windows == given).all()
-
-
-def test_volumes_are_refused():
-    with pytest.raises(InputError, match="2D"):
-        Permeability().solve(torch.rand(1, 1, 4, 4, 4), 1e-6)

@@ -1,0 +1,111 @@
+"""Permeability of volumes against closed forms and series."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from matopt.physics.permeability import Permeability
+from matopt.physics.stokes import Stokes
+
+TIGHT = Permeability(tolerance=1e-11)
+
+
+@pytest.mark.parametrize("across", [3, 4])
+def test_a_slit_has_poiseuilles_permeability_on_this_grid(across):
+    height, total = 5, 9
+    density = torch.ones(1, 1, 6, 9, 9, dtype=torch.float64)
+    density.narrow(across, 2, height).fill_(0)
+    exact = height**3 / (12 * total) * (1 + 2 / height**2)
+    assert TIGHT.solve(density, 1.0).values.item() == pytest.approx(exact, rel=1e-9)
+
+
+def test_an_extruded_section_has_the_permeability_of_its_duct(rock):
+    section = 1 - rock  # pores of a few voxels, walls at stairs and corners
+    volume = section[:, :, None].repeat(1, 1, 3, 1, 1)
+    ducts = Permeability("periodic", tolerance=1e-11).solve(section, 1.0).values
+    assert torch.allclose(TIGHT.solve(volume, 1.0).values, ducts, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("solid_share", "expected", "error"), [(0.125, 0.03985, 0.02), (0.216, 0.01915, 0.02), (0.343, 0.007933, 0.02)]
+)
+def test_a_simple_cubic_array_of_spheres_comes_near_zick_and_homsy(solid_share, expected, error):
+    # Zick and Homsy, J. Fluid Mech. 115 (1982) 13: k over the squared period.
+    size = 32
+    x = (torch.arange(size) + 0.5) / size - 0.5
+    distance = x[:, None, None] ** 2 + x[:, None] ** 2 + x**2
+    density = (distance < (3 * solid_share / 4 / math.pi) ** (2 / 3)).float()[None, None]
+    assert Permeability().solve(density, 1 / size).values.item() == pytest.approx(expected, rel=error)
+
+
+def test_a_square_array_of_cylinders_comes_near_sangani_and_acrivos():
+    # Sangani and Acrivos, Int. J. Multiphase Flow 8 (1982) 193: flow across, k over the squared period is 1 / F.
+    size, solid_share, drag = 64, 0.3, 102.90
+    x = (torch.arange(size) + 0.5) / size - 0.5
+    section = (x[:, None] ** 2 + x**2 < solid_share / math.pi).float()
+    mean, _ = Stokes.of(section[None]).solve(1e-4, 1000)
+    assert mean.item() / size**2 == pytest.approx(1 / drag, rel=0.015)
+
+
+def test_the_flow_has_no_divergence(rock):
+    volume = (torch.rand(1, 8, 7, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) > 0.7).double()
+    stokes = Stokes.of(volume)
+    _, solved = stokes.solve(1e-11, 2000)
+    assert stokes.apply(solved.x)[:, -1].abs().max() < 1e-8 * solved.x[:, :-1].abs().max()
+
+
+def test_gradients_match_finite_differences():
+    generator = torch.Generator().manual_seed(0)
+    density = torch.rand(1, 1, 4, 3, 5, dtype=torch.float64, generator=generator) * 0.9 + 0.05
+    simulator = Permeability(tolerance=1e-12)
+    assert torch.autograd.gradcheck(
+        lambda d: simulator.solve(d, 1.0).values, density.requires_grad_(), atol=1e-6, fast_mode=True
+    )
+
+
+def test_the_gradient_of_a_full_voxel_is_the_limit_as_it_opens():
+    density = torch.ones(1, 1, 6, 6, 6, dtype=torch.float64)
+    density[..., 1:3, 1:4] = 0
+    density[..., 2, 4, :2] = 0
+    density[:, :, 3, :, 2] = 1
+    density[:, :, 3, 1, 3] = 0
+    simulator = Permeability(tolerance=1e-12)
+    solution = simulator.solve(density.requires_grad_(), 1.0)
+    (gradient,) = torch.autograd.grad(solution.values.sum(), density)
+    assert (gradient <= 1e-12).all()
+    for place in ((0, 0, 3, 1, 2), (0, 0, 3, 2, 2), (0, 0, 2, 0, 2), (0, 0, 0, 4, 4)):
+        with torch.no_grad():
+            opened = density.clone()
+            opened[place] -= 1e-6
+            slope = (solution.values - simulator.solve(opened, 1.0).values) / 1e-6
+        assert slope.item() == pytest.approx(gradient[place].item(), rel=1e-4, abs=1e-9)
+
+
+def test_volumes_that_let_nothing_through_have_a_status_and_no_nan():
+    density = torch.ones(5, 1, 6, 5, 4)
+    density[1] = 0
+    density[2, :, :5, 2, 2] = 0  # a dead end
+    density[3, :, 2] = 0  # a gap across the flow
+    density[4, :, :, 2, 2] = 0  # a throat of one voxel: u = 1/8
+    given = density.clone()
+    solution = Permeability().solve(density.requires_grad_(), 1.0)
+    expected = ["non_percolating", "not_converged", "non_percolating", "non_percolating", "ok"]
+    assert list(solution.status) == expected
+    assert solution.values.tolist() == pytest.approx([0, 0, 0, 0, 1 / 8 / 20], rel=1e-5, abs=0)
+    (gradient,) = torch.autograd.grad(solution.values.sum(), density)
+    assert gradient.isfinite().all() and (density == given).all()
+
+
+def test_a_real_volume_is_solved_and_a_batch_equals_its_singles(berea):
+    cuts = [berea[:24, :24, :24], berea[80:104, 100:124, 200:224], berea[160:184, 100:124, 50:74]]
+    density = torch.from_numpy(np.stack(cuts)[:, None].astype(np.float32))
+    together = Permeability().solve(density, 5.345e-6)
+    alone = [Permeability().solve(cut[None], 5.345e-6) for cut in density]
+    assert [s.status[0] for s in alone] == list(together.status) and "ok" in together.status
+    assert together.values.tolist() == pytest.approx([s.values.item() for s in alone], rel=1e-3)
+    exact = Permeability(tolerance=1e-8).solve(density.double(), 5.345e-6).values
+    assert together.values.tolist() == pytest.approx(exact.tolist(), rel=1e-3)
