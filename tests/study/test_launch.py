@@ -1,0 +1,204 @@
+"""Studies of seconds, launched for real, and killed for real."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mlflow
+import pytest
+import ray
+
+from matopt.errors import FailureError
+from matopt.study.config import load_study
+from matopt.study.launch import changes, launch, layout_of
+from matopt.study.layout import read_json
+from matopt.study.ledger import read_records
+
+STUDY = """
+name: tiny
+storage: runs
+data:
+  source: {kind: "tiny_components.py:Dots"}
+  window: {size: 24}
+  split: {train: 12, validation: 8, test: 8}
+physics:
+  properties: [diffusivity, "tiny_components.py:Solid"]
+  "tiny_components.py:Solid": {seconds: 0.1, log: LOG}
+generator: {kind: "tiny_components.py:Noise", seconds: 1.0}
+predictor: {kind: "tiny_components.py:Linear", seconds: 0.5}
+augmentation: {size: 4}
+search:
+  trials: 4
+  space:
+    generator.width: {int: [1, 7]}
+    predictor.ridge: {uniform: [0.0, 0.01]}
+  objectives: {r2: maximize, morphology_distance: minimize}
+evaluation:
+  generators: ["tiny_components.py:Noise"]
+  sizes: [2, 4]
+  draws: 2
+resources: {timeout: 120}
+"""
+
+DRIVER = """
+import sys
+from matopt.study.config import load_study
+from matopt.study.launch import launch
+launch(load_study(sys.argv[1]), progress=lambda *said: print(*said[:3], flush=True))
+"""
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    """The study's file, with a place for all that it makes."""
+    folder = tmp_path_factory.mktemp("study")
+    shutil.copy(Path(__file__).with_name("tiny_components.py"), folder)
+    (folder / "tiny.yaml").write_text(STUDY.replace("LOG", str(folder / "simulated.txt")))
+    return folder / "tiny.yaml"
+
+
+def load(file, *overrides):
+    return load_study(file, [f"storage={file.parent / 'runs'}", *overrides])
+
+
+def simulated(file):
+    return len((file.parent / "simulated.txt").read_text().splitlines())
+
+
+def records(study):
+    layout = layout_of(study)
+    return read_records(layout.journal, read_json(layout.state)["search"])
+
+
+def processes_of(pid):
+    """A process and all that it started."""
+    parents = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = entry.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if fields[0] != "Z":
+            parents[int(entry.parent.name)] = int(fields[1])
+    family, grown = {pid}, True
+    while grown:
+        more = {child for child, parent in parents.items() if parent in family} - family
+        family, grown = family | more, bool(more)
+    return family & parents.keys()
+
+
+def wait_until_gone(family, seconds, but=()):
+    patience = time.monotonic() + seconds
+    while left := {pid for pid in family if pid in processes_of(pid) and not name(pid).startswith(but or "-")}:
+        assert time.monotonic() < patience, f"left over: {[name(pid) for pid in left]}"
+        time.sleep(0.2)
+
+
+def name(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")  # they look for their head for a minute, then they end
+orphans = set()
+
+
+def run_and_kill(file, stage, done, delay):
+    """Launch the study in a process of its own and kill that ``delay`` seconds after a stage is ``done`` so far."""
+    with subprocess.Popen(
+        [sys.executable, "-c", DRIVER, str(file)], cwd=file.parent, stdout=subprocess.PIPE, text=True
+    ) as driver:
+        for line in driver.stdout:
+            words = line.split()
+            if words[0] == stage and int(words[1]) >= done and int(words[2]) > 0:
+                break
+        else:
+            raise AssertionError(f"the launch ended before it could be killed in {stage}")
+        time.sleep(delay)
+        family = processes_of(driver.pid)
+        assert any("raylet" in name(pid) for pid in family)
+        driver.send_signal(signal.SIGKILL)
+        driver.wait()
+    wait_until_gone(family, 30, AGENTS)
+    orphans.update(family)
+
+
+def open_runs(study):
+    client = mlflow.MlflowClient(f"sqlite:///{study.storage / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("tiny")
+    runs = client.search_runs([experiment.experiment_id])
+    return [run for run in runs if run.info.status == "RUNNING"], runs
+
+
+@pytest.fixture(scope="module")
+def finished(file):
+    """The study after a launch that was killed in its data, one in its search, one in its evaluation, and a last one."""
+    study = load(file)
+    run_and_kill(file, "data", 28, 0.0)
+    assert read_json(layout_of(study).state)["stage"] == "data"
+    run_and_kill(file, "search", 1, 0.7)  # one trial is complete, the next is in the middle
+    assert "complete" in [r.state for r in records(study)] and "running" in [r.state for r in records(study)]
+    run_and_kill(file, "evaluation", 1, 0.3)
+    before = {r.number: r.outcome for r in records(study) if r.state == "complete"}
+    assert len(before) == 4
+    result = launch(study)
+    assert {r.number: r.outcome for r in result.trials} == before  # none was run again
+    wait_until_gone(orphans, 100)
+    return study, result
+
+
+def test_a_study_killed_in_every_stage_loses_and_doubles_nothing(finished, file):
+    study, result = finished
+    assert [r.state for r in result.trials] == ["complete"] * 4
+    assert len({tuple(r.params.values()) for r in result.trials}) == 4
+    assert len(result.evaluation["curve"]) == 2 * (1 + 2)
+    # 28 authentic images, and for each of at most 5 generators (4 trials, one of them twice begun) at most 4 samples;
+    # a chunk that was being computed at a kill may be there twice.
+    images = len({r.params["generator.width"] for r in result.trials}) * 4 + 28
+    assert images <= simulated(file) <= images + 28 + 4
+    running, runs = open_runs(study)
+    assert running == []
+    complete = [r for r in runs if r.data.tags.get("stage") == "trial" and r.info.status == "FINISHED"]
+    assert len(complete) == 4 and all("r2" in run.data.metrics for run in complete)
+    assert all("predictor/loss" in run.data.metrics for run in complete)
+
+
+def test_a_finished_study_is_launched_again_without_ray_or_a_simulation(finished, file):
+    study, result = finished
+    before, said = simulated(file), []
+    start = time.perf_counter()
+    again = launch(study, make_report=lambda found: [], progress=lambda *heard: said.append(heard))
+    assert time.perf_counter() - start < 15  # of these MLflow's connection takes most
+    assert said == [] and not ray.is_initialized()
+    assert simulated(file) == before
+    assert again.best == result.best and again.trials == result.trials
+    assert again.evaluation["curve"] == result.evaluation["curve"]
+
+
+def test_more_trials_run_only_what_is_missing(finished, file):
+    study, result = finished
+    longer = load(file, "search.trials=6")
+    assert changes(longer) == ["search.trials: 4 -> 6"]
+    extended = launch(longer)
+    assert [r.state for r in extended.trials] == ["complete"] * 6
+    assert extended.trials[:4] == result.trials
+    assert len({tuple(r.params.values()) for r in extended.trials}) == 6
+    assert open_runs(study)[0] == []
+    assert set(extended.times) >= {"data", "search", "evaluation", "report"}
+    assert extended.times["search"]["computing"] >= 4 * 1.4
+    assert not layout_of(study).lock.exists() and not layout_of(study).scratch.exists()
+
+
+def test_what_the_machine_cannot_give_is_one_line(file):
+    study = load(file, "name=huge", f"resources.trials={os.cpu_count() + 1}")
+    with pytest.raises(FailureError, match=r"resources\.trials asks for") as caught:
+        launch(study)
+    assert "\n" not in str(caught.value)
+    state = read_json(layout_of(study).state)
+    assert state["stage"] == "data" and "resources.trials" in state["error"]
