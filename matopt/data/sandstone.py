@@ -20,10 +20,12 @@ from matopt.microstructures import Microstructures
 VERSION = 1
 """Raised whenever the same settings give other microstructures."""
 
-BOX = 1.4e-3
-"""Least edge of a volume in metres: some hundreds of grains."""
-SLICE_STEP = 1.3e-4
-"""Distance in metres between slices that are cut by default; Berea's pores are uncorrelated by then."""
+EDGE = 10.3
+"""Least edge of a volume in grain diameters: it holds some hundreds of grains."""
+SLICE_STEP = 1.0
+"""Distance in grain diameters between slices that are cut by default: pores further apart are uncorrelated."""
+FAR = np.float32(1e3)
+"""The distance function of a grain that is out of reach."""
 
 
 class Rock:
@@ -103,8 +105,8 @@ class Rock:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The least and second least distance function on a grid, and whether the least is a leached grain's."""
         shape = tuple(len(a) for a in axes)
-        first = np.full(shape, np.inf, np.float32)
-        second = np.full(shape, np.inf, np.float32)
+        first = np.full(shape, FAR)
+        second = np.full(shape, FAR)
         leached = np.zeros(shape, bool)
         low = np.array([a[0] for a in axes])
         high = np.array([a[-1] for a in axes])
@@ -180,17 +182,20 @@ class Sandstone(Source):
         self.sorting = float(sorting)
 
     def split(self, window: Window, counts: Mapping[str, int], seed: int) -> dict[str, Microstructures]:
-        """Cut each split from volumes of its own; slices lie across axis 0, :data:`SLICE_STEP` apart by default.
+        """Cut each split from volumes of its own; slices lie across axis 0, a grain diameter apart by default.
 
         Raises:
-            InputError: a window of no size, or of other than 2 or 3 dimensions.
+            InputError: a window of no size or of other than 2 or 3 dimensions, or a negative count.
         """
         for name in ("size", "stride", "zoom", "slice_step"):
             value = getattr(window, name)
-            if value is not None and value < 1:
+            if value is not None and (not isinstance(value, int) or value < 1):
                 raise InputError(f"window: {name} must be a whole number of at least 1, not {value!r}")
         if window.dimensions not in (2, 3):
             raise InputError(f"window: dimensions must be 2 or 3, not {window.dimensions!r}")
+        for name, count in counts.items():
+            if count < 0:
+                raise InputError(f"split: {name} must be a number of windows, not {count!r}")
         return {name: self._draw(window, count, seed, name) for name, count in counts.items()}
 
     def fingerprint(self) -> dict[str, Any]:
@@ -206,7 +211,7 @@ class Sandstone(Source):
         done = volume = 0
         while done < count:
             random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(key, volume)))
-            edge = max(BOX, window.size * self.voxel_size)
+            edge = max(EDGE * self.grain_diameter, window.size * self.voxel_size)
             rock = Rock(random, edge / radius, self.sorting, self.cement / radius)
             corners = random.permutation(self._corners(window, shape, edge))[: count - done]
             for corner in corners:
@@ -220,7 +225,11 @@ class Sandstone(Source):
     def _corners(self, window: Window, shape: tuple[int, int, int], edge: float) -> np.ndarray:
         """``(M, 3)`` first voxels of the windows in a volume."""
         stride = window.stride or window.size
-        across = stride if window.dimensions == 3 else window.slice_step or round(SLICE_STEP / self.voxel_size) or 1
+        across = (
+            stride
+            if window.dimensions == 3
+            else window.slice_step or round(SLICE_STEP * self.grain_diameter / self.voxel_size) or 1
+        )
         length = max(round(edge / self.voxel_size), window.size)
         starts = [np.arange(0, length - n + 1, step) for n, step in zip(shape, (across, stride, stride), strict=True)]
         return np.stack(np.meshgrid(*starts, indexing="ij"), axis=-1).reshape(-1, 3)
