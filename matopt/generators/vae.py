@@ -214,5 +214,8 @@ def _posterior(encoder: torch.nn.Module, density: torch.Tensor) -> tuple[torch.T
 
 def _half_precision(device: torch.device) -> torch.autocast:
     """bfloat16 products where the device has instructions for them; elsewhere they are slower than float32."""
-    capable = device.type == "cuda" or torch.cpu.get_capabilities().get("avx512_bf16", False)
+    if device.type == "cpu":
+        capable = getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False)  # not in every torch
+    else:
+        capable = device.type == "cuda"
     return torch.autocast(device.type, torch.bfloat16, enabled=capable)

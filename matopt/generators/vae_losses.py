@@ -33,17 +33,17 @@ def flip(density: torch.Tensor, way: torch.Tensor) -> torch.Tensor:
 
 
 def batches(images: torch.Tensor, size: int, flips: bool, generator: torch.Generator) -> Iterator[Batch]:
-    """Random batches without end: each image once before any comes again, a short batch at the end of a round.
+    """Random batches without end, each image once before any comes again.
 
     Args:
         images: ``(N, 1, H, W)``.
-        size: of a batch.
+        size: of a batch; some are larger, so that none at the end of a round is left with a single image.
         flips: mirror each at random.
         generator: of the order and the flips, on the CPU.
     """
     while True:
         order = torch.randperm(len(images), generator=generator).to(images.device)
-        for index in order.split(size):
+        for index in order.tensor_split(max(len(images) // size, 1)):
             way = torch.randint(4 if flips else 1, (len(index),), generator=generator).to(images.device)
             yield Batch(index, way, flip(images[index], way))
 

@@ -74,7 +74,7 @@ def train(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=max(steps, 1))
     records: list[dict[str, float]] = []
     best_value, best_step, best_state = math.inf, 0, None
-    sums: defaultdict[str, torch.Tensor | float] = defaultdict(float)
+    heard: defaultdict[str, list[torch.Tensor]] = defaultdict(list)
     largest_norm, since, taken = 0.0, 0, 0
 
     module.train()
@@ -89,12 +89,14 @@ def train(
         schedule.step()
         taken, since, largest_norm = taken + 1, since + 1, max(largest_norm, norm)
         for name, value in terms.items():
-            sums[name] = sums[name] + value.detach()
+            heard[name].append(value.detach())
         if since < every and taken < steps:
             continue
 
-        scalars = {name: float(total) / since for name, total in sums.items()} | {"gradient_norm": largest_norm}
-        sums.clear()
+        # A term may join late: its mean is over the steps that had it.
+        scalars = {name: float(torch.stack(values).mean()) for name, values in heard.items()}
+        scalars["gradient_norm"] = largest_norm
+        heard.clear()
         largest_norm, since = 0.0, 0
         if validate is not None:
             module.eval()

@@ -119,3 +119,14 @@ def test_no_steps_leave_the_module_as_it_is() -> None:
     bowl = Bowl()
     history = train(bowl, bowl.loss, steps=0)
     assert history.steps == 0 and history.records == () and bowl.x.tolist() == [3.0, -2.0]
+
+
+def test_a_term_that_joins_late_is_averaged_over_the_steps_that_had_it() -> None:
+    bowl = Bowl()
+
+    def loss(step: int, progress: float) -> dict[str, torch.Tensor]:
+        late = {"late": torch.tensor(2.0)} if step >= 15 else {}
+        return {"loss": bowl.x.square().sum()} | late
+
+    history = train(bowl, loss, steps=20, every=10)
+    assert "late" not in history.records[0] and history.records[1]["late"] == 2.0
