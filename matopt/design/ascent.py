@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -19,6 +20,9 @@ MOVING, OPTIMUM, HELD = "moving", "optimum", "held"
 ENDINGS = (MOVING, OPTIMUM, HELD)
 """How a design ended: out of steps; no shorter step raised the prediction; every step that did left the authentic
 morphologies."""
+
+N_SAMPLES = 200
+"""How many samples of a generator its hold is made from."""
 
 SHORTEST = 2.0**-5
 """A design whose step has been cut to this share of its first stops."""
@@ -74,7 +78,7 @@ def ascend(
     property_name: str,
     within: LatentGenerator | None = None,
     starts: Microstructures | None = None,
-    hold: MorphologyHold | None = None,
+    hold: MorphologyHold | Literal["samples"] | None = "samples",
     seeds: int = 100,
     steps: int = 60,
     rate: float | None = None,
@@ -86,9 +90,12 @@ def ascend(
     """Raise a predicted property along its gradient, all designs side by side.
 
     Steepest ascent with a step of fixed length for each design, halved where it does not raise the prediction or leaves
-    the hold, so that predictions never fall and no design depends on another. In latent space codes stay in the ball
-    that holds 95 % of the prior; ``hold`` keeps their morphology near the authentic ones. A design whose start is
-    further away than the hold allows may not go further.
+    the hold, so that predictions never fall and no design depends on another.
+
+    In latent space codes stay in the ball that holds 95 % of the prior, and the hold keeps their morphology among the
+    authentic ones. The ball alone does not: it is so wide along any single direction that the stiffest image in it is
+    solid grain. A design whose start is further away than the hold allows may not go further. Pixel space has no hold
+    unless one is given.
 
     Args:
         model: a fitted predictor.
@@ -96,7 +103,8 @@ def ascend(
         within: a fitted generator, in whose latent space the ascent goes; without one it goes in pixel space.
         starts: microstructures to start from, encoded where there is a generator. Without them ``seeds`` codes are
             drawn from the prior.
-        hold: what keeps designs to the material.
+        hold: what keeps designs to the material: made from authentic microstructures, or "samples" to have it made from
+            samples of the generator; None lets go.
         seeds: how many designs, without ``starts``.
         steps: of the ascent.
         rate: root mean square change of a coordinate in a first step; 0.1 in latent and 0.02 in pixel space by default.
@@ -116,12 +124,14 @@ def ascend(
     x, parametrisation, voxel_size = _start(within, starts, seeds, seed, device)
     column = names.index(property_name)
 
+    keeper = _keeper(hold, within, seed)
+
     def state(x: torch.Tensor) -> _State:
-        parts = [_evaluated(part, model, column, parametrisation, hold) for part in x.split(batch_size)]
+        parts = [_evaluated(part, model, column, parametrisation, keeper) for part in x.split(batch_size)]
         return _State(*(torch.cat([vars(part)[name] for part in parts]) for name in vars(parts[0])))
 
     now = state(parametrisation.project(x))
-    limit = now.distance.clamp_min(hold.limit) if hold is not None else torch.full_like(now.distance, torch.inf)
+    limit = now.distance.clamp_min(keeper.limit) if keeper else torch.full_like(now.distance, torch.inf)
     first = (rate if rate is not None else 0.1 if within is not None else 0.02) * x.shape[1] ** 0.5
     length = torch.full_like(now.value, first)
     ending = np.full(len(x), MOVING, dtype="<U7")
@@ -148,7 +158,7 @@ def ascend(
         voxel_size=voxel_size,
         predicted=predicted,
         volume_fraction=fraction,
-        distance=distance if hold is not None else np.full_like(distance, np.nan),
+        distance=distance if keeper else np.full_like(distance, np.nan),
         checked=checked,
         snapshots=torch.stack(snapshots, 1),
         ending=ending,
@@ -168,6 +178,14 @@ def _start(
         with torch.no_grad():
             x = within.encode(starts.density(device))
     return x, Latent(within), within.voxel_size
+
+
+def _keeper(
+    hold: MorphologyHold | Literal["samples"] | None, within: LatentGenerator | None, seed: int
+) -> MorphologyHold | None:
+    if not isinstance(hold, str):
+        return hold
+    return None if within is None else MorphologyHold(within.sample(N_SAMPLES, seed).detach())
 
 
 def _evaluated(

@@ -6,40 +6,51 @@ from collections.abc import Callable
 
 import torch
 
+from matopt.descriptors.style import StyleFeatures
 from matopt.errors import InputError
 
 
 class MorphologyHold:
-    """Distance in style from the nearest authentic microstructure, and how much of it is allowed.
+    """The energy distance of a single design from the authentic microstructures, in style, and how much is allowed.
 
-    The limit follows from the authentic microstructures alone: it is a quantile of the distances of each from the
-    nearest other one.
+    ``2 E|x - Y| - E|Y - Y'|`` with x the style vector of the design and Y, Y' those of authentic microstructures
+    (Székely and Rizzo 2013, for a sample of one): small in the middle of the authentic morphologies, large at their rim
+    and beyond. The limit follows from the authentic microstructures alone: a quantile of the distances of each from
+    the others.
+
+    The distance from the nearest authentic microstructure would not hold: images with hardly any pore are all alike, so
+    that solid grain is nearer to the least porous authentic one than most authentic ones are to each other.
 
     Args:
-        features: densities ``(N, 1, *S)`` to style vectors ``(N, F)``, differentiable:
-            :class:`matopt.descriptors.style.StyleFeatures`.
-        authentic: ``(M, 1, *S)``, at least three.
+        authentic: ``(M, 1, *S)`` densities, at least three, on the device where designs are.
+        features: densities ``(N, 1, *S)`` to style vectors ``(N, F)``; by default those of
+            :class:`matopt.descriptors.style.StyleFeatures`, scaled by ``authentic``.
         quantile: of the authentic distances.
 
     Raises:
-        InputError: fewer than three authentic microstructures.
+        InputError: fewer than three authentic microstructures, or a quantile outside 0 to 1.
     """
 
     def __init__(
-        self, features: Callable[[torch.Tensor], torch.Tensor], authentic: torch.Tensor, quantile: float = 0.95
+        self,
+        authentic: torch.Tensor,
+        features: Callable[[torch.Tensor], torch.Tensor] | None = None,
+        quantile: float = 0.95,
     ) -> None:
         if len(authentic) < 3:
-            raise InputError("a hold needs at least three authentic microstructures to know what is near")
-        self._features = features
+            raise InputError("a hold needs at least three authentic microstructures to know what is usual")
+        if not 0 < quantile <= 1:
+            raise InputError(f"the quantile of a hold must be above 0 and at most 1; got {quantile}")
+        self._features = features or StyleFeatures(authentic)
         with torch.no_grad():
-            self._authentic = torch.cat([features(part) for part in authentic.split(64)])
-            apart = _distances(self._authentic, self._authentic)
-        apart.fill_diagonal_(torch.inf)
-        self.limit = float(apart.amin(1).quantile(quantile))
+            self._authentic = torch.cat([self._features(part) for part in authentic.split(64)])
+            to_others = _distances(self._authentic, self._authentic).sum(1) / (len(authentic) - 1)
+        self._spread = to_others.mean()
+        self.limit = float((2 * to_others - self._spread).quantile(quantile))
 
     def distance(self, density: torch.Tensor) -> torch.Tensor:
-        """``(N,)`` distances of densities ``(N, 1, *S)`` from the nearest authentic microstructure; differentiable."""
-        return _distances(self._features(density), self._authentic).amin(1)
+        """``(N,)`` distances of densities ``(N, 1, *S)`` from the authentic microstructures."""
+        return 2 * _distances(self._features(density), self._authentic).mean(1) - self._spread
 
 
 def _distances(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:

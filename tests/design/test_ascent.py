@@ -96,7 +96,7 @@ def porosity_and_contrast(density: torch.Tensor) -> torch.Tensor:
 
 @pytest.fixture
 def hold() -> MorphologyHold:
-    return MorphologyHold(porosity_and_contrast, Waves().sample(60, seed=9))
+    return MorphologyHold(Waves().sample(60, seed=9), porosity_and_contrast)
 
 
 def same(a: Designs, b: Designs) -> None:
@@ -107,7 +107,7 @@ def same(a: Designs, b: Designs) -> None:
 
 
 def test_predictions_rise_in_every_design_and_are_those_of_the_densities() -> None:
-    designs = ascend(Analytic(solid), "youngs_modulus", within=Waves(), seeds=20, steps=30, n_checked=4)
+    designs = ascend(Analytic(solid), "youngs_modulus", within=Waves(), hold=None, seeds=20, steps=30, n_checked=4)
     assert designs.predicted.shape == designs.volume_fraction.shape == (20, 31)
     assert (np.diff(designs.predicted, axis=1) >= 0).all()
     assert (designs.predicted[:, -1] > designs.predicted[:, 0] + 1e9).all()
@@ -126,7 +126,7 @@ def test_a_known_maximum_inside_the_ball_is_found() -> None:
     generator = Waves()
     best = generator.decode(0.6 * torch.randn(1, 9, generator=torch.Generator().manual_seed(5))).flatten()
     model = Analytic(lambda x: -((x - best) ** 2).sum(1))
-    designs = ascend(model, "youngs_modulus", within=generator, seeds=10, steps=200)
+    designs = ascend(model, "youngs_modulus", within=generator, hold=None, seeds=10, steps=200)
     assert (designs.predicted[:, -1] > 0.02 * designs.predicted[:, 0]).all()
     assert (designs.ending == OPTIMUM).all()
 
@@ -140,7 +140,7 @@ def test_the_ball_holds_95_percent_of_the_prior(latent_dim: int) -> None:
 def test_codes_stay_in_the_ball_and_slide_along_it() -> None:
     generator = Waves()
     radius = Latent(generator).radius
-    designs = ascend(Analytic(solid), "youngs_modulus", within=generator, seeds=10, steps=150)
+    designs = ascend(Analytic(solid), "youngs_modulus", within=generator, hold=None, seeds=10, steps=150)
     norms = generator.encode(designs.snapshots.flatten(0, 1)[:, None]).norm(dim=1)
     assert norms.max() < 1.01 * radius
     # The densest image of the ball is found by a search over directions, independently of any gradient.
@@ -156,16 +156,25 @@ def test_designs_stay_within_the_hold(hold: MorphologyHold) -> None:
     assert (held.distance <= limit).all()
     assert (held.ending == HELD).sum() > 20
     assert (held.predicted[:, -1] >= held.predicted[:, 0]).all()
-    free = ascend(model, "youngs_modulus", within=generator, seeds=30)
+    free = ascend(model, "youngs_modulus", within=generator, hold=None, seeds=30)
     distance = hold.distance(free.snapshots[:, -1, None])
     assert (distance > hold.limit).float().mean() > 0.5
 
 
-def test_the_limit_is_a_quantile_of_the_authentic_distances() -> None:
-    authentic = torch.linspace(0, 1, 11).view(11, 1, 1, 1) ** 2
-    hold = MorphologyHold(lambda d: d.flatten(1), authentic, quantile=1.0)
-    assert hold.limit == pytest.approx(1 - 0.81)
-    assert hold.distance(torch.tensor([[[[0.01]]], [[[1.5]]]])).tolist() == pytest.approx([0, 0.5], abs=1e-6)
+def test_the_limit_is_a_quantile_of_the_authentic_energy_distances() -> None:
+    authentic = torch.tensor([0.0, 1.0, 5.0]).view(3, 1, 1, 1)
+    hold = MorphologyHold(authentic, lambda d: d.flatten(1), quantile=1.0)
+    # Mean distances to the two others are 3, 2.5 and 4.5; over all pairs 10 / 3.
+    assert hold.limit == pytest.approx(2 * 4.5 - 10 / 3)
+    assert hold.distance(torch.tensor([[[[2.0]]], [[[8.0]]]])).tolist() == pytest.approx([4 - 10 / 3, 12 - 10 / 3])
+
+
+def test_a_latent_ascent_is_held_to_the_generators_samples_unless_let_go() -> None:
+    generator = Waves()
+    hold = MorphologyHold(generator.sample(200, seed=3))
+    designs = ascend(Analytic(solid), "youngs_modulus", within=generator, seeds=8, seed=3)
+    assert (designs.distance <= np.maximum(designs.distance[:, :1], hold.limit + 1e-5)).all()
+    assert (designs.ending == HELD).all()
 
 
 @pytest.mark.parametrize("within", [Waves(), None], ids=["latent", "pixel"])
@@ -232,4 +241,4 @@ def test_what_cannot_be_ascended_is_refused() -> None:
     with pytest.raises(InputError, match="steps and seeds"):
         ascend(model, "youngs_modulus", within=Waves(), steps=0)
     with pytest.raises(InputError, match="at least three authentic"):
-        MorphologyHold(porosity_and_contrast, torch.zeros(2, 1, 4, 4))
+        MorphologyHold(torch.zeros(2, 1, 4, 4))
