@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import torch
 
+from matopt.descriptors.style import StyleFeatures
 from matopt.design.hold import MorphologyHold
 from matopt.design.parametrisation import Latent, Parametrisation, Pixel
 from matopt.errors import InputError
@@ -185,7 +186,10 @@ def _keeper(
 ) -> MorphologyHold | None:
     if not isinstance(hold, str):
         return hold
-    return None if within is None else MorphologyHold(within.sample(N_SAMPLES, seed).detach())
+    if within is None:
+        return None
+    samples = within.sample(N_SAMPLES, seed).detach()
+    return MorphologyHold(StyleFeatures(samples), samples)
 
 
 def _evaluated(

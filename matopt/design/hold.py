@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import torch
 
-from matopt.descriptors.style import StyleFeatures
 from matopt.errors import InputError
 
 
@@ -22,9 +21,9 @@ class MorphologyHold:
     that solid grain is nearer to the least porous authentic one than most authentic ones are to each other.
 
     Args:
+        features: densities ``(N, 1, *S)`` to style vectors ``(N, F)``:
+            :class:`matopt.descriptors.style.StyleFeatures`.
         authentic: ``(M, 1, *S)`` densities, at least three, on the device where designs are.
-        features: densities ``(N, 1, *S)`` to style vectors ``(N, F)``; by default those of
-            :class:`matopt.descriptors.style.StyleFeatures`, scaled by ``authentic``.
         quantile: of the authentic distances.
 
     Raises:
@@ -32,16 +31,13 @@ class MorphologyHold:
     """
 
     def __init__(
-        self,
-        authentic: torch.Tensor,
-        features: Callable[[torch.Tensor], torch.Tensor] | None = None,
-        quantile: float = 0.95,
+        self, features: Callable[[torch.Tensor], torch.Tensor], authentic: torch.Tensor, quantile: float = 0.95
     ) -> None:
         if len(authentic) < 3:
             raise InputError("a hold needs at least three authentic microstructures to know what is usual")
         if not 0 < quantile <= 1:
             raise InputError(f"the quantile of a hold must be above 0 and at most 1; got {quantile}")
-        self._features = features or StyleFeatures(authentic)
+        self._features = features
         with torch.no_grad():
             self._authentic = torch.cat([self._features(part) for part in authentic.split(64)])
             to_others = _distances(self._authentic, self._authentic).sum(1) / (len(authentic) - 1)

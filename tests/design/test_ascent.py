@@ -10,6 +10,7 @@ import pytest
 import torch
 from scipy.stats import chi2
 
+from matopt.descriptors.style import StyleFeatures
 from matopt.design.ascent import HELD, MOVING, OPTIMUM, Designs, ascend
 from matopt.design.hold import MorphologyHold
 from matopt.design.parametrisation import Latent
@@ -96,7 +97,7 @@ def porosity_and_contrast(density: torch.Tensor) -> torch.Tensor:
 
 @pytest.fixture
 def hold() -> MorphologyHold:
-    return MorphologyHold(Waves().sample(60, seed=9), porosity_and_contrast)
+    return MorphologyHold(porosity_and_contrast, Waves().sample(60, seed=9))
 
 
 def same(a: Designs, b: Designs) -> None:
@@ -163,7 +164,7 @@ def test_designs_stay_within_the_hold(hold: MorphologyHold) -> None:
 
 def test_the_limit_is_a_quantile_of_the_authentic_energy_distances() -> None:
     authentic = torch.tensor([0.0, 1.0, 5.0]).view(3, 1, 1, 1)
-    hold = MorphologyHold(authentic, lambda d: d.flatten(1), quantile=1.0)
+    hold = MorphologyHold(lambda d: d.flatten(1), authentic, quantile=1.0)
     # Mean distances to the two others are 3, 2.5 and 4.5; over all pairs 10 / 3.
     assert hold.limit == pytest.approx(2 * 4.5 - 10 / 3)
     assert hold.distance(torch.tensor([[[[2.0]]], [[[8.0]]]])).tolist() == pytest.approx([4 - 10 / 3, 12 - 10 / 3])
@@ -171,7 +172,8 @@ def test_the_limit_is_a_quantile_of_the_authentic_energy_distances() -> None:
 
 def test_a_latent_ascent_is_held_to_the_generators_samples_unless_let_go() -> None:
     generator = Waves()
-    hold = MorphologyHold(generator.sample(200, seed=3))
+    samples = generator.sample(200, seed=3)
+    hold = MorphologyHold(StyleFeatures(samples), samples)
     designs = ascend(Analytic(solid), "youngs_modulus", within=generator, seeds=8, seed=3)
     assert (designs.distance <= np.maximum(designs.distance[:, :1], hold.limit + 1e-5)).all()
     assert (designs.ending == HELD).all()
@@ -241,4 +243,4 @@ def test_what_cannot_be_ascended_is_refused() -> None:
     with pytest.raises(InputError, match="steps and seeds"):
         ascend(model, "youngs_modulus", within=Waves(), steps=0)
     with pytest.raises(InputError, match="at least three authentic"):
-        MorphologyHold(torch.zeros(2, 1, 4, 4))
+        MorphologyHold(porosity_and_contrast, torch.zeros(2, 1, 4, 4))
