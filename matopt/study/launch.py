@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from matopt.data.base import SOURCES
 from matopt.data.labels import LabelStore
-from matopt.physics.base import SIMULATORS, Physics
-from matopt.properties import Property
-from matopt.stages.artifacts import ArtifactStore, stage_key
+from matopt.stages.artifacts import ArtifactStore
 from matopt.stages.data import Dataset, prepare
-from matopt.stages.design import DesignSettings, design, design_key
-from matopt.stages.evaluation import EvaluationSettings, evaluate, evaluation_key
+from matopt.stages.design import design, design_key
+from matopt.stages.evaluation import evaluate, evaluation_key
 from matopt.stages.models import Workshop
 from matopt.study.cluster import Cluster
 from matopt.study.config import Study
@@ -22,44 +22,26 @@ from matopt.study.dataset import dataset_payload, read_dataset
 from matopt.study.differences import differences
 from matopt.study.layout import Layout, launch_lock, read_json, write_json
 from matopt.study.ledger import Ledger, TrialRecord, best
+from matopt.study.results import (
+    LaunchResult,
+    data_key,
+    design_settings,
+    evaluation_settings,
+    finished,
+    layout_of,
+    physics_of,
+    search_key,
+    simulators_of,
+)
 from matopt.study.state import LaunchState, Progress, unheard
-from matopt.study.tracking import Tracker, Undelivered
+from matopt.study.tracking import Tracker
 from matopt.study.tracks import Tracks
 from matopt.study.workers import RayWorkers
 
+__all__ = ["LaunchResult", "Session", "changes", "finished", "launch", "layout_of"]
 
-@dataclass(frozen=True)
-class LaunchResult:
-    """What a study found.
-
-    Attributes:
-        study: the study.
-        properties: the columns of every table of values.
-        trials: every trial of the search.
-        best: the trial that evaluation and design took over.
-        evaluation: of :func:`matopt.stages.evaluation.evaluate`; None where the study asks for none.
-        design: of :func:`matopt.stages.design.design`; None where the study asks for none.
-        report: the files of the report, its page first.
-        undelivered: what MLflow does not have yet.
-        page: MLflow's page that compares the trials; None where MLflow did not answer.
-        times: stage -> seconds of ``wall``, ``computing``, ``waiting`` and ``overhead``, over all launches.
-    """
-
-    study: Study
-    properties: tuple[Property, ...]
-    trials: list[TrialRecord]
-    best: TrialRecord
-    evaluation: dict[str, Any] | None
-    design: dict[str, Any] | None
-    report: list[Path] = field(default_factory=list)
-    undelivered: Undelivered | None = None
-    page: str | None = None
-    times: dict[str, dict[str, float]] = field(default_factory=dict)
-
-    @property
-    def layout(self) -> Layout:
-        """Where the study rests on disk."""
-        return layout_of(self.study)
+MakeReport = Callable[[LaunchResult], list[Path]]
+"""Writes the report's files and returns them, the page first."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +52,8 @@ class Session:
         study: the study.
         layout: where it rests on disk.
         state: what it says of itself.
-        workshop: where models are made, here.
+        workshop: where models are made and run in this process.
         workers: do the work.
-        physics: the simulators.
         tracks: the launch's runs in MLflow.
     """
 
@@ -81,17 +62,7 @@ class Session:
     state: LaunchState
     workshop: Workshop
     workers: RayWorkers
-    physics: tuple[Any, ...]
     tracks: Tracks
-
-    def kept(self, key: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The artifact of ``key``, made where there is none."""
-        return self.workshop.artifacts.get(key, make)
-
-
-def layout_of(study: Study) -> Layout:
-    """Where a study rests on disk."""
-    return Layout(study.storage, study.config.name)
 
 
 def changes(study: Study) -> list[str]:
@@ -103,7 +74,7 @@ def changes(study: Study) -> list[str]:
 def launch(
     study: Study,
     address: str | None = None,
-    make_report: Callable[[LaunchResult], list[Path]] | None = None,
+    make_report: MakeReport | None = None,
     progress: Progress = unheard,
 ) -> LaunchResult:
     """Run a study: data, search, evaluation, design and report. What an earlier launch finished is not done again.
@@ -111,7 +82,7 @@ def launch(
     Args:
         study: the study.
         address: ``host:port`` of a Ray cluster to run on; None starts one here.
-        make_report: writes the report's files and returns them, the page first.
+        make_report: writes the report.
         progress: hears how far each stage is.
 
     Raises:
@@ -124,38 +95,43 @@ def launch(
         state = LaunchState(layout, progress)
         write_json(layout.config, study.as_json)
         tracker = Tracker(layout.storage, layout.name, study.config.tracking.uri)
-        tracks = Tracks(tracker, study)
-        workshop = Workshop(ArtifactStore(layout.artifacts), study.folder, _device_here(study.config.resources.device))
-        there = replace(workshop, device=study.config.resources.device)
-        store = LabelStore(layout.labels)
-        cluster = Cluster(address, layout.storage)
-        workers = RayWorkers(cluster, study.config.resources, there, store, study.simulators, state)
-        physics = tuple(SIMULATORS.build(simulator, study.folder) for simulator in study.simulators)
-        session = Session(study, layout, state, workshop, workers, physics, tracks)
+        session = _session(study, address, state, Tracks(tracker, study))
         try:
             result = _run(session, make_report)
-            tracks.end("FINISHED")
+            session.tracks.end("FINISHED")
         except BaseException as error:
-            tracks.end("FAILED" if isinstance(error, Exception) else "KILLED")
+            session.tracks.end("FAILED" if isinstance(error, Exception) else "KILLED")
             raise
         finally:
-            workers.close()
             with state.overhead():
+                session.workers.close()
                 undelivered = tracker.close()
         state.note(stage="", report=[str(path) for path in result.report])
         objective, direction = next(iter(study.objectives.items()))
         page = tracker.page(objective, ascending=direction == "minimize")
-        return replace(result, undelivered=undelivered, page=page, times=state.notes["times"])
+        return replace(result, undelivered=undelivered, page=page, times=state.times)
 
 
-def _run(session: Session, make_report: Callable[[LaunchResult], list[Path]] | None) -> LaunchResult:
+def _session(study: Study, address: str | None, state: LaunchState, tracks: Tracks) -> Session:
+    layout, resources = layout_of(study), study.config.resources
+    there = Workshop(ArtifactStore(layout.artifacts), study.folder, resources.device)
+    # A cluster's head may have none of the GPUs that its nodes have.
+    here = (
+        there if not resources.device.startswith("cuda") or torch.cuda.is_available() else replace(there, device="cpu")
+    )
+    cluster = Cluster(address, layout.storage)
+    workers = RayWorkers(cluster, resources, there, LabelStore(layout.labels), study.simulators, state)
+    return Session(study, layout, state, here, workers, tracks)
+
+
+def _run(session: Session, make_report: MakeReport | None) -> LaunchResult:
     state, study = session.state, session.study
     with state.stage("data"):
         dataset = _data(session)
     with state.stage("search"):
         trials = _search(session, dataset)
         winner = best(trials, study.objectives)
-        assert winner is not None and winner.outcome is not None  # a search without a complete trial has raised
+        assert winner is not None  # a search without a complete trial has raised
         state.note(best=winner.number)
         session.tracks.register(winner, session.workshop.artifacts)
     evaluation = designs = None
@@ -165,57 +141,48 @@ def _run(session: Session, make_report: Callable[[LaunchResult], list[Path]] | N
     if study.config.design is not None:
         with state.stage("design"):
             designs = _design(session, dataset, winner)
-    properties = tuple(simulator.property for simulator in session.physics)
+    properties = tuple(simulator.property for simulator in simulators_of(study))
     result = LaunchResult(study, properties, trials, winner, evaluation, designs)
     with state.stage("report"):
         with state.overhead():
-            session.workers.close()
+            session.workers.close()  # what is left needs none
         if make_report is not None:
+            state.progress(0, 1)
             result = replace(result, report=make_report(result))
             session.tracks.report(session.layout.report)
+            state.progress(1, 1)
     return result
 
 
 def _data(session: Session) -> Dataset:
     study = session.study
-    source = SOURCES.build(study.source, study.folder)
-    key = stage_key("data", study.inputs("data"), source.fingerprint())
 
     def make() -> dict[str, Any]:
+        source = SOURCES.build(study.source, study.folder)
         dataset = prepare(source, study.window, study.split, study.config.seed, session.workers.label)
         return dataset_payload(dataset)
 
-    return read_dataset(session.kept(key, make), [simulator.property for simulator in session.physics])
+    payload = session.workshop.artifacts.get(data_key(study), make)
+    return read_dataset(payload, [simulator.property for simulator in simulators_of(study)])
 
 
 def _search(session: Session, dataset: Dataset) -> list[TrialRecord]:
-    study, layout, total = session.study, session.layout, session.study.config.search.trials
-    key = stage_key("search", study.inputs("search"), dataset.train.key, dataset.validation.key)
+    study, total = session.study, session.study.config.search.trials
+    key = search_key(study, dataset)
     # In one order whatever the file's: the key does not know of it.
-    ledger = Ledger(layout.journal, key, dict(sorted(study.config.search.objectives.items())))
+    ledger = Ledger(session.layout.journal, key, dict(sorted(study.config.search.objectives.items())))
     session.state.note(search=key, trials=total, objectives=study.objectives)
     if ledger.missing(total):
-        # Imported here because it takes seconds, and most of what a finished study is launched for needs none of it.
-        with session.state.overhead():
+        with session.state.overhead():  # seconds, which a finished study need not spend
             from matopt.study.searching import run_search
         run_search(session, dataset, ledger)
     return ledger.records()
 
 
 def _evaluation(session: Session, dataset: Dataset, winner: TrialRecord) -> dict[str, Any]:
-    assert winner.outcome is not None and session.study.config.evaluation is not None
-    section = session.study.config.evaluation
-    chosen = session.study.with_parameters(winner.params)
-    settings = EvaluationSettings(
-        chosen.baselines,
-        chosen.predictor,
-        chosen.traits,
-        tuple(section.sizes),
-        section.draws,
-        winner.outcome.predictor_key,
-        session.study.config.seed,
-    )
-    physics = Physics(session.physics, dataset.train.microstructures.voxel_size)
+    settings = evaluation_settings(session.study, winner)
+    assert settings is not None
+    physics = physics_of(session.study, dataset)
 
     def make() -> dict[str, Any]:
         with session.tracks.stage("evaluation", winner) as run:
@@ -223,33 +190,17 @@ def _evaluation(session: Session, dataset: Dataset, winner: TrialRecord) -> dict
             session.tracks.evaluation(run, found)
         return found
 
-    return session.kept(evaluation_key(settings, dataset, physics, session.workshop), make)
+    return session.workshop.artifacts.get(evaluation_key(settings, dataset, physics, session.workshop), make)
 
 
 def _design(session: Session, dataset: Dataset, winner: TrialRecord) -> dict[str, Any]:
-    assert winner.outcome is not None and session.study.config.design is not None
-    section = session.study.config.design
-    settings = DesignSettings(
-        section.property,
-        tuple(section.spaces),
-        section.seeds,
-        winner.outcome.generator_key,
-        winner.outcome.predictor_key,
-        section.options,
-        session.study.config.seed,
-    )
+    settings = design_settings(session.study, winner)
+    assert settings is not None
 
     def make() -> dict[str, Any]:
         with session.tracks.stage("design", winner) as run:
             found = design(settings, dataset, session.workers)
-            session.tracks.design(run, found)
+            session.tracks.design(run, settings.property, found)
         return found
 
-    return session.kept(design_key(settings, dataset), make)
-
-
-def _device_here(device: str) -> str:
-    """The device of this process: a cluster's head may have none of those that its nodes have."""
-    import torch
-
-    return device if device == "cpu" or torch.cuda.is_available() else "cpu"
+    return session.workshop.artifacts.get(design_key(settings, dataset), make)

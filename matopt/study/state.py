@@ -96,6 +96,11 @@ class LaunchState:
         self._write()
 
     @property
+    def times(self) -> dict[str, dict[str, float]]:
+        """The seconds spent, by stage and kind."""
+        return self._times
+
+    @property
     def notes(self) -> Mapping[str, Any]:
         """All that is kept, of earlier launches too."""
         return self._entries

@@ -80,11 +80,11 @@ class Tracks:
             mean = {f"r2 {key}/{name}": float(np.mean([draw[key] for draw in draws])) for key in draws[0]}
             self._tracker.metrics(run, _names(mean), step=size)
 
-    def design(self, run: str, found: Mapping[str, Any]) -> None:
+    def design(self, run: str, property_name: str, found: Mapping[str, Any]) -> None:
         """The mean of the true property along the way."""
         for space, path in found.items():
             for step, values in enumerate(path["true"].numpy().T):
-                self._tracker.metrics(run, {f"true {self._study.config.design.property}/{space}": values.mean()}, step)
+                self._tracker.metrics(run, {f"true {property_name}/{space}": values.mean()}, step)
 
     def report(self, folder: Path) -> None:
         """Keep the report with the launch."""

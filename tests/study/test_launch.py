@@ -13,10 +13,12 @@ import pytest
 import ray
 
 from matopt.errors import FailureError
+from matopt.study import results
 from matopt.study.config import load_study
 from matopt.study.launch import changes, launch, layout_of
 from matopt.study.layout import read_json
 from matopt.study.ledger import read_records
+from matopt.study.status import compare, list_studies, study_status
 
 STUDY = """
 name: tiny
@@ -138,7 +140,7 @@ def open_runs(study):
 
 @pytest.fixture(scope="module")
 def finished(file):
-    """The study after a launch that was killed in its data, one in its search, one in its evaluation, and a last one."""
+    """The study after launches that were killed in its data, its search and its evaluation, and a last one."""
     study = load(file)
     run_and_kill(file, "data", 28, 0.0)
     assert read_json(layout_of(study).state)["stage"] == "data"
@@ -166,7 +168,9 @@ def test_a_study_killed_in_every_stage_loses_and_doubles_nothing(finished, file)
     assert running == []
     complete = [r for r in runs if r.data.tags.get("stage") == "trial" and r.info.status == "FINISHED"]
     assert len(complete) == 4 and all("r2" in run.data.metrics for run in complete)
-    assert all("predictor/loss" in run.data.metrics for run in complete)
+    # A trial that was begun again found the models that its first run had finished; their curves are with that run.
+    with_curves = {r.data.params["predictor.ridge"] for r in runs if "predictor/loss" in r.data.metrics}
+    assert {run.data.params["predictor.ridge"] for run in complete} <= with_curves
 
 
 def test_a_finished_study_is_launched_again_without_ray_or_a_simulation(finished, file):
@@ -179,6 +183,19 @@ def test_a_finished_study_is_launched_again_without_ray_or_a_simulation(finished
     assert simulated(file) == before
     assert again.best == result.best and again.trials == result.trials
     assert again.evaluation["curve"] == result.evaluation["curve"]
+    read = results.finished(study)
+    assert read.best == result.best and read.evaluation["curve"] == result.evaluation["curve"]
+
+
+def test_the_status_tells_what_the_launch_returned(finished, file):
+    study, result = finished
+    status = study_status(study.storage, "tiny")
+    assert status.is_finished and status.launches >= 4 and status.error == ""
+    assert status.trials == {"complete": 4, "failed": 0, "running": 0, "waiting": 0}
+    assert status.best == result.best and status.undelivered == ""
+    assert [s.name for s in list_studies(study.storage)] == ["tiny"]
+    (row,) = compare(study.storage, ["tiny"])
+    assert row.metrics == result.best.outcome.metrics and row.differences == []
 
 
 def test_more_trials_run_only_what_is_missing(finished, file):
@@ -195,10 +212,11 @@ def test_more_trials_run_only_what_is_missing(finished, file):
     assert not layout_of(study).lock.exists() and not layout_of(study).scratch.exists()
 
 
-def test_what_the_machine_cannot_give_is_one_line(file):
+def test_what_the_machine_cannot_give_is_one_line_and_so_is_its_status(file):
     study = load(file, "name=huge", f"resources.trials={os.cpu_count() + 1}")
     with pytest.raises(FailureError, match=r"resources\.trials asks for") as caught:
         launch(study)
     assert "\n" not in str(caught.value)
-    state = read_json(layout_of(study).state)
-    assert state["stage"] == "data" and "resources.trials" in state["error"]
+    status = study_status(study.storage, "huge")
+    assert status.stage == "data" and "resources.trials" in status.error and not status.is_finished
+    assert "resources.trials: 1 ->" in " ".join(compare(study.storage, ["tiny", "huge"])[1].differences)

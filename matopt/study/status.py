@@ -1,0 +1,154 @@
+"""How studies stand and how they compare, read from their folders: without Ray, while they run or after a crash."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from matopt.errors import InputError
+from matopt.study.differences import differences
+from matopt.study.layout import Layout, lock_owner, read_json
+from matopt.study.ledger import TrialRecord, best, read_records
+from matopt.study.tracking import undelivered
+
+
+@dataclass(frozen=True)
+class StudyStatus:
+    """How a study stands.
+
+    Attributes:
+        name: the study's.
+        folder: its own folder.
+        is_running: a process on this host launches it now.
+        stage: where it is, or where it was stopped; empty once it is finished, and before it began.
+        done, total, message: how far the stage is.
+        error: why the last launch was stopped, if it said so.
+        launches: how many there were.
+        updated: when it last said something, seconds since 1970; 0 where it never did.
+        trials: how many of the search's trials are "complete", "failed", "running" and "waiting".
+        trials_asked: how many are to be complete in the end.
+        failures: number and error of the failed trials.
+        objectives: metric -> direction; the first one picks the best trial.
+        best: the best trial so far.
+        times: stage -> seconds of ``wall``, ``computing``, ``waiting`` and ``overhead``, over all launches.
+        undelivered: tracking events that MLflow does not have, as a sentence; empty where it has all.
+        report: the report's page, once there is one.
+    """
+
+    name: str
+    folder: Path
+    is_running: bool
+    stage: str
+    done: int
+    total: int
+    message: str
+    error: str
+    launches: int
+    updated: float
+    trials: dict[str, int]
+    trials_asked: int
+    failures: dict[int, str]
+    objectives: dict[str, str]
+    best: TrialRecord | None
+    times: dict[str, dict[str, float]]
+    undelivered: str
+    report: Path | None
+
+    @property
+    def is_finished(self) -> bool:
+        """The last launch came to its end."""
+        return self.launches > 0 and not self.stage and not self.is_running
+
+
+@dataclass(frozen=True)
+class ComparisonRow:
+    """One study among others.
+
+    Attributes:
+        status: how it stands.
+        metrics: of its best trial.
+        differences: what its configuration has other than the first study's, a line each.
+    """
+
+    status: StudyStatus
+    metrics: dict[str, float]
+    differences: list[str]
+
+
+def study_status(storage: Path, name: str) -> StudyStatus:
+    """How the study ``name`` of a storage folder stands.
+
+    Raises:
+        InputError: there is no such study.
+    """
+    layout = Layout(storage.resolve(), name)
+    if not layout.config.is_file():
+        known = ", ".join(_names(storage)) or "none"
+        raise InputError(f"no study {name!r} was launched in {layout.storage}; there are: {known}")
+    state = read_json(layout.state) or {}
+    is_running = lock_owner(layout) is not None
+    objectives = state.get("objectives", {})
+    records = read_records(layout.journal, state["search"]) if "search" in state else []
+    counts = Counter(record.state for record in records)
+    if not is_running:  # nobody runs them; the next launch begins them anew
+        counts["waiting"] += counts.pop("running", 0)
+    left = [str(spool) for spool in undelivered(layout.storage) if layout.spool in spool.folder.parents]
+    report = Path(state["report"][0]) if state.get("report") else None
+    return StudyStatus(
+        name=name,
+        folder=layout.folder,
+        is_running=is_running,
+        stage=state.get("stage", ""),
+        done=state.get("done", 0),
+        total=state.get("total", 0),
+        message=state.get("message", ""),
+        error=state.get("error", ""),
+        launches=state.get("launches", 0),
+        updated=state.get("updated", 0.0),
+        trials={kind: counts[kind] for kind in ("complete", "failed", "running", "waiting")},
+        trials_asked=state.get("trials", 0),
+        failures={record.number: record.error for record in records if record.state == "failed"},
+        objectives=objectives,
+        best=best(records, objectives) if objectives else None,
+        times=_times(state, is_running),
+        undelivered=". ".join(left),
+        report=report if report is not None and report.is_file() else None,
+    )
+
+
+def list_studies(storage: Path) -> list[StudyStatus]:
+    """All studies of a storage folder, by name."""
+    return [study_status(storage, name) for name in _names(storage)]
+
+
+def compare(storage: Path, names: Sequence[str]) -> list[ComparisonRow]:
+    """Studies side by side: what their best trials reached, and in what their configurations differ.
+
+    Raises:
+        InputError: there is no such study.
+    """
+    statuses = [study_status(storage, name) for name in names]
+    configs: list[dict[str, Any]] = [read_json(Layout(storage.resolve(), name).config) for name in names]
+    return [
+        ComparisonRow(
+            status,
+            status.best.outcome.metrics if status.best is not None and status.best.outcome is not None else {},
+            [line for line in differences(configs[0], config) if not line.startswith(("name:", "storage:"))],
+        )
+        for status, config in zip(statuses, configs, strict=True)
+    ]
+
+
+def _names(storage: Path) -> list[str]:
+    return sorted(path.parent.name for path in (storage.resolve() / "studies").glob("*/study.json"))
+
+
+def _times(state: dict[str, Any], is_running: bool) -> dict[str, dict[str, float]]:
+    times = {stage: dict(seconds) for stage, seconds in state.get("times", {}).items()}
+    if is_running and state.get("stage") in times:
+        times[state["stage"]]["wall"] += time.time() - state["updated"]  # since the launch last said something
+    return times
