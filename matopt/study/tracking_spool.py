@@ -90,7 +90,7 @@ class SpoolWriter:
         return run
 
     def metrics(self, run: str, values: Mapping[str, float], step: int = 0) -> None:
-        """Add figures of ``step``; what is before a slash groups charts ("predictor/loss", "final/r2").
+        """Add figures of ``step``; what is before a slash groups charts ("predictor/loss").
 
         A value that is not finite is no point of a curve: it becomes the tag ``not finite/<name>`` with the
         first step at which it happened.

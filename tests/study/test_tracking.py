@@ -81,7 +81,7 @@ def test_a_launch_is_a_run_and_its_trials_are_its_children(storage: Path) -> Non
     trial.end_run(run)
     tracker.end_run(launch)
     assert not tracker.close(60)
-    assert str(tracker.page("final/r2")).startswith("http://127.0.0.1:5000/#/experiments/1/runs?")
+    assert str(tracker.page("r2")).startswith("http://127.0.0.1:5000/#/experiments/1/runs?")
     with pytest.raises(FailureError, match="closed"):
         tracker.end_run(launch)
 
