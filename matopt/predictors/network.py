@@ -33,11 +33,14 @@ class Network(nn.Module):
             channels = wider
         self.convolutions = nn.Sequential(*layers)
         self.head = nn.Sequential(nn.Linear(channels + 1, 64), nn.SiLU(), nn.Linear(64, n_outputs))
+        # Channels last takes half the time of a training step on a CPU.
+        self._layout = torch.channels_last if len(shape) == 2 else torch.channels_last_3d
+        self.convolutions.to(memory_format=self._layout)  # ty: ignore[no-matching-overload]
 
     def forward(self, density: torch.Tensor) -> torch.Tensor:
         """``(N, n_outputs)`` of densities ``(N, 1, *S)``."""
         signed = 2 * density - 1
-        features = self.convolutions(signed).flatten(2).mean(2)
+        features = self.convolutions(signed.contiguous(memory_format=self._layout)).flatten(2).mean(2)
         return self.head(torch.cat([features, 4 * signed.flatten(2).mean(2)], dim=1))
 
 
