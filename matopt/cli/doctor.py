@@ -10,6 +10,14 @@ import typer
 
 def doctor_command(
     storage: Annotated[Path, typer.Option(help="The folder that studies are kept in.")] = Path("runs"),
-    start_ray: Annotated[bool, typer.Option(help="Start Ray and MLflow for a trial; takes half a minute.")] = False,
+    start: Annotated[bool, typer.Option(help="Start Ray and MLflow for a trial, too; half a minute.")] = True,
 ) -> None:
-    """Check versions, cores, memory, devices, Ray, MLflow and disk, and say what to do about what does not work."""
+    """Check versions, cores, memory, devices, Ray, MLflow and disk, and say what to do about what does not work.
+
+    Exit code 1 if a study cannot run here.
+    """
+    from matopt.cli.tables import print_findings
+    from matopt.study.doctor import examine
+
+    if not print_findings(examine(storage, start)):
+        raise typer.Exit(1)

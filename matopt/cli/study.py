@@ -64,19 +64,36 @@ def report_command(study: StudyFile, overrides: Overrides = None) -> None:
 @study_app.command("status")
 def status_command(study: StudyFile, overrides: Overrides = None) -> None:
     """Tell how far a study is, what its best trial is, and where its time went. Safe while it runs."""
+    from matopt.cli.tables import print_status
+    from matopt.study.config import load_study
+    from matopt.study.status import study_status
+
+    loaded = load_study(study, overrides or [])
+    print_status(study_status(loaded.storage, loaded.config.name))
 
 
 @study_app.command("list")
 def list_command(storage: Storage = Path("runs")) -> None:
     """List the studies of a storage folder."""
+    from matopt.cli.tables import print_studies
+    from matopt.study.status import list_studies
+
+    studies = list_studies(storage)
+    if not studies:
+        raise InputError(f"no study was launched in {storage}; name another folder with --storage")
+    print_studies(studies)
 
 
 @study_app.command("compare")
 def compare_command(
-    names: Annotated[list[str], typer.Argument(help="Names of studies; all by default.")] = [],  # noqa: B006
+    names: Annotated[list[str] | None, typer.Argument(help="Names of studies; all by default.")] = None,
     storage: Storage = Path("runs"),
 ) -> None:
-    """Put studies side by side: their best trials, and what their settings differ in."""
+    """Put studies side by side: their best trials, and in what their settings differ from the first one's."""
+    from matopt.cli.tables import print_comparison
+    from matopt.study.status import compare, list_studies
+
+    print_comparison(compare(storage, names or [status.name for status in list_studies(storage)]))
 
 
 def _write_report(result: LaunchResult) -> list[Path]:
@@ -105,14 +122,12 @@ def _write_report(result: LaunchResult) -> list[Path]:
 
 def _conclude(result: LaunchResult) -> None:
     """What a person wants to know when a study is done."""
+    from matopt.cli.tables import print_times
+
     metrics = result.best.outcome.metrics if result.best.outcome else {}
     scores = ", ".join(f"{name} {metrics[name]:.3f}" for name in result.study.objectives)
     typer.echo(f"best trial: {result.best.number} ({scores})")
-    for stage, seconds in result.times.items():
-        typer.echo(
-            f"  {stage:<10} {seconds['wall']:6.0f} s wall: {seconds['computing']:.0f} s computing, "
-            f"{seconds['waiting']:.0f} s waiting, {seconds['overhead']:.0f} s overhead"
-        )
+    print_times(result.times)
     if result.undelivered:
         typer.echo(str(result.undelivered))
     typer.echo(f"report: {result.report[0]}")

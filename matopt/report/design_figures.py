@@ -28,10 +28,6 @@ def draw_morphing(folder: Path, design: Mapping[str, Any], property_: Property) 
             for row, seed in enumerate(picked):
                 for column in range(columns):
                     ax = axes[(block * seeds + row) * columns + column]
-                    ax.set(xticks=[], yticks=[])
-                    ax.spines[:].set_visible(False)
-                    if column >= snapshots.shape[1]:
-                        continue
                     show(ax, snapshots[seed, column])
                     value = true[seed, column] * property_.display_factor
                     rows.append((space, int(seed), int(d["checked"][column]), value))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from matopt.properties import Property
 from matopt.report.style import axis_label, colour, figure, title, write_table
@@ -16,16 +17,13 @@ from matopt.stages.evaluation import AUTHENTIC
 def draw_samples(folder: Path, evaluation: Mapping[str, Any]) -> Path:
     """Authentic microstructures above raw samples of each generator (seed report, figure 1)."""
     rows = [(AUTHENTIC, evaluation[AUTHENTIC]), *evaluation["generators"].items()]
-    columns = min(12, len(evaluation[AUTHENTIC]["sheet"]))
+    columns = min(12, *(len(kind["sheet"]) for _, kind in rows))
     path = folder / "samples.png"
     with figure(path, columns, len(rows), size=(0.85, 0.85)) as axes:
         for row, (name, kind) in enumerate(rows):
             for column in range(columns):
                 ax = axes[row * columns + column]
-                ax.set(xticks=[], yticks=[])
-                ax.spines[:].set_visible(False)
-                if column < len(kind["sheet"]):
-                    show(ax, kind["sheet"][column])
+                show(ax, kind["sheet"][column])
                 if column == 0:
                     ax.set_ylabel(title(name).replace(" ", "\n"), fontsize=7)
     write_table(
@@ -41,6 +39,8 @@ def show(ax: Any, image: Any) -> None:
     image = np.asarray(image, dtype=float)
     if image.ndim == 3:
         image = image[image.shape[0] // 2]
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set(visible=True, color="0.6", linewidth=0.5)  # grain is as white as the page
     ax.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
 
 
@@ -80,6 +80,7 @@ def _violins(ax: Any, data: Sequence[np.ndarray], names: Sequence[str], is_log: 
         body["cmedians"].set_color(colour(place))
     ax.set_xticks(range(len(names)), names, rotation=25, ha="right")
     if is_log:
+        ax.yaxis.set_major_locator(MaxNLocator(integer=True))
         ax.yaxis.set_major_formatter(lambda v, _: f"$10^{{{v:g}}}$")
 
 
@@ -102,7 +103,7 @@ def draw_augmentation(folder: Path, evaluation: Mapping[str, Any], properties: S
                         sizes, mean, spread, marker="o", ms=3, capsize=2, color=colour(index), label=title(name)
                     )
             ax.set(title=p.name.replace("_", " "), xlabel="artificial microstructures added", ylabel="test $R^2$")
-        axes[0].legend()
+        axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(axes))
     rows = [(r["generator"], r["size"], r["draw"], p.name, r["r2"][p.name]) for r in curve for p in properties]
     write_table(folder / "augmentation.csv", ["generator", "size", "draw", "property", "r2"], rows)
     return path

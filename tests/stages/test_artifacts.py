@@ -1,0 +1,81 @@
+"""Results rest under the key of what they were made from, whole or not at all."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from matopt.errors import FailureError
+from matopt.registry import Component, content_key
+from matopt.stages.artifacts import ArtifactStore, component_identity
+
+
+def test_what_was_made_once_is_not_made_again(tmp_path: Path) -> None:
+    store, made = ArtifactStore(tmp_path), []
+
+    def make() -> dict[str, object]:
+        made.append(1)
+        return {"x": torch.arange(3), "name": "a"}
+
+    first, second = store.get("ab12", make), ArtifactStore(tmp_path).get("ab12", make)
+    assert len(made) == 1
+    assert torch.equal(first["x"], second["x"])
+    assert second["name"] == "a"
+
+
+def test_the_order_of_settings_makes_no_other_key() -> None:
+    assert content_key({"a": 1, "b": 2.5}) == content_key({"b": 2.5, "a": 1})
+    assert content_key({"a": 1}) != content_key({"a": 2})
+
+
+def test_an_edited_file_of_the_user_is_another_component(tmp_path: Path) -> None:
+    component = Component("mine.py:Mine", {"weight": 0.1})
+    (tmp_path / "mine.py").write_text("class Mine: pass")
+    before = component_identity(component, tmp_path)
+    (tmp_path / "mine.py").write_text("class Mine: x = 1")
+    assert component_identity(component, tmp_path) != before
+
+
+def test_a_damaged_file_is_named_with_what_to_do(tmp_path: Path) -> None:
+    store = ArtifactStore(tmp_path)
+    store.save("cd34", {"x": torch.zeros(1000)})
+    path = store.path("cd34")
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(FailureError, match=r"cd34\.pt is damaged .*; delete it and launch the study again"):
+        store.load("cd34")
+
+
+def test_an_artifact_that_runs_code_is_refused(tmp_path: Path) -> None:
+    store = ArtifactStore(tmp_path)
+    store.path("ef56").parent.mkdir(parents=True)
+    torch.save({"x": Path("anything")}, store.path("ef56"))
+    with pytest.raises(FailureError, match="damaged"):
+        store.load("ef56")
+
+
+def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
+    code = """
+import signal, sys, torch
+from pathlib import Path
+from matopt.errors import FailureError
+from matopt.stages.artifacts import ArtifactStore
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+try:
+    ArtifactStore(Path(sys.argv[1])).save("ab", {"x": torch.zeros(1_000_000)})
+except FailureError as error:
+    print(error)
+"""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, preexec_fn=limit, check=True
+    )
+    assert "cannot be written" in done.stdout
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -1,0 +1,141 @@
+"""The evaluation compares generators on the test split; the design's ends are checked by the physics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_study import GENERATOR, PREDICTOR, PROPERTIES, TRAITS, CountingLabel
+
+from matopt.microstructures import Microstructures
+from matopt.physics.base import Physics
+from matopt.physics.labelling import simulate
+from matopt.registry import Component
+from matopt.stages.artifacts import ArtifactStore
+from matopt.stages.data import Dataset
+from matopt.stages.design import DesignSettings, design
+from matopt.stages.evaluation import EvaluationSettings, evaluate, evaluation_key
+from matopt.stages.models import PredictorTask, Workshop
+from matopt.stages.trial import TrialResult, TrialSettings, run_trial
+from matopt.stages.workers import LocalWorkers
+
+
+@pytest.fixture(scope="module")
+def shop(shared_artifacts: ArtifactStore, tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    return Workshop(shared_artifacts, tmp_path_factory.mktemp("study"))
+
+
+@pytest.fixture(scope="module")
+def trial(dataset: Dataset, physics: Physics, shop: Workshop) -> TrialResult:
+    return run_trial(TrialSettings(GENERATOR, PREDICTOR, TRAITS, 10, 0), dataset, physics, CountingLabel(), shop)
+
+
+class Recording(LocalWorkers):
+    """Keeps what it was asked to fit."""
+
+    def fit_predictors(self, tasks: Sequence[PredictorTask]) -> list[str]:
+        self.tasks = list(tasks)
+        return super().fit_predictors(tasks)
+
+
+def test_the_evaluation_compares_generators_over_sizes_and_draws(
+    dataset: Dataset, physics: Physics, shop: Workshop, trial: TrialResult
+) -> None:
+    vae = Component("vae", {"latent_dim": 4, "steps": 30})
+    settings = EvaluationSettings(
+        {"morphology_vae": GENERATOR, "vae": vae}, PREDICTOR, TRAITS, (5, 10), 2, trial.predictor_key, 0
+    )
+    workers = Recording(CountingLabel(), shop)
+    found = evaluate(settings, dataset, physics, workers, shop)
+
+    rows = {(r["generator"], r["size"], r["draw"]) for r in found["curve"]}
+    assert rows == {("authentic", 0, d) for d in range(2)} | {
+        (g, s, d) for g in ("morphology_vae", "vae") for s in (5, 10) for d in range(2)
+    }
+    for row, task in zip(found["curve"], workers.tasks, strict=True):
+        assert len(task.train) == len(dataset.train) + row["size"]
+        assert set(row["r2"]) == set(PROPERTIES)
+        # Nothing is learnt from, or chosen by, what is tested on.
+        learnt = {*task.train.microstructures.hashes, *task.validation.microstructures.hashes}
+        assert not learnt & set(dataset.test.microstructures.hashes)
+    assert found["parity"]["predicted"].shape == found["authentic"]["values"].shape
+    assert [row["trait"] for row in found["audit"]] == ["hashin_shtrikman", "monotonicity"]
+    assert len(found["generators"]["vae"]["porosity"]) == 10
+
+    key = evaluation_key(settings, dataset, physics, shop)
+    assert key == evaluation_key(settings, dataset, physics, shop)
+    assert key != evaluation_key(replace(settings, draws=3), dataset, physics, shop)
+
+
+def test_designs_are_checked_by_the_physics_as_binarised(
+    dataset: Dataset, physics: Physics, shop: Workshop, trial: TrialResult
+) -> None:
+    settings = DesignSettings(
+        "youngs_modulus", ("latent", "pixel"), 6, trial.generator_key, trial.predictor_key, {"steps": 4, "n_checked": 3}
+    )
+    found = design(settings, dataset, LocalWorkers(CountingLabel(), shop))
+    for path in found.values():
+        assert path["predicted"].shape == (6, 5)
+        assert path["checked"] == [0, 2, 4]
+        assert (path["predicted"][:, -1] >= path["predicted"][:, 0]).all()
+        end = Microstructures.from_density(path["snapshots"][:, -1, None].float(), physics.voxel_size)
+        expected = simulate(end, ["youngs_modulus"]).column("youngs_modulus")
+        assert np.allclose(path["true"][:, -1], expected)
+        assert np.allclose(path["true_volume_fraction"][:, -1], 1 - end.porosity)
+    # Both spaces begin with the same microstructures.
+    starts = [Microstructures.from_density(p["snapshots"][:, 0, None].float(), 1.0).phases for p in found.values()]
+    assert np.array_equal(*starts)
+
+
+def test_a_report_has_every_figure_and_its_data(
+    dataset: Dataset, physics: Physics, shop: Workshop, trial: TrialResult, tmp_path: Path
+) -> None:
+    from matopt.report.page import Findings, write_report
+    from matopt.study.ledger import Outcome, TrialRecord
+
+    workers = LocalWorkers(CountingLabel(), shop)
+    evaluation = evaluate(
+        EvaluationSettings({"morphology_vae": GENERATOR}, PREDICTOR, TRAITS, (5,), 2, trial.predictor_key, 0),
+        dataset,
+        physics,
+        workers,
+        shop,
+    )
+    options = {"steps": 2, "n_checked": 2}
+    designs = design(
+        DesignSettings("youngs_modulus", ("latent",), 4, trial.generator_key, trial.predictor_key, options),
+        dataset,
+        workers,
+    )
+    record = TrialRecord(
+        0,
+        "complete",
+        {"augmentation.size": 10},
+        Outcome(trial.metrics, trial.generator_key, trial.predictor_key, 1.0, 0.0),
+    )
+    page, *figures = write_report(
+        tmp_path / "report",
+        Findings(
+            "small <study>",
+            "name: small",
+            physics.properties,
+            ("r2",),
+            [record],
+            0,
+            evaluation,
+            designs,
+            "youngs_modulus",
+        ),
+    )
+    text = page.read_text()
+    assert "small &lt;study&gt;" in text
+    assert {path.stem for path in figures} == {
+        "samples", "properties", "augmentation", "parity", "traits", "search", "morphing", "ascent",
+    }  # fmt: skip
+    for path in figures:
+        assert path.read_bytes().startswith(b"\x89PNG")
+        assert len(path.with_suffix(".csv").read_text().splitlines()) > 1
+        assert text.count(f'href="{path.stem}.csv"') == 1

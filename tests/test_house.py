@@ -1,0 +1,27 @@
+"""What may be imported where, seen from outside."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+HEAVY = ("ray", "optuna", "mlflow", "matplotlib", "typer", "torch")
+
+
+def _loaded_after(code: str) -> set[str]:
+    text = f"import sys\n{code}\nprint(*[name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_importing_matopt_loads_nothing_heavy() -> None:
+    assert _loaded_after("import matopt") == set()
+
+
+def test_the_science_runs_without_ray_optuna_mlflow_matplotlib_and_typer() -> None:
+    code = "import matopt, matopt.stages.evaluation, matopt.stages.design\nfor name in matopt.__all__: getattr(matopt, name)"
+    assert _loaded_after(code) == {"torch"}
+
+
+def test_help_loads_typer_alone() -> None:
+    assert _loaded_after("import matopt.cli") == {"typer"}
