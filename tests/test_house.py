@@ -19,8 +19,8 @@ def test_importing_matopt_loads_nothing_heavy() -> None:
 
 
 def test_the_science_runs_without_ray_optuna_mlflow_matplotlib_and_typer() -> None:
-    code = "import matopt, matopt.stages.evaluation, matopt.stages.design\nfor name in matopt.__all__: getattr(matopt, name)"
-    assert _loaded_after(code) == {"torch"}
+    every = "import matopt, matopt.stages.evaluation, matopt.stages.design\n[getattr(matopt, n) for n in matopt.__all__]"
+    assert _loaded_after(every) == {"torch"}
 
 
 def test_help_loads_typer_alone() -> None:
