@@ -192,4 +192,4 @@ class _Cell:
 
 def _mutual(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """``(n, loads, loads)`` dot products over cells, in float64."""
-    return torch.einsum("nax,nbx->nab", a.flatten(2).double(), b.flatten(2).double())
+    return torch.einsum("nix,njx->nij", a.flatten(2).double(), b.flatten(2).double())

@@ -86,7 +86,7 @@ class YoungsModulus(Simulator):
             strains = lattice.strains(solved.x)
             stiffness = lattice.energies(strains)
             tension = _tension(stiffness)
-            modulus = torch.einsum("na,nab,nb->n", tension, stiffness, tension)
+            modulus = torch.einsum("ni,nij,nj->n", tension, stiffness, tension)
             values = torch.where(along_x, modulus, 0.0).to(solid.dtype) * self.youngs_modulus
             residual = solved.residual.view(len(solid), -1).amax(1).cpu().numpy()
             iterations = solved.iterations.view(len(solid), -1).amax(1).cpu().numpy()

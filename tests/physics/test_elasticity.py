@@ -157,7 +157,7 @@ def test_what_does_not_converge_says_so(rock):
     assert (solution.residual > 1e-3).all() and solution.values.isfinite().all()
 
 
-def test_real_windows_are_ok_and_under_the_hashin_shtrikman_bound_in_the_mean(berea_windows):
+def test_real_windows_are_ok_and_under_the_hashin_shtrikman_bound(berea_windows):
     simulator = YoungsModulus()
     solution = simulator.solve(berea_windows, 1.0)
     upper = hashin_shtrikman_youngs_modulus(
@@ -181,3 +181,11 @@ def test_settings_out_of_range_are_refused():
         YoungsModulus(poisson_ratio=0.5)
     with pytest.raises(InputError, match="double precision"):
         YoungsModulus(tolerance=1e-9).solve(torch.rand(1, 1, 4, 4), 1.0)
+
+
+def test_a_real_volume_is_under_the_hashin_shtrikman_bound(berea):
+    density = torch.from_numpy(berea[None, None, :20, :20, :20].astype(np.float32))
+    simulator = YoungsModulus()
+    solution = simulator.solve(density, 1.0)
+    upper = hashin_shtrikman_youngs_modulus(density.mean(), simulator.youngs_modulus, simulator.poisson_ratio, 3)[1]
+    assert list(solution.status) == ["ok"] and 0 < solution.values.item() < upper.item()
