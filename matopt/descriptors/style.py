@@ -37,7 +37,7 @@ class StyleFeatures(torch.nn.Module):
     """
 
     def __init__(
-        self, reference: torch.Tensor, blocks: Sequence[torch.nn.Module] | None = None, components: int = 64
+        self, reference: torch.Tensor, blocks: Sequence[torch.nn.Module] | None = None, components: int = 32
     ) -> None:
         super().__init__()
         dimensions = reference.ndim - 2

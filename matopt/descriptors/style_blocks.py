@@ -8,6 +8,9 @@ import math
 import torch
 from torch.nn import functional
 
+STRIDE = 3
+"""Of the filters at all but the coarsest level, in voxels."""
+
 
 class FilterGrams(torch.nn.Module):
     """Means and centred Gram matrices of rectified responses to random filters, at several scales.
@@ -51,9 +54,11 @@ class FilterGrams(torch.nn.Module):
             # Voxels at the faces must count as much as all others, or a generator may leave them grey.
             framed = functional.pad(density, [kernels.shape[-1] // 2] * (2 * (density.ndim - 2)), mode="replicate")
             if level < len(self.kernels) - 1:
-                # Every second position of the finer levels says as much of their means as all do. Neighbouring voxels
-                # as channels give the same numbers as a stride of 2, with a backward pass three times as quick.
-                kernels = _neighbours_as_channels(functional.pad(kernels, [0, 1] * (kernels.ndim - 2)))
+                # Every third position of the finer levels says as much of their means as all do. (Not every second: an
+                # image enlarged by 2 looks different at even and odd positions.) Neighbouring voxels as channels give
+                # the same numbers as a stride, with a quicker backward pass.
+                kernels = functional.pad(kernels, [0, -kernels.shape[-1] % STRIDE] * (kernels.ndim - 2))
+                kernels = _neighbours_as_channels(kernels)
                 response = self._convolve(_neighbours_as_channels(framed), kernels)
             else:
                 response = self._convolve(framed, kernels)
@@ -65,12 +70,12 @@ class FilterGrams(torch.nn.Module):
 
 
 def _neighbours_as_channels(x: torch.Tensor) -> torch.Tensor:
-    """``(N, 1, *S)`` as ``(N, 2^d, *S/2)``; the last voxel of an odd axis is left out."""
-    halves = [n // 2 for n in x.shape[2:]]
-    x = x[(..., *(slice(0, 2 * n) for n in halves))]
-    x = x.reshape(len(x), *itertools.chain.from_iterable((n, 2) for n in halves))
-    even, odd = range(1, x.ndim, 2), range(2, x.ndim, 2)
-    return x.permute(0, *odd, *even).reshape(len(x), -1, *halves)
+    """``(N, 1, *S)`` as ``(N, STRIDE^d, *S/STRIDE)``; voxels left over at the end of an axis are left out."""
+    cells = [n // STRIDE for n in x.shape[2:]]
+    x = x[(..., *(slice(0, STRIDE * n) for n in cells))]
+    x = x.reshape(len(x), *itertools.chain.from_iterable((n, STRIDE) for n in cells))
+    between, within = range(1, x.ndim, 2), range(2, x.ndim, 2)
+    return x.permute(0, *within, *between).reshape(len(x), -1, *cells)
 
 
 class SegmentStatistics(torch.nn.Module):
