@@ -108,7 +108,7 @@ def ascend(
             samples of the generator; None lets go.
         seeds: how many designs, without ``starts``.
         steps: of the ascent.
-        rate: root mean square change of a coordinate in a first step; 0.1 in latent and 0.02 in pixel space by default.
+        rate: root mean square change of a coordinate in a first step; 0.05 in latent and 0.02 in pixel space by default.
         n_checked: how many steps, evenly spaced from the start to the end, densities are kept of.
         seed: of the codes.
         batch_size: designs at once.
@@ -133,7 +133,7 @@ def ascend(
 
     now = state(parametrisation.project(x))
     limit = now.distance.clamp_min(keeper.limit) if keeper else torch.full_like(now.distance, torch.inf)
-    first = (rate if rate is not None else 0.1 if within is not None else 0.02) * x.shape[1] ** 0.5
+    first = (rate if rate is not None else 0.05 if within is not None else 0.02) * x.shape[1] ** 0.5
     length = torch.full_like(now.value, first)
     ending = np.full(len(x), MOVING, dtype="<U7")
     checked = np.unique(np.linspace(0, steps, n_checked).round().astype(int))

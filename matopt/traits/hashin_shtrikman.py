@@ -27,8 +27,8 @@ class HashinShtrikman(Trait):
     They are bounds of isotropic materials; a single window that happens to be layered along x may pass them, in the
     physics as well. The audit therefore compares with the physics, sample by sample, instead of with 0.
 
-    Source: Hashin and Shtrikman, J. Mech. Phys. Solids 11 (1963) 127 and J. Appl. Phys. 33 (1962) 3125; many phases and
-    plane strain in this form: Torquato, Random Heterogeneous Materials (2002), chapter 21.
+    Source: Hashin and Shtrikman, J. Mech. Phys. Solids 11 (1963) 127 and J. Appl. Phys. 33 (1962) 3125; for many phases
+    Walpole, J. Mech. Phys. Solids 14 (1966) 151; plane strain as in :mod:`matopt.physics.bounds`.
 
     Raises:
         InputError: the model has no property with bounds.
