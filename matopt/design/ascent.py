@@ -108,7 +108,7 @@ def ascend(
             samples of the generator; None lets go.
         seeds: how many designs, without ``starts``.
         steps: of the ascent.
-        rate: root mean square change of a coordinate in a first step; 0.05 in latent and 0.02 in pixel space by default.
+        rate: root mean square change of a coordinate in a first step; by default 0.05 in latent, 0.02 in pixel space.
         n_checked: how many steps, evenly spaced from the start to the end, densities are kept of.
         seed: of the codes.
         batch_size: designs at once.
