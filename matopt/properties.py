@@ -28,6 +28,7 @@ class Property:
         scale: the scale on which its values spread evenly, which a predictor learns.
         constants: the physics behind the values, as (name, SI value) pairs: the grain's modulus, say. Traits
             compute their bounds from these.
+        title: the name as people write it, where it is not the words of ``name``: "Young's modulus".
     """
 
     name: str
@@ -37,12 +38,12 @@ class Property:
     display_factor: float = 1.0
     scale: Literal["linear", "log"] = "linear"
     constants: tuple[tuple[str, float], ...] = ()
+    title: str = ""
 
     @property
-    def label(self) -> str:
-        """Axis label: name, symbol and display unit."""
-        unit = "" if self.display_unit in ("", "1") else f" [{self.display_unit}]"
-        return f"{self.name.replace('_', ' ')} {self.symbol}{unit}"
+    def words(self) -> str:
+        """The name as people write it."""
+        return self.title or self.name.replace("_", " ")
 
     def constant(self, name: str) -> float:
         """The SI value of a constant; ``KeyError`` where the property has none of this name."""

@@ -19,7 +19,8 @@ def test_importing_matopt_loads_nothing_heavy() -> None:
 
 
 def test_the_science_runs_without_ray_optuna_mlflow_matplotlib_and_typer() -> None:
-    every = "import matopt, matopt.stages.evaluation, matopt.stages.design\n[getattr(matopt, n) for n in matopt.__all__]"
+    stages = "import matopt.stages.evaluation, matopt.stages.design"
+    every = f"import matopt\n{stages}\n[getattr(matopt, name) for name in matopt.__all__]"
     assert _loaded_after(every) == {"torch"}
 
 

@@ -65,6 +65,7 @@ class YoungsModulus(Simulator):
             "GPa",
             1e-9,
             constants=(("grain_youngs_modulus", self.youngs_modulus), ("grain_poisson_ratio", self.poisson_ratio)),
+            title="Young's modulus",
         )
 
     def solve(self, density: torch.Tensor, voxel_size: float) -> Solution:

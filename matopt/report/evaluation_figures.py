@@ -102,7 +102,7 @@ def draw_augmentation(folder: Path, evaluation: Mapping[str, Any], properties: S
                     ax.errorbar(
                         sizes, mean, spread, marker="o", ms=3, capsize=2, color=colour(index), label=title(name)
                     )
-            ax.set(title=p.name.replace("_", " "), xlabel="artificial microstructures added", ylabel="test $R^2$")
+            ax.set(title=p.words, xlabel="artificial microstructures added", ylabel="test $R^2$")
         axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(axes))
     rows = [(r["generator"], r["size"], r["draw"], p.name, r["r2"][p.name]) for r in curve for p in properties]
     write_table(folder / "augmentation.csv", ["generator", "size", "draw", "property", "r2"], rows)

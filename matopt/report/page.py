@@ -68,7 +68,7 @@ def write_report(folder: Path, findings: Findings) -> list[Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     evaluation, design, properties = findings.evaluation, findings.design, findings.properties
-    designs = None
+    designed, designs = None, None
     paths = [
         draw_samples(folder, evaluation),
         draw_properties(folder, evaluation, properties),
@@ -91,6 +91,7 @@ def write_report(folder: Path, findings: Findings) -> list[Path]:
         samples=samples_table(evaluation),
         augmentation=augmentation_table(evaluation, properties),
         design=designs,
+        designed=designed,
         trials=trials_table(findings.trials, findings.objectives),
         versions=_versions(),
     )

@@ -68,4 +68,4 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[objec
 def axis_label(property_: Property) -> str:
     """Symbol and display unit, for an axis."""
     unit = "" if property_.display_unit in ("", "1") else f" [{property_.display_unit}]"
-    return f"{property_.name.replace('_', ' ')}\n${property_.symbol}${unit}"
+    return f"{property_.words}\n${property_.symbol}${unit}"

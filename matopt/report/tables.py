@@ -42,7 +42,7 @@ def augmentation_table(evaluation: Mapping[str, Any], properties: Sequence[Prope
                 spread = f" ± {np.std(draws, ddof=1):.3f}" if len(draws) > 1 else ""
                 cells.append(f"{np.mean(draws):.3f}{spread}")
             rows.append(cells)
-    return Table(["added from", "added", *[f"R² {title(p.name)}" for p in properties]], rows)
+    return Table(["added from", "added", *[f"R² {p.words}" for p in properties]], rows)
 
 
 def design_table(design: Mapping[str, Any], property_: Property) -> Table:
