@@ -8,12 +8,9 @@ from typing import Any
 
 import torch
 
-from matopt.descriptors.style import StyleFeatures
 from matopt.design.ascent import ascend
-from matopt.design.hold import MorphologyHold
 from matopt.errors import InputError
 from matopt.generators.base import LatentGenerator
-from matopt.stages.data import Labelled
 from matopt.stages.models import Workshop, load_generator, load_predictor
 
 
@@ -26,7 +23,6 @@ class AscentTask:
         space: "latent" or "pixel".
         seeds: how many.
         generator_key, predictor_key: the fitted models.
-        authentic: the microstructures whose morphology the designs are held to.
         options: further settings of :func:`matopt.design.ascent.ascend`.
         seed: of the starts.
     """
@@ -36,7 +32,6 @@ class AscentTask:
     seeds: int
     generator_key: str
     predictor_key: str
-    authentic: Labelled
     options: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
 
@@ -44,8 +39,8 @@ class AscentTask:
 def run_ascent(task: AscentTask, workshop: Workshop) -> dict[str, Any]:
     """Ascend the designs of ``task``, in both spaces from the same microstructures: samples of the generator.
 
-    In latent space the designs are held to the morphology of the authentic microstructures. In pixel space nothing
-    holds them, as in the seed report's figure 5.
+    In latent space the designs are held to the morphology of the generator's samples. In pixel space nothing holds
+    them, as in the seed report's figure 5.
 
     Returns:
         The fields of :class:`matopt.design.ascent.Designs` that trajectories are made of, as tensors and plain values.
@@ -56,9 +51,7 @@ def run_ascent(task: AscentTask, workshop: Workshop) -> dict[str, Any]:
     if task.space == "latent":
         if not isinstance(generator, LatentGenerator):
             raise InputError("design: this generator has no latent space; set design.spaces to [pixel]")
-        authentic = task.authentic.microstructures.density(workshop.device)
-        hold = MorphologyHold(StyleFeatures(authentic), authentic)
-        designs = ascend(predictor, task.property, within=generator, hold=hold, seeds=task.seeds, **shared)
+        designs = ascend(predictor, task.property, within=generator, seeds=task.seeds, **shared)
     else:
         designs = ascend(predictor, task.property, starts=generator.draw(task.seeds, task.seed), **shared)
     return {

@@ -73,7 +73,6 @@ def design(settings: DesignSettings, dataset: Dataset, workers: Workers) -> dict
             settings.seeds,
             settings.generator_key,
             settings.predictor_key,
-            dataset.train,
             settings.options,
             settings.seed,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from scipy.stats import wasserstein_distance
 
 from matopt.descriptors.correlation import radial_correlation
@@ -16,11 +17,12 @@ from matopt.physics.base import Physics
 from matopt.predictors.base import Predictor
 from matopt.predictors.scores import r2
 from matopt.registry import Component
+from matopt.stages.artifacts import component_identity, stage_key
 from matopt.stages.data import Labelled
 from matopt.stages.models import Workshop, build_traits
-from matopt.traits.audit import AuditRow, audit, interpretability
+from matopt.traits.audit import AuditRow, compare, interpretability, residuals
 
-AUDITED = 32
+AUDITED = 24
 """How many microstructures the audit takes: the physics is solved at several probes of each."""
 
 SAMPLED = 100
@@ -31,8 +33,23 @@ def predictor_audit(
     predictor: Predictor, labelled: Labelled, physics: Physics, traits: Sequence[Component], workshop: Workshop
 ) -> list[AuditRow]:
     """The audit of a predictor, trait by trait, at and around microstructures."""
-    density = labelled.microstructures[:AUDITED].density(workshop.device)
-    return audit(predictor, physics, density, build_traits(tuple(traits), workshop.folder))
+    audited = labelled.microstructures[:AUDITED]
+    density = audited.density(workshop.device)
+    built = build_traits(tuple(traits), workshop.folder)
+
+    def solve() -> dict[str, object]:
+        return {name: torch.from_numpy(found) for name, found in residuals(physics, density, built).items()}
+
+    # The physics' own residuals are the same for every predictor, whatever the traits weigh in its training.
+    key = stage_key(
+        "physics residuals",
+        list(audited.hashes),
+        physics.voxel_size,
+        [simulator.settings() for simulator in physics.simulators],
+        [{**component_identity(trait, workshop.folder), "weight": None} for trait in traits],
+    )
+    reference = {name: found.numpy() for name, found in workshop.artifacts.get(key, solve).items()}
+    return compare(residuals(predictor, density, built), reference)
 
 
 def predictor_scores(
