@@ -64,7 +64,11 @@ class Cluster:
             self._start_here()
         else:
             self._join(self._address)
-            self._check_nodes()
+            try:
+                self._check_nodes()
+            except BaseException:
+                self.close()
+                raise
 
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""

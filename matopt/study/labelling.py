@@ -63,11 +63,12 @@ class ClusterLabel:
         component = next(c for c, s in zip(self._components, self._simulators, strict=True) if s is simulator)
         pool = self._pool()
         n = len(microstructures)
-        # At most what is worth a call's way there and back, at least one piece for every actor.
-        size = max(1, min(_CHUNK_VOXELS // math.prod(microstructures.shape), math.ceil(n / len(pool.actors))))
+        # No more than a call should take; and two calls for every actor at least, so that the quicker one takes more.
+        size = max(1, min(_CHUNK_VOXELS // math.prod(microstructures.shape), math.ceil(n / (2 * len(pool.actors)))))
         chunks = [microstructures.phases[first : first + size] for first in range(0, n, size)]
         start = time.perf_counter()
-        answers = pool.map("solve", [(component, chunk, microstructures.voxel_size) for chunk in chunks])
+        calls = [(component, chunk, microstructures.voxel_size) for chunk in chunks]
+        answers = pool.map("solve", calls, lambda answered: self._tell(self._done + min(n, answered * size)))
         elapsed = time.perf_counter() - start
         busy: dict[int, float] = defaultdict(float)
         for actor, (_, seconds) in answers:
@@ -75,7 +76,9 @@ class ClusterLabel:
         self.computing += sum(busy.values())
         self.waiting += max(0.0, elapsed - max(busy.values()))
         self._done += n
-        if self._progress is not None:
-            self._progress(self._done, self._total)
         values, status, residual, tensor = zip(*(solved for _, (solved, _) in answers), strict=True)
         return np.concatenate(values), np.concatenate(status), np.concatenate(residual), np.concatenate(tensor)
+
+    def _tell(self, done: int) -> None:
+        if self._progress is not None:
+            self._progress(done, self._total)

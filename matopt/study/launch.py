@@ -149,7 +149,7 @@ def _run(session: Session, make_report: MakeReport | None) -> LaunchResult:
         if make_report is not None:
             state.progress(0, 1)
             result = replace(result, report=make_report(result))
-            session.tracks.report(session.layout.report)
+            session.tracks.report(result.report)
             state.progress(1, 1)
     return result
 

@@ -18,7 +18,7 @@ from matopt.stages.trial import TrialSettings
 from matopt.study.ledger import Ledger, Outcome, TrialRecord
 from matopt.study.trials import ERROR, OUTCOME, TrialContext, trial
 
-_ROUNDS = 3
+_REPEATS = 2
 
 
 @dataclass(frozen=True)
@@ -73,15 +73,11 @@ def search(plan: SearchPlan, ledger: Ledger, context: TrialContext, watcher: Wat
         FailureError: no trial is complete in the end.
     """
     ledger.recover()
-    missing = ledger.missing(plan.total)
-    for _ in range(_ROUNDS):
-        if not missing:
-            break
-        lost = _run(plan, missing, ledger, context, watcher)
-        missing = len(lost)
-        if missing and _ < _ROUNDS - 1:
-            for number in lost:
-                ledger.repeat(number)
+    lost = _run(plan, ledger.missing(plan.total), ledger, context, watcher)
+    for _ in range(_REPEATS):
+        for number in lost:
+            ledger.repeat(number)
+        lost = _run(plan, len(lost), ledger, context, watcher)
     records = ledger.records()
     if not any(record.state == "complete" for record in records):
         raise FailureError(f"all {len(records)} trials failed; the last: {records[-1].error}")
@@ -90,6 +86,8 @@ def search(plan: SearchPlan, ledger: Ledger, context: TrialContext, watcher: Wat
 
 def _run(plan: SearchPlan, count: int, ledger: Ledger, context: TrialContext, watcher: Watcher) -> list[int]:
     """Run ``count`` trials; returns those whose processes died."""
+    if not count:
+        return []
     log = _Log(ledger, watcher)
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     shutil.rmtree(plan.scratch, ignore_errors=True)

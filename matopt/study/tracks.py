@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -86,9 +86,10 @@ class Tracks:
             for step, values in enumerate(path["true"].numpy().T):
                 self._tracker.metrics(run, {f"true {property_name}/{space}": values.mean()}, step)
 
-    def report(self, folder: Path) -> None:
-        """Keep the report with the launch."""
-        self._tracker.artifact(self._run, folder)
+    def report(self, files: Sequence[Path]) -> None:
+        """Keep the files of the report with the launch."""
+        for file in files:
+            self._tracker.artifact(self._run, file, "report")
 
 
 def _names(values: Mapping[str, Any]) -> dict[str, Any]:

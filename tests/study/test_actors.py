@@ -129,7 +129,7 @@ def test_what_no_node_can_give_is_refused_at_once(cluster):
         cluster.require({"trials": (1, 3, 0)})
     with pytest.raises(FailureError, match="trials asks for 3 at 1 CPUs each"):
         cluster.require({"trials": (3, 1, 0)})
-    with pytest.raises(FailureError, match="0.5 GPUs"):
+    with pytest.raises(FailureError, match=r"0\.5 GPUs"):
         cluster.require({"simulators": (1, 0, 0.5)})
 
 

@@ -131,6 +131,12 @@ def run_and_kill(file, stage, done, delay):
     orphans.update(family)
 
 
+def write_page(found):
+    found.layout.report.mkdir(exist_ok=True)
+    (found.layout.report / "index.html").write_text(f"best: {found.best.number}")
+    return [found.layout.report / "index.html"]
+
+
 def open_runs(study):
     client = mlflow.MlflowClient(f"sqlite:///{study.storage / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("tiny")
@@ -151,7 +157,6 @@ def finished(file):
     assert len(before) == 4
     result = launch(study)
     assert {r.number: r.outcome for r in result.trials} == before  # none was run again
-    wait_until_gone(orphans, 100)
     return study, result
 
 
@@ -177,9 +182,9 @@ def test_a_finished_study_is_launched_again_without_ray_or_a_simulation(finished
     study, result = finished
     before, said = simulated(file), []
     start = time.perf_counter()
-    again = launch(study, make_report=lambda found: [], progress=lambda *heard: said.append(heard))
+    again = launch(study, make_report=write_page, progress=lambda *heard: said.append(heard))
     assert time.perf_counter() - start < 15  # of these MLflow's connection takes most
-    assert said == [] and not ray.is_initialized()
+    assert {stage for stage, *_ in said} == {"report"} and not ray.is_initialized()
     assert simulated(file) == before
     assert again.best == result.best and again.trials == result.trials
     assert again.evaluation["curve"] == result.evaluation["curve"]
@@ -193,6 +198,7 @@ def test_the_status_tells_what_the_launch_returned(finished, file):
     assert status.is_finished and status.launches >= 4 and status.error == ""
     assert status.trials == {"complete": 4, "failed": 0, "running": 0, "waiting": 0}
     assert status.best == result.best and status.undelivered == ""
+    assert status.report.read_text() == f"best: {result.best.number}"
     assert [s.name for s in list_studies(study.storage)] == ["tiny"]
     (row,) = compare(study.storage, ["tiny"])
     assert row.metrics == result.best.outcome.metrics and row.differences == []
@@ -218,5 +224,9 @@ def test_what_the_machine_cannot_give_is_one_line_and_so_is_its_status(file):
         launch(study)
     assert "\n" not in str(caught.value)
     status = study_status(study.storage, "huge")
-    assert status.stage == "data" and "resources.trials" in status.error and not status.is_finished
+    assert status.stage == "search" and "resources.trials" in status.error and not status.is_finished
     assert "resources.trials: 1 ->" in " ".join(compare(study.storage, ["tiny", "huge"])[1].differences)
+
+
+def test_nothing_is_left_of_the_killed_launches(finished):
+    wait_until_gone(orphans, 100)

@@ -1,0 +1,161 @@
+"""A study on a Ray cluster of two nodes, both on this machine, with actors and a node that die."""
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import ray
+
+from matopt.errors import FailureError
+from matopt.study.cluster import Cluster
+from matopt.study.config import load_study
+from matopt.study.launch import launch
+
+STUDY = """
+name: spread
+data:
+  source: {kind: "tiny_components.py:Dots"}
+  window: {size: 24}
+  split: {train: 12, validation: 8, test: 8}
+physics:
+  properties: ["tiny_components.py:Solid"]
+  "tiny_components.py:Solid": {seconds: 0.15}
+generator: {kind: "tiny_components.py:Noise", seconds: SECONDS}
+predictor: {kind: "tiny_components.py:Linear"}
+augmentation: {size: 4}
+search:
+  trials: 4
+  space: {generator.width: {int: [1, 7]}}
+evaluation: {generators: ["tiny_components.py:Noise"], sizes: [4], draws: 2}
+resources: {trials: 2, simulators: 2, predictors: 2, timeout: 120}
+"""
+
+
+class Nodes:
+    """A head and another node, each of one CPU; processes of this test's own."""
+
+    def __init__(self, folder):
+        with socket.socket() as probe:
+            probe.bind(("", 0))
+            port = probe.getsockname()[1]
+        self.address = f"{ray.util.get_node_ip_address()}:{port}"
+        # Ray reads its token once in a process: a cluster of another test may have set it.
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        environment = {**os.environ, "RAY_AUTH_MODE": "token", "PYTHONPATH": os.pathsep.join(sys.path)}
+        common = ["--num-cpus=1", "--disable-usage-stats", "--block", f"--object-store-memory={100 << 20}"]
+        ray_command = str(Path(sys.executable).with_name("ray"))
+        self.processes = []
+        for arguments in (["--head", f"--port={port}", "--include-dashboard=false"], [f"--address={self.address}"]):
+            self.processes.append(
+                subprocess.Popen(
+                    [ray_command, "start", *arguments, *common],
+                    env=environment,
+                    cwd=folder,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,
+                )
+            )
+            self._wait_for(port)
+
+    def _wait_for(self, port):
+        patience = time.monotonic() + 60
+        while True:
+            try:
+                socket.create_connection((self.address.split(":")[0], port), 1).close()
+                return
+            except OSError:
+                assert time.monotonic() < patience
+                time.sleep(0.2)
+
+    def pids(self, name, node=None):
+        """The processes of a name, on one node or all."""
+        nodes = self.processes if node is None else [self.processes[node]]
+        family = set().union(*(descendants(process.pid) for process in nodes))
+        return sorted(pid for pid in family if name in command(pid))
+
+    def stop(self):
+        family = set().union(*(descendants(process.pid) for process in self.processes))
+        for process in reversed(self.processes):
+            process.terminate()
+        for process in self.processes:
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        for pid in family:
+            if "ray" in command(pid):
+                os.kill(pid, signal.SIGKILL)
+
+
+def descendants(pid):
+    family = {pid}
+    for child in Path(f"/proc/{pid}/task").glob("*/children"):
+        for word in child.read_text().split():
+            family |= descendants(int(word))
+    return family
+
+
+def command(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory):
+    nodes = Nodes(tmp_path_factory.mktemp("nodes"))
+    yield nodes
+    nodes.stop()
+
+
+def load(folder, seconds):
+    shutil.copy(Path(__file__).with_name("tiny_components.py"), folder)
+    (folder / "spread.yaml").write_text(STUDY.replace("SECONDS", str(seconds)))
+    return load_study(folder / "spread.yaml", [f"storage={folder / 'runs'}"])
+
+
+def wait_for_two(nodes, folder):
+    cluster = Cluster(nodes.address, folder)
+    cluster.start()
+    patience = time.monotonic() + 60
+    while cluster.resources.get("CPU") != 2:
+        assert time.monotonic() < patience
+        time.sleep(0.2)
+    cluster.close()
+
+
+def test_a_simulator_killed_in_a_study_on_two_nodes_costs_nothing_but_time(nodes, tmp_path):
+    study, killed = load(tmp_path, 0.2), []
+    wait_for_two(nodes, tmp_path)
+
+    def progress(stage, done, total, message):
+        if "simulated" in message and 0 < done < total and not killed:
+            killed.append(nodes.pids("ray::SimulatorActor")[0])
+            os.kill(killed[0], signal.SIGKILL)
+
+    result = launch(study, nodes.address, progress=progress)
+    assert killed
+    assert [trial.state for trial in result.trials] == ["complete"] * 4
+    authentic = result.evaluation["authentic"]
+    solid = authentic["sheet"].flatten(1).float().mean(1).double()
+    assert (authentic["values"][:, 0] - solid).abs().max() < 1e-6
+
+
+def test_a_storage_folder_that_a_node_does_not_see_is_told(nodes, tmp_path, monkeypatch):
+    wait_for_two(nodes, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        FailureError, match="does not see /proc/self/cwd; set 'storage' to a folder that all nodes share"
+    ):
+        Cluster(nodes.address, Path("/proc/self/cwd")).start()  # another folder in every process
+    assert not ray.is_initialized()
+    assert list(tmp_path.iterdir()) == []
