@@ -15,8 +15,8 @@ INTERPOLANTS = 6
 CELLS = 8
 """Edge of the grid on which layouts are compared."""
 
-# Weights, found on Berea sandstone. The last three are per voxel, as the reconstruction is a sum over voxels.
-AGGREGATE = 5.0
+# Weights, found on Berea sandstone; per voxel, as the reconstruction is a sum over voxels.
+AGGREGATE = 1.25e-3
 STYLE = 0.25
 LAYOUT = 0.3
 SMOOTHNESS = 1e-3
@@ -47,7 +47,7 @@ class MorphologyConstraint:
     Args:
         images: ``(N, 1, H, W)`` authentic densities.
         flips: mirror images of authentic microstructures are authentic too.
-        weight: 1 is the default balance with the reconstruction.
+        weight: of the last three terms; 1 is their default balance with the reconstruction.
         latent_dim: length of a code.
         generator: of the random choices, on the CPU.
     """
@@ -55,7 +55,8 @@ class MorphologyConstraint:
     def __init__(
         self, images: torch.Tensor, flips: bool, weight: float, latent_dim: int, generator: torch.Generator
     ) -> None:
-        self.weight = weight * images[0].numel()
+        self._voxels = images[0].numel()
+        self._weight = weight
         self._latent_dim = latent_dim
         self._generator = generator
         self._aggregate = AggregatePosterior(len(images), latent_dim, images.device)
@@ -83,7 +84,7 @@ class MorphologyConstraint:
     def posterior(self, batch: Batch, mean: torch.Tensor, log_variance: torch.Tensor) -> Terms:
         """The aggregate term of a batch's posteriors."""
         aggregate = self._aggregate(batch.index, mean, log_variance)
-        return Terms(AGGREGATE * aggregate, {"aggregate": aggregate})
+        return Terms(AGGREGATE * self._voxels * aggregate, {"aggregate": aggregate})
 
     def samples(
         self, density: torch.Tensor, batch: Batch, ends: torch.Tensor, position: torch.Tensor, progress: float
@@ -97,7 +98,7 @@ class MorphologyConstraint:
         smoothness = (styles[-len(mixed) :] - mixed).square().sum(1).mean()
         total = STYLE * morphology + LAYOUT * layout + SMOOTHNESS * smoothness
         scalars = {"morphology": morphology, "layout": layout, "smoothness": smoothness}
-        return Terms(self.weight * ramp(progress) * total, scalars)
+        return Terms(self._weight * self._voxels * ramp(progress) * total, scalars)
 
     def _scaled_layout(self, density: torch.Tensor) -> torch.Tensor:
         return (_layout(density) - self._layout_mean) * self._layout_scale

@@ -79,7 +79,6 @@ class VAE(LatentGenerator):
             raise InputError(f"a generator cannot learn from {len(train)} microstructures; give it two at least")
         networks = _build(train.shape, self.latent_dim, self.coarseness, seed).to(self._device)
         encoder, decoder = networks
-        self._fitted = _Fitted(networks, train.shape, train.voxel_size)
         generator = torch.Generator().manual_seed(seed)
         images = train.density(self._device)
         constraint = self._constraint(images, generator)
@@ -124,6 +123,7 @@ class VAE(LatentGenerator):
             validate=None if validation is None else lambda: held_out(validation.density()),
             report=report,
         )
+        self._fitted = _Fitted(networks, train.shape, train.voxel_size)
         return self
 
     def sample(self, n: int, seed: int) -> torch.Tensor:
