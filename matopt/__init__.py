@@ -39,7 +39,23 @@ _HOMES = {
     "simulate": "physics.labelling",
     "simulators": "physics.base",
 }
-__all__ = sorted(_HOMES)  # noqa: PLE0605
+__all__ = [
+    "CNN",
+    "TRAITS",
+    "VAE",
+    "HashinShtrikman",
+    "LabelStore",
+    "Microstructures",
+    "Monotonicity",
+    "MorphologyVAE",
+    "Physics",
+    "Trait",
+    "ascend",
+    "audit",
+    "read",
+    "simulate",
+    "simulators",
+]
 
 
 def __getattr__(name: str) -> object:

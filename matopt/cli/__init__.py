@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -13,6 +13,7 @@ from matopt.cli.doctor import doctor_command
 from matopt.cli.study import study_app
 from matopt.errors import FailureError, InputError
 
+_options = {"debug": False}
 app = typer.Typer(
     name="matopt", no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False
 )
@@ -35,17 +36,16 @@ def matopt(
 
     Exit codes: 0 done, 1 could not be done, 2 bad input, 130 interrupted.
     """
-    if debug:
-        os.environ["MATOPT_DEBUG"] = "1"
+    _options["debug"] = debug
 
 
 def main() -> None:
     """Run the command line; errors end as one line and an exit code."""
     try:
-        app()
+        app(prog_name="matopt")
     except (InputError, FailureError) as error:
-        if os.environ.get("MATOPT_DEBUG"):
-            raise
+        if _options["debug"]:
+            traceback.print_exc()
         print(f"matopt: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, InputError) else 1)
     except KeyboardInterrupt:

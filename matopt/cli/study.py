@@ -10,7 +10,7 @@ import typer
 from matopt.errors import InputError
 
 if TYPE_CHECKING:
-    from matopt.study.launch import LaunchResult
+    from matopt.study.results import LaunchResult
 
 study_app = typer.Typer(
     no_args_is_help=True,
@@ -41,7 +41,7 @@ def launch_command(
     Example: [bold]matopt study launch studies/quickstart.yaml --set search.trials=8[/bold]
     """
     from matopt.cli.progress import Stages
-    from matopt.study.config import load_study
+    from matopt.study.config.study import load_study
     from matopt.study.launch import changes, launch
 
     loaded = load_study(study, overrides or [])
@@ -55,8 +55,8 @@ def launch_command(
 @study_app.command("report")
 def report_command(study: StudyFile, overrides: Overrides = None) -> None:
     """Draw the report of a finished study anew, without computing anything."""
-    from matopt.study.config import load_study
-    from matopt.study.launch import finished
+    from matopt.study.config.study import load_study
+    from matopt.study.results import finished
 
     typer.echo(_write_report(finished(load_study(study, overrides or [])))[0])
 
@@ -65,7 +65,7 @@ def report_command(study: StudyFile, overrides: Overrides = None) -> None:
 def status_command(study: StudyFile, overrides: Overrides = None) -> None:
     """Tell how far a study is, what its best trial is, and where its time went. Safe while it runs."""
     from matopt.cli.tables import print_status
-    from matopt.study.config import load_study
+    from matopt.study.config.study import load_study
     from matopt.study.status import study_status
 
     loaded = load_study(study, overrides or [])

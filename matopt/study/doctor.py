@@ -22,8 +22,8 @@ import torch
 from packaging.requirements import Requirement
 
 from matopt.errors import FailureError, InputError
-from matopt.study.cluster import Cluster
-from matopt.study.tracking import Tracker, undelivered
+from matopt.study.cluster.ray_cluster import Cluster
+from matopt.study.tracking.tracker import Tracker, undelivered
 
 GIB = 2**30
 

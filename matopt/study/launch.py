@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,53 +16,30 @@ from matopt.stages.data import Dataset, prepare
 from matopt.stages.design import design, design_key
 from matopt.stages.evaluation import evaluate, evaluation_key
 from matopt.stages.models import Workshop
-from matopt.study.cluster import Cluster
-from matopt.study.config import Study
+from matopt.study.cluster.ray_cluster import Cluster
+from matopt.study.cluster.workers import RayWorkers
+from matopt.study.config.differences import differences
+from matopt.study.config.study import Study
 from matopt.study.dataset import dataset_payload, read_dataset
-from matopt.study.differences import differences
-from matopt.study.layout import Layout, launch_lock, read_json, write_json
-from matopt.study.ledger import Ledger, TrialRecord, best
+from matopt.study.layout import launch_lock, read_json, write_json
 from matopt.study.results import (
     LaunchResult,
     data_key,
     design_settings,
     evaluation_settings,
-    finished,
     layout_of,
     physics_of,
     search_key,
     simulators_of,
 )
+from matopt.study.search.ledger import Ledger, TrialRecord, best
+from matopt.study.session import Session
 from matopt.study.state import LaunchState, Progress, unheard
-from matopt.study.tracking import Tracker
-from matopt.study.tracks import Tracks
-from matopt.study.workers import RayWorkers
-
-__all__ = ["LaunchResult", "Session", "changes", "finished", "launch", "layout_of"]
+from matopt.study.tracking.tracker import Tracker
+from matopt.study.tracking.tracks import Tracks
 
 MakeReport = Callable[[LaunchResult], list[Path]]
 """Writes the report's files and returns them, the page first."""
-
-
-@dataclass(frozen=True)
-class Session:
-    """What the stages of one launch share.
-
-    Attributes:
-        study: the study.
-        layout: where it rests on disk.
-        state: what it says of itself.
-        workshop: where models are made and run in this process.
-        workers: do the work.
-        tracks: the launch's runs in MLflow.
-    """
-
-    study: Study
-    layout: Layout
-    state: LaunchState
-    workshop: Workshop
-    workers: RayWorkers
-    tracks: Tracks
 
 
 def changes(study: Study) -> list[str]:
@@ -174,7 +151,7 @@ def _search(session: Session, dataset: Dataset) -> list[TrialRecord]:
     session.state.note(search=key, trials=total, objectives=study.objectives)
     if ledger.missing(total):
         with session.state.overhead():  # seconds, which a finished study need not spend
-            from matopt.study.searching import run_search
+            from matopt.study.search.study_search import run_search
         run_search(session, dataset, ledger)
     return ledger.records()
 

@@ -101,7 +101,7 @@ def read_json(path: Path) -> Any:
     """The JSON value of a file, None where there is no file."""
     try:
         return json.loads(path.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 

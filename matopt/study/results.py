@@ -15,11 +15,11 @@ from matopt.stages.data import Dataset
 from matopt.stages.design import DesignSettings, design_key
 from matopt.stages.evaluation import EvaluationSettings, evaluation_key
 from matopt.stages.models import Workshop
-from matopt.study.config import Study
+from matopt.study.config.study import Study
 from matopt.study.dataset import read_dataset
 from matopt.study.layout import Layout, read_json
-from matopt.study.ledger import TrialRecord, best, read_records
-from matopt.study.tracking import Undelivered
+from matopt.study.search.ledger import TrialRecord, best, read_records
+from matopt.study.tracking.tracker import Undelivered
 
 
 @dataclass(frozen=True)

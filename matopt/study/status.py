@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from matopt.errors import InputError
-from matopt.study.differences import differences
+from matopt.study.config.differences import differences
 from matopt.study.layout import Layout, lock_owner, read_json
-from matopt.study.ledger import TrialRecord, best, read_records
-from matopt.study.tracking import undelivered
+from matopt.study.search.ledger import TrialRecord, best, read_records
+from matopt.study.tracking.tracker import undelivered
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def test_a_report_has_every_figure_and_its_data(
     dataset: Dataset, physics: Physics, shop: Workshop, trial: TrialResult, tmp_path: Path
 ) -> None:
     from matopt.report.page import Findings, write_report
-    from matopt.study.ledger import Outcome, TrialRecord
+    from matopt.study.search.ledger import Outcome, TrialRecord
 
     workers = LocalWorkers(CountingLabel(), shop)
     evaluation = evaluate(

@@ -16,10 +16,10 @@ from matopt.physics.base import SIMULATORS
 from matopt.registry import Component
 from matopt.stages.artifacts import ArtifactStore
 from matopt.stages.models import Workshop
-from matopt.study.actors import SimulatorActor
-from matopt.study.cluster import Cluster
-from matopt.study.labelling import ClusterLabel
-from matopt.study.pool import Pool
+from matopt.study.cluster.actors import SimulatorActor
+from matopt.study.cluster.labelling import ClusterLabel
+from matopt.study.cluster.pool import Pool
+from matopt.study.cluster.ray_cluster import Cluster
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the actors' processes cannot import the tests
 

@@ -14,8 +14,8 @@ import pytest
 import ray
 
 from matopt.errors import FailureError
-from matopt.study.cluster import Cluster
-from matopt.study.config import load_study
+from matopt.study.cluster.ray_cluster import Cluster
+from matopt.study.config.study import load_study
 from matopt.study.launch import launch
 
 STUDY = """

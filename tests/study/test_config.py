@@ -16,9 +16,9 @@ from matopt.errors import InputError
 from matopt.generators.base import GENERATORS
 from matopt.physics.base import SIMULATORS
 from matopt.registry import Component, content_key
-from matopt.study.config import Study, load_study
-from matopt.study.differences import differences
-from matopt.study.study_file import read_study_file
+from matopt.study.config.differences import differences
+from matopt.study.config.study import Study, load_study
+from matopt.study.config.study_file import read_study_file
 
 HERE = Path(__file__).parent
 EXAMPLE = (HERE / "example.yaml").read_text()

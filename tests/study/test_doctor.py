@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from matopt.study.doctor import Finding, examine
-from matopt.study.tracking import Tracker
+from matopt.study.tracking.tracker import Tracker
 
 
 def findings(storage: Path, start: bool = False) -> dict[str, Finding]:

@@ -14,10 +14,11 @@ import ray
 
 from matopt.errors import FailureError
 from matopt.study import results
-from matopt.study.config import load_study
-from matopt.study.launch import changes, launch, layout_of
+from matopt.study.config.study import load_study
+from matopt.study.launch import changes, launch
 from matopt.study.layout import read_json
-from matopt.study.ledger import read_records
+from matopt.study.results import layout_of
+from matopt.study.search.ledger import read_records
 from matopt.study.status import compare, list_studies, study_status
 
 STUDY = """
@@ -48,7 +49,7 @@ resources: {timeout: 120}
 
 DRIVER = """
 import sys
-from matopt.study.config import load_study
+from matopt.study.config.study import load_study
 from matopt.study.launch import launch
 launch(load_study(sys.argv[1]), progress=lambda *said: print(*said[:3], flush=True))
 """

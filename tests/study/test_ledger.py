@@ -11,7 +11,7 @@ import pytest
 
 from matopt.errors import FailureError
 from matopt.study.layout import Layout, launch_lock, lock_owner
-from matopt.study.ledger import Ledger, Outcome, read_records
+from matopt.study.search.ledger import Ledger, Outcome, read_records
 
 OBJECTIVES = {"r2": "maximize", "distance": "minimize"}
 
@@ -95,7 +95,7 @@ def test_half_a_line_and_a_dead_writers_lock_are_overcome_at_once(journal):
 
 WRITER = """
 import sys, pathlib, optuna
-from matopt.study.ledger import Ledger, Outcome
+from matopt.study.search.ledger import Ledger, Outcome
 ledger = Ledger(pathlib.Path(sys.argv[1]), "a", {"r2": "maximize"})
 study = optuna.load_study(storage=ledger.storage, study_name="a")
 ledger.recover()

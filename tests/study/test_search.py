@@ -13,13 +13,13 @@ from matopt.stages.artifacts import ArtifactStore
 from matopt.stages.data import Dataset, Labelled
 from matopt.stages.models import Workshop
 from matopt.stages.trial import TrialSettings
-from matopt.study.actors import SimulatorActor
-from matopt.study.cluster import Cluster
-from matopt.study.labelling import ClusterLabel
-from matopt.study.ledger import Ledger
-from matopt.study.pool import Pool
-from matopt.study.search import Point, SearchPlan, Watcher, search
-from matopt.study.trials import TrialContext
+from matopt.study.cluster.actors import SimulatorActor
+from matopt.study.cluster.labelling import ClusterLabel
+from matopt.study.cluster.pool import Pool
+from matopt.study.cluster.ray_cluster import Cluster
+from matopt.study.search.ledger import Ledger
+from matopt.study.search.trials import TrialContext
+from matopt.study.search.tuning import Point, SearchPlan, Watcher, search
 
 optuna = pytest.importorskip("optuna")
 SOLID = Component("tiny_components.py:Solid", {})

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matopt.errors import InputError
-from matopt.study.study_file import read_study_file, read_value
+from matopt.study.config.study_file import read_study_file, read_value
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**12), 10**12))

@@ -19,8 +19,8 @@ from mlflow.artifacts import download_artifacts
 from mlflow.entities import Run
 
 from matopt.errors import FailureError, InputError
-from matopt.study.tracking import Tracker, undelivered
-from matopt.study.tracking_spool import SpoolWriter, read_events
+from matopt.study.tracking.spool import SpoolWriter, read_events
+from matopt.study.tracking.tracker import Tracker, undelivered
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +128,7 @@ def test_a_killed_driver_loses_nothing_and_leaves_no_run_open(storage: Path) -> 
     script = """
 import os, signal, sys
 from pathlib import Path
-from matopt.study.tracking import Tracker
+from matopt.study.tracking.tracker import Tracker
 tracker = Tracker(Path(sys.argv[1]), "sandstone")
 launch = tracker.start_run("launch", "launch 1")
 done, cut = (tracker.start_run(f"trial/{i}", f"trial {i}", launch) for i in range(2))
@@ -170,7 +170,7 @@ def test_a_writer_killed_in_mid_sentence_keeps_all_it_said(tmp_path: Path) -> No
     script = """
 import sys
 from pathlib import Path
-from matopt.study.tracking_spool import SpoolWriter
+from matopt.study.tracking.spool import SpoolWriter
 writer = SpoolWriter(Path(sys.argv[1]))
 for step in range(10**9):
     writer.metrics("run", {"loss": 1.0}, step)

@@ -15,8 +15,8 @@ from ray.tune.search.optuna import OptunaSearch
 
 from matopt.errors import FailureError, InputError
 from matopt.stages.trial import TrialSettings
-from matopt.study.ledger import Ledger, Outcome, TrialRecord
-from matopt.study.trials import ERROR, OUTCOME, TrialContext, trial
+from matopt.study.search.ledger import Ledger, Outcome, TrialRecord
+from matopt.study.search.trials import ERROR, OUTCOME, TrialContext, trial
 
 _REPEATS = 2
 

@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from matopt.data.labels import Labels
 from matopt.microstructures import Microstructures
 from matopt.physics.base import SIMULATORS, Simulator
+from matopt.physics.labelling import compute
 from matopt.registry import Component
 from matopt.stages.ascent import AscentTask, run_ascent
 from matopt.stages.models import GeneratorTask, PredictorTask, Workshop, fit_generator, fit_predictor
-
-Solved = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-"""Values ``(N,)``, status ``(N,)``, residual ``(N,)`` and tensor ``(N, ...)``: numpy, which travels quickest."""
 
 
 class SimulatorActor:
@@ -35,22 +34,13 @@ class SimulatorActor:
         self._workshop = workshop
         self._simulators: dict[str, Simulator] = {}
 
-    def solve(self, simulator: Component, phases: np.ndarray, voxel_size: float) -> tuple[Solved, float]:
+    def solve(self, simulator: Component, phases: np.ndarray, voxel_size: float) -> tuple[Labels, float]:
         """What ``simulator`` says of microstructures, and the seconds it took."""
-        start = time.perf_counter()
         key = repr(simulator)
         if key not in self._simulators:
             self._simulators[key] = SIMULATORS.build(simulator, self._workshop.folder)
-        density = Microstructures(phases, voxel_size).density(self._workshop.device)
-        with torch.no_grad():
-            solution = self._simulators[key].solve(density, voxel_size)
-        solved = (
-            solution.values.double().cpu().numpy(),
-            solution.status,
-            solution.residual,
-            solution.tensor.double().cpu().numpy(),
-        )
-        return solved, time.perf_counter() - start
+        microstructures = Microstructures(phases, voxel_size)
+        return _timed(lambda: compute(self._simulators[key], microstructures, self._workshop.device))
 
 
 class GeneratorActor:

@@ -14,12 +14,12 @@ from matopt.physics.base import SIMULATORS
 from matopt.predictors.base import PREDICTORS
 from matopt.registry import Component, Registry
 from matopt.stages.artifacts import component_identity
-from matopt.study.checks import SEARCHABLE, check_fields, cross_problems, space_problems
-from matopt.study.component_fields import Checking
-from matopt.study.components import resolve_paths
-from matopt.study.schema import StudyConfig
-from matopt.study.space import Plain
-from matopt.study.study_file import StudyText, read_study_file, read_value, split_key
+from matopt.study.config.checks import SEARCHABLE, check_fields, cross_problems, space_problems
+from matopt.study.config.component_fields import Checking
+from matopt.study.config.components import resolve_paths
+from matopt.study.config.schema import StudyConfig
+from matopt.study.config.space import Plain
+from matopt.study.config.study_file import StudyText, read_study_file, read_value, split_key
 from matopt.traits.base import TRAITS
 
 STAGES: dict[str, tuple[str, ...]] = {

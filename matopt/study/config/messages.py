@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from matopt.study.study_file import Key, Problem, near, shown
+from matopt.study.config.study_file import Key, Problem, near, shown
 
 _MESSAGES = {
     "int_type": "must be a whole number",

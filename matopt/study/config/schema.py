@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from matopt.study.component_fields import (
+from matopt.study.config.component_fields import (
     BaselineField,
     GeneratorField,
     PredictorField,
@@ -26,8 +26,8 @@ from matopt.study.component_fields import (
     TraitsField,
     checking,
 )
-from matopt.study.space import Dimension, read_dimension
-from matopt.study.study_file import shown
+from matopt.study.config.space import Dimension, read_dimension
+from matopt.study.config.study_file import shown
 
 AtLeastOne = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]

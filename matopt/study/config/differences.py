@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from matopt.study.study_file import Key, dotted
+from matopt.study.config.study_file import Key, dotted
 
 _ABSENT = object()
 
@@ -15,7 +15,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """One line for each key whose value is another: "search.trials: 4 -> 8". In the order of ``new``.
 
     Args:
-        old: the configuration before, as :attr:`matopt.study.config.Study.as_json` gives it, or as JSON gave it back.
+        old: the configuration before, as :attr:`Study.as_json` gives it, or as JSON gave it back.
         new: the configuration after.
     """
     before, after = _leaves(json.loads(json.dumps(old))), _leaves(json.loads(json.dumps(new)))

@@ -20,8 +20,8 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from matopt.errors import FailureError, InputError
-from matopt.study.tracking_sender import Sender, launch_folders, pending
-from matopt.study.tracking_spool import SpoolWriter
+from matopt.study.tracking.sender import Sender, launch_folders, pending
+from matopt.study.tracking.spool import SpoolWriter
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from matopt.generators.base import GENERATORS, Generator
 from matopt.physics.base import SIMULATORS, Simulator
 from matopt.predictors.base import PREDICTORS, Predictor
 from matopt.registry import Component, Registry
-from matopt.study.components import KIND, check_component, check_settings, settings_of
-from matopt.study.messages import nested
-from matopt.study.study_file import Problem, near, shown
+from matopt.study.config.components import KIND, check_component, check_settings, settings_of
+from matopt.study.config.messages import nested
+from matopt.study.config.study_file import Problem, near, shown
 from matopt.traits.base import TRAITS, Trait
 
 _GIVEN = ("within", "starts", "hold", "seeds", "seed", "device")

@@ -14,11 +14,11 @@ from matopt.properties import PropertyTable
 from matopt.registry import Component
 from matopt.stages.ascent import AscentTask
 from matopt.stages.models import GeneratorTask, PredictorTask, Workshop
-from matopt.study.actors import DesignActor, GeneratorActor, PredictorActor, SimulatorActor
-from matopt.study.cluster import Cluster
-from matopt.study.labelling import ClusterLabel
-from matopt.study.pool import Pool
-from matopt.study.schema import ResourcesSection
+from matopt.study.cluster.actors import DesignActor, GeneratorActor, PredictorActor, SimulatorActor
+from matopt.study.cluster.labelling import ClusterLabel
+from matopt.study.cluster.pool import Pool
+from matopt.study.cluster.ray_cluster import Cluster
+from matopt.study.config.schema import ResourcesSection
 from matopt.study.state import LaunchState
 
 

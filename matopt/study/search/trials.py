@@ -20,10 +20,10 @@ from matopt.registry import Component
 from matopt.stages.data import Dataset
 from matopt.stages.models import Workshop
 from matopt.stages.trial import TrialSettings, run_trial
-from matopt.study.labelling import ClusterLabel
-from matopt.study.ledger import Outcome
-from matopt.study.pool import Pool
-from matopt.study.tracking_spool import SpoolWriter
+from matopt.study.cluster.labelling import ClusterLabel
+from matopt.study.cluster.pool import Pool
+from matopt.study.search.ledger import Outcome
+from matopt.study.tracking.spool import SpoolWriter
 
 OUTCOME = "outcome"
 ERROR = "error"

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from matopt.stages.artifacts import ArtifactStore
-from matopt.study.config import Study
-from matopt.study.ledger import TrialRecord
-from matopt.study.tracking import Tracker
-from matopt.study.tracking_spool import Status, flatten
+from matopt.study.config.study import Study
+from matopt.study.search.ledger import TrialRecord
+from matopt.study.tracking.spool import Status, flatten
+from matopt.study.tracking.tracker import Tracker
 
 
 class Tracks:

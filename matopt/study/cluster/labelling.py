@@ -9,14 +9,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from matopt.data.labels import LabelStore
+from matopt.data.labels import Labels, LabelStore
 from matopt.microstructures import Microstructures
 from matopt.physics.base import SIMULATORS, Simulator
 from matopt.properties import PropertyTable
 from matopt.registry import Component
 from matopt.stages.models import Workshop
-from matopt.study.actors import Solved
-from matopt.study.pool import Pool
+from matopt.study.cluster.pool import Pool
 
 _CHUNK_VOXELS = 1 << 18  # 16 images of 128^2 or one volume of 64^3: a second or two of work
 
@@ -59,7 +58,7 @@ class ClusterLabel:
             self._done, self._total = 0, int(self._store.lookup(microstructures, self._simulators)[1].sum())
         return self._store.label(microstructures, self._simulators, self._solve)
 
-    def _solve(self, simulator: Simulator, microstructures: Microstructures) -> Solved:
+    def _solve(self, simulator: Simulator, microstructures: Microstructures) -> Labels:
         component = next(c for c, s in zip(self._components, self._simulators, strict=True) if s is simulator)
         pool = self._pool()
         n = len(microstructures)
@@ -77,7 +76,7 @@ class ClusterLabel:
         self.waiting += max(0.0, elapsed - max(busy.values()))
         self._done += n
         values, status, residual, tensor = zip(*(solved for _, (solved, _) in answers), strict=True)
-        return np.concatenate(values), np.concatenate(status), np.concatenate(residual), np.concatenate(tensor)
+        return Labels(*(np.concatenate(part) for part in (values, status, residual, tensor)))
 
     def _tell(self, done: int) -> None:
         if self._progress is not None:

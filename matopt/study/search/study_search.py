@@ -1,22 +1,20 @@
-"""The search of a study: what :mod:`matopt.study.search` runs, as a study file says it, and as a launch hears of it."""
+"""The search of a study: what the tuning runs, as a study file says it and as a launch hears of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import optuna
 
 from matopt.stages.data import Dataset
 from matopt.stages.trial import TrialSettings
-from matopt.study.config import Study
-from matopt.study.ledger import Ledger, Outcome, best
-from matopt.study.search import Point, SearchPlan, Watcher, search
-from matopt.study.space import suggest
-from matopt.study.trials import TrialContext
-
-if TYPE_CHECKING:
-    from matopt.study.launch import Session
+from matopt.study.config.space import suggest
+from matopt.study.config.study import Study
+from matopt.study.search.ledger import Ledger, Outcome, best
+from matopt.study.search.trials import TrialContext
+from matopt.study.search.tuning import Point, SearchPlan, Watcher, search
+from matopt.study.session import Session
 
 
 def run_search(session: Session, dataset: Dataset, ledger: Ledger) -> None:

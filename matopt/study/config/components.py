@@ -21,8 +21,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from matopt.errors import InputError
 from matopt.registry import Component, Registry
-from matopt.study.messages import problems_of
-from matopt.study.study_file import Problem, near
+from matopt.study.config.messages import problems_of
+from matopt.study.config.study_file import Problem, near
 
 KIND = "kind"
 

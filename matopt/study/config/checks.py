@@ -10,10 +10,10 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from matopt.generators.base import GENERATORS, LatentGenerator
-from matopt.study.component_fields import Checking
-from matopt.study.messages import problems_of
-from matopt.study.schema import StudyConfig
-from matopt.study.study_file import Key, Problem, StudyText, dotted, near, shown, split_key
+from matopt.study.config.component_fields import Checking
+from matopt.study.config.messages import problems_of
+from matopt.study.config.schema import StudyConfig
+from matopt.study.config.study_file import Key, Problem, StudyText, dotted, near, shown, split_key
 
 SEARCHABLE = ("generator", "predictor", "augmentation", "traits")
 """The sections that a search may change. The others say what its trials are compared by."""

@@ -16,8 +16,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from matopt.study.tracking_mlflow import Experiment, NotYet, Refused
-from matopt.study.tracking_spool import read_events
+from matopt.study.tracking.mlflow_calls import Experiment, NotYet, Refused
+from matopt.study.tracking.spool import read_events
 
 _POLL = 0.5  # seconds between two looks at the spool
 _LONGEST_WAIT = 30.0  # seconds between two tries in an outage

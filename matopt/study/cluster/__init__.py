@@ -1,0 +1,1 @@
+"""Ray: the cluster, the actors on it, and the work they are given."""

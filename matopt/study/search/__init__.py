@@ -1,0 +1,1 @@
+"""The search: its trials, their ledger, and what runs them."""

@@ -1,0 +1,33 @@
+"""What the stages of one launch share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from matopt.stages.models import Workshop
+from matopt.study.cluster.workers import RayWorkers
+from matopt.study.config.study import Study
+from matopt.study.layout import Layout
+from matopt.study.state import LaunchState
+from matopt.study.tracking.tracks import Tracks
+
+
+@dataclass(frozen=True)
+class Session:
+    """A launch under way.
+
+    Attributes:
+        study: the study.
+        layout: where it rests on disk.
+        state: what it says of itself.
+        workshop: where models are made and run in this process.
+        workers: do the work.
+        tracks: the launch's runs in MLflow.
+    """
+
+    study: Study
+    layout: Layout
+    state: LaunchState
+    workshop: Workshop
+    workers: RayWorkers
+    tracks: Tracks

@@ -1,0 +1,1 @@
+"""What a study tells MLflow: spooled by any process, sent by one."""
