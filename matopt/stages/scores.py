@@ -11,7 +11,9 @@ from scipy.stats import wasserstein_distance
 from matopt.descriptors.correlation import radial_correlation
 from matopt.descriptors.phases import volume_fraction
 from matopt.descriptors.style import StyleFeatures, morphology_distance
+from matopt.descriptors.style_blocks import FilterGrams, SegmentStatistics
 from matopt.generators.base import Generator
+from matopt.generators.grey import grey_share
 from matopt.microstructures import Microstructures
 from matopt.physics.base import Physics
 from matopt.predictors.base import Predictor
@@ -78,7 +80,10 @@ def sample_scores(generator: Generator, train: Labelled, held_out: Labelled, see
     raw = generator.sample(SAMPLED, seed)
     density = Microstructures.from_density(raw, generator.voxel_size).density(raw.device)
     authentic = held_out.microstructures.density(raw.device)
-    features = StyleFeatures(train.microstructures.density(raw.device))
+    dimensions = raw.ndim - 2
+    # Other random filters than those that a generator may have been trained by.
+    blocks = [FilterGrams(dimensions, seed=1), SegmentStatistics(dimensions)]
+    features = StyleFeatures(train.microstructures.density(raw.device), blocks)
     radius = min(density.shape[2:]) // 3
     s2, reference = (radial_correlation(d, radius)[1].mean(0) for d in (density, authentic))
     return {
@@ -87,5 +92,5 @@ def sample_scores(generator: Generator, train: Labelled, held_out: Labelled, see
             wasserstein_distance(volume_fraction(density).cpu(), held_out.microstructures.porosity)
         ),
         "s2_error": float((s2 - reference).norm() / reference.norm()),
-        "grey_share": float(((raw > 0.1) & (raw < 0.9)).float().mean()),
+        "grey_share": float(grey_share(raw).mean()),
     }
