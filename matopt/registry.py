@@ -107,12 +107,19 @@ class Registry(Generic[T]):
     def _discover(self) -> None:
         if self._discovered:
             return
-        self._discovered = True
         package = importlib.import_module(self._package)
         for module in pkgutil.iter_modules(package.__path__, self._package + "."):
             importlib.import_module(module.name)
         for entry in entry_points(group=f"matopt.{self.family}"):
-            self._members.setdefault(entry.name, entry.load())
+            try:
+                self._members.setdefault(entry.name, entry.load())
+            except Exception as error:
+                source = entry.dist.name if entry.dist else entry.value
+                raise InputError(
+                    f"{self.family} {entry.name!r} of the package {source} cannot be loaded ({error}); "
+                    "mend or uninstall that package"
+                ) from error
+        self._discovered = True
 
     def _from_file(self, spec: str, folder: Path) -> type[T]:
         path_text, _, name = spec.rpartition(":")

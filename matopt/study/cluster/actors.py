@@ -21,17 +21,24 @@ from matopt.stages.ascent import AscentTask, run_ascent
 from matopt.stages.models import GeneratorTask, PredictorTask, Workshop, fit_generator, fit_predictor
 
 
-class SimulatorActor:
-    """Computes labels.
+class Actor:
+    """A process with a workshop of its own.
 
     Args:
-        workshop: where, and on which device.
-        threads: CPU threads of the solvers.
+        workshop: where models are made, and on which device.
+        threads: CPU threads of its work.
     """
 
     def __init__(self, workshop: Workshop, threads: int) -> None:
         torch.set_num_threads(threads)
         self._workshop = workshop
+
+
+class SimulatorActor(Actor):
+    """Computes labels."""
+
+    def __init__(self, workshop: Workshop, threads: int) -> None:
+        super().__init__(workshop, threads)
         self._simulators: dict[str, Simulator] = {}
 
     def solve(self, simulator: Component, phases: np.ndarray, voxel_size: float) -> tuple[Labels, float]:
@@ -43,51 +50,24 @@ class SimulatorActor:
         return _timed(lambda: compute(self._simulators[key], microstructures, self._workshop.device))
 
 
-class GeneratorActor:
-    """Fits generators.
-
-    Args:
-        workshop: where, and on which device.
-        threads: CPU threads of the training.
-    """
-
-    def __init__(self, workshop: Workshop, threads: int) -> None:
-        torch.set_num_threads(threads)
-        self._workshop = workshop
+class GeneratorActor(Actor):
+    """Fits generators."""
 
     def fit(self, task: GeneratorTask) -> tuple[str, float]:
         """The key of the fitted generator, and the seconds it took."""
         return _timed(lambda: fit_generator(task, self._workshop))
 
 
-class PredictorActor:
-    """Fits predictors.
-
-    Args:
-        workshop: where, and on which device.
-        threads: CPU threads of the training.
-    """
-
-    def __init__(self, workshop: Workshop, threads: int) -> None:
-        torch.set_num_threads(threads)
-        self._workshop = workshop
+class PredictorActor(Actor):
+    """Fits predictors."""
 
     def fit(self, task: PredictorTask) -> tuple[str, float]:
         """The key of the fitted predictor, and the seconds it took."""
         return _timed(lambda: fit_predictor(task, self._workshop))
 
 
-class DesignActor:
-    """Ascends designs, all seeds of a task in one batch.
-
-    Args:
-        workshop: where, and on which device.
-        threads: CPU threads of the models.
-    """
-
-    def __init__(self, workshop: Workshop, threads: int) -> None:
-        torch.set_num_threads(threads)
-        self._workshop = workshop
+class DesignActor(Actor):
+    """Ascends designs, all seeds of a task in one batch."""
 
     def ascend(self, task: AscentTask) -> tuple[dict[str, Any], float]:
         """The trajectories as numpy arrays and plain values, and the seconds they took."""
