@@ -44,6 +44,7 @@ class Stages:
         self._console = Console(stderr=True)
         self._bars: dict[str, TaskID] = {}
         self._said: dict[str, float] = {}
+        self._steps: dict[str, int] = {}
         self._progress = (
             Progress(
                 SpinnerColumn(finished_text="[green]✓[/green]"),
@@ -73,13 +74,17 @@ class Stages:
             self._line(stage, done, total, message)
             return
         if stage not in self._bars:
-            self._bars[stage] = self._progress.add_task(stage, total=total, message=message)
-        self._progress.update(self._bars[stage], completed=done, total=total, message=message)
+            self._bars[stage] = self._progress.add_task(stage, total=total or None, message=message)
+        self._progress.update(self._bars[stage], completed=done, total=total or None, message=message)
 
     def _line(self, stage: str, done: int, total: int, message: str) -> None:
         now = time.monotonic()
-        is_new, is_over = stage not in self._said, done >= total
-        if is_new or is_over or now - self._said[stage] >= LINE_EVERY:
-            self._said[stage] = now
+        if total == 0:  # nothing to count
+            if message:
+                print(f"{stage}: {message}", file=sys.stderr, flush=True)
+            return
+        is_step = self._steps.get(stage) != done and done in (0, total)  # a piece of work begins or ends
+        if is_step or now - self._said.get(stage, 0.0) >= LINE_EVERY:
+            self._said[stage], self._steps[stage] = now, done
             text = f"{stage}: {done} of {total}" + (f", {message}" if message else "")
             print(text, file=sys.stderr, flush=True)

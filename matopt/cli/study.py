@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -133,6 +134,8 @@ def _conclude(result: LaunchResult) -> None:
     typer.echo(f"report: {result.report[0]}")
     uri = result.study.config.tracking.uri
     if uri is None:
-        typer.echo(f"compare in MLflow: mlflow ui --backend-store-uri sqlite:///{result.layout.storage / 'mlflow.db'}")
+        mlflow = Path(sys.argv[0]).with_name("mlflow")
+        database = result.layout.storage / "mlflow.db"
+        typer.echo(f"compare the trials: {mlflow} ui --backend-store-uri sqlite:///{database}")
     if result.page:
-        typer.echo(f"then open: {result.page}")
+        typer.echo(f"and open: {result.page}")

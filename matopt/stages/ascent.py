@@ -8,9 +8,12 @@ from typing import Any
 
 import torch
 
+from matopt.descriptors.style import StyleFeatures
 from matopt.design.ascent import ascend
+from matopt.design.hold import MorphologyHold
 from matopt.errors import InputError
 from matopt.generators.base import LatentGenerator
+from matopt.microstructures import Microstructures
 from matopt.stages.models import Workshop, load_generator, load_predictor
 
 
@@ -23,6 +26,7 @@ class AscentTask:
         space: "latent" or "pixel".
         seeds: how many.
         generator_key, predictor_key: the fitted models.
+        authentic: the microstructures whose morphology designs in latent space are held to.
         options: further settings of :func:`matopt.design.ascent.ascend`.
         seed: of the starts.
     """
@@ -32,6 +36,7 @@ class AscentTask:
     seeds: int
     generator_key: str
     predictor_key: str
+    authentic: Microstructures
     options: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
 
@@ -39,8 +44,9 @@ class AscentTask:
 def run_ascent(task: AscentTask, workshop: Workshop) -> dict[str, Any]:
     """Ascend the designs of ``task``, in both spaces from the same microstructures: samples of the generator.
 
-    In latent space the designs are held to the morphology of the generator's samples. In pixel space nothing holds
-    them, as in the seed report's figure 5.
+    In latent space designs stay as near to an authentic microstructure as the median authentic one is to its nearest
+    neighbour; a wider hold lets them go to nearly solid grain. In pixel space nothing holds them, as in the seed report's
+    figure 5.
 
     Returns:
         The fields of :class:`matopt.design.ascent.Designs` that trajectories are made of, as tensors and plain values.
@@ -51,7 +57,9 @@ def run_ascent(task: AscentTask, workshop: Workshop) -> dict[str, Any]:
     if task.space == "latent":
         if not isinstance(generator, LatentGenerator):
             raise InputError("design: this generator has no latent space; set design.spaces to [pixel]")
-        designs = ascend(predictor, task.property, within=generator, seeds=task.seeds, **shared)
+        authentic = task.authentic.density(workshop.device)
+        hold = MorphologyHold(StyleFeatures(authentic), authentic, quantile=0.5)
+        designs = ascend(predictor, task.property, within=generator, hold=hold, seeds=task.seeds, **shared)
     else:
         designs = ascend(predictor, task.property, starts=generator.draw(task.seeds, task.seed), **shared)
     return {

@@ -73,6 +73,7 @@ def design(settings: DesignSettings, dataset: Dataset, workers: Workers) -> dict
             settings.seeds,
             settings.generator_key,
             settings.predictor_key,
+            dataset.train.microstructures,
             settings.options,
             settings.seed,
         )
