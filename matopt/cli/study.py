@@ -134,7 +134,7 @@ def _conclude(result: LaunchResult) -> None:
     typer.echo(f"report: {result.report[0]}")
     uri = result.study.config.tracking.uri
     if uri is None:
-        mlflow = Path(sys.argv[0]).with_name("mlflow")
+        mlflow = Path(sys.executable).with_name("mlflow")
         database = result.layout.storage / "mlflow.db"
         typer.echo(f"compare the trials: {mlflow} ui --backend-store-uri sqlite:///{database}")
     if result.page:

@@ -45,8 +45,8 @@ def run_ascent(task: AscentTask, workshop: Workshop) -> dict[str, Any]:
     """Ascend the designs of ``task``, in both spaces from the same microstructures: samples of the generator.
 
     In latent space designs stay as near to an authentic microstructure as the median authentic one is to its nearest
-    neighbour; a wider hold lets them go to nearly solid grain. In pixel space nothing holds them, as in the seed report's
-    figure 5.
+    neighbour; a wider hold lets them go to nearly solid grain. In pixel space nothing holds them, as in figure 5 of the
+    seed report.
 
     Returns:
         The fields of :class:`matopt.design.ascent.Designs` that trajectories are made of, as tensors and plain values.
