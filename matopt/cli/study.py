@@ -49,7 +49,7 @@ def launch_command(
     for line in changes(loaded):
         typer.echo(f"changed since the last launch: {line}")
     with Stages() as stages:
-        result = launch(loaded, address, _write_report, stages)
+        result = launch(loaded, address, _write_report if loaded.config.evaluation else None, stages)
     _conclude(result)
 
 
@@ -131,7 +131,8 @@ def _conclude(result: LaunchResult) -> None:
     print_times(result.times)
     if result.undelivered:
         typer.echo(str(result.undelivered))
-    typer.echo(f"report: {result.report[0]}")
+    if result.report:
+        typer.echo(f"report: {result.report[0]}")
     uri = result.study.config.tracking.uri
     if uri is None:
         mlflow = Path(sys.executable).with_name("mlflow")
