@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+
+import numpy as np
 
 from matopt.data.base import Source, Window
 from matopt.microstructures import Microstructures
@@ -25,8 +27,8 @@ class Labelled:
     def __len__(self) -> int:
         return len(self.microstructures)
 
-    def __getitem__(self, index: object) -> Labelled:
-        return Labelled(self.microstructures[index], self.labels[index])  # ty: ignore[invalid-argument-type]
+    def __getitem__(self, index: slice | Sequence[int] | np.ndarray) -> Labelled:
+        return Labelled(self.microstructures[index], self.labels[index])
 
     def __add__(self, other: Labelled) -> Labelled:
         return Labelled(

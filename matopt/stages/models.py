@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import torch
 
@@ -145,5 +146,5 @@ def _payload(component: Component, model: Generator | Predictor, seconds: float)
     }
 
 
-def _component(payload: dict[str, object]) -> Component:
-    return Component(str(payload["kind"]), dict(payload["settings"]))  # ty: ignore[no-matching-overload]
+def _component(payload: dict[str, Any]) -> Component:
+    return Component(payload["kind"], payload["settings"])
