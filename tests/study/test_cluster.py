@@ -159,3 +159,16 @@ def test_a_storage_folder_that_a_node_does_not_see_is_told(nodes, tmp_path, monk
         Cluster(nodes.address, Path("/proc/self/cwd")).start()  # another folder in every process
     assert not ray.is_initialized()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_the_quickstart_runs_on_two_nodes(nodes, tmp_path):
+    wait_for_two(nodes, tmp_path)
+    quickstart = Path(__file__).parents[2] / "studies" / "quickstart.yaml"
+    study = load_study(quickstart, [f"storage={tmp_path / 'runs'}", "search.trials=2"])
+    result = launch(study, nodes.address)
+    assert [trial.state for trial in result.trials] == ["complete"] * 2
+    assert result.evaluation is not None and result.design is not None
+    for path in result.design.values():
+        assert path["true"].shape[0] == 100
+        assert path["true"][:, -1].median() > path["true"][:, 0].median()
