@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Literal
 
 import torch
 
@@ -13,6 +14,7 @@ from matopt.physics.adjoint import with_gradient
 from matopt.physics.base import SIMULATORS, Simulator, Solution
 from matopt.physics.batching import check_density, solve_in_chunks, statuses
 from matopt.physics.krylov import conjugate_gradients, dot
+from matopt.physics.mirror import mirrored
 from matopt.properties import Property
 
 ROWS_TOGETHER = 2**20
@@ -46,6 +48,7 @@ class YoungsModulus(Simulator):
 
     youngs_modulus: float = 94.5e9
     poisson_ratio: float = 0.074
+    boundary: Literal["periodic", "mirror"] = "periodic"
     tolerance: float = 1e-3
     max_iterations: int = 2000
 
@@ -54,6 +57,8 @@ class YoungsModulus(Simulator):
             raise InputError(f"youngs_modulus must be positive, in Pa; got {self.youngs_modulus}")
         if not -1 < self.poisson_ratio < 0.5:
             raise InputError(f"poisson_ratio must be between -1 and 0.5; got {self.poisson_ratio}")
+        if self.boundary not in ("periodic", "mirror"):
+            raise InputError(f"boundary of youngs_modulus must be 'periodic' or 'mirror'; got {self.boundary!r}")
 
     @property
     def property(self) -> Property:
@@ -74,7 +79,9 @@ class YoungsModulus(Simulator):
         dimensions = density.ndim - 2
         loads = len(brick.voigt_pairs(dimensions))
         vectors = loads * (2**dimensions + 5) * dimensions
-        return solve_in_chunks(density, vectors, self._solve, (loads, loads))
+        if self.boundary == "periodic":
+            return solve_in_chunks(density, vectors, self._solve, (loads, loads))
+        return solve_in_chunks(density, vectors * 2**dimensions, lambda d: self._solve(mirrored(d)), (loads, loads))
 
     def _solve(self, density: torch.Tensor) -> Solution:
         with torch.no_grad():
