@@ -143,6 +143,15 @@ def test_a_real_volume_conducts_less_than_its_bound(berea):
     assert 0 < solution.values.item() < hashin_shtrikman_conductivity(density.mean(), 0.0, 3)[1].item()
 
 
+def test_grains_let_a_little_through_in_sections_and_nothing_in_volumes_by_default():
+    density = torch.ones(1, 1, 6, 6)
+    assert Diffusivity().solve(density, 1.0).values.item() == pytest.approx(0.01)
+    volume = Diffusivity().solve(density[:, :, None].repeat(1, 1, 4, 1, 1), 1.0)
+    assert list(volume.status) == ["non_percolating"] and volume.values.item() == 0
+    assert dict(Diffusivity().property.constants) == {"grain_diffusivity": 0.01, "grain_diffusivity_3d": 0.0}
+    assert dict(Diffusivity(0.2).property.constants) == {"grain_diffusivity": 0.2}
+
+
 def test_a_batch_equals_its_singles(berea_windows):
     simulator = Diffusivity()
     singles = torch.cat([simulator.solve(window[None], 1.0).values for window in berea_windows])

@@ -151,6 +151,41 @@ def test_grains_that_float_or_are_missing_or_touch_at_a_corner_have_a_value_and_
     assert gradient[0, 0, 4, 5] == 0  # a floating grain has no part in it
 
 
+@pytest.mark.parametrize("shape", [(5, 4), (3, 2, 4)])
+def test_a_mirrored_sample_is_its_reflection_in_every_axis(shape):
+    generator = torch.Generator().manual_seed(1)
+    density = torch.rand(2, 1, *shape, dtype=torch.float64, generator=generator) * 0.9 + 0.1
+    simulator = YoungsModulus(1.0, 0.2, "mirror", tolerance=1e-12)
+    solution = simulator.solve(density, 1.0)
+    reflected = density
+    for axis in range(2, density.ndim):
+        reflected = torch.cat([reflected.flip(axis), reflected], axis)
+    assert torch.allclose(solution.values, YoungsModulus(1.0, 0.2, tolerance=1e-12).solve(reflected, 1.0).values)
+    assert torch.allclose(solution.values, simulator.solve(density.flip(2, 3), 1.0).values)
+    normal, shear = solution.tensor[:, : len(shape)], solution.tensor[:, len(shape) :]
+    assert normal[..., len(shape) :].abs().max() < 1e-9 and shear[..., : len(shape)].abs().max() < 1e-9
+    assert torch.autograd.gradcheck(
+        lambda d: simulator.solve(d, 1.0).values, density.requires_grad_(), atol=1e-7, fast_mode=True
+    )
+
+
+@pytest.mark.slow
+def test_mirror_images_stiffen_windows_and_both_ways_agree_on_large_ones(berea):
+    def mean(size: int, boundary: str) -> float:
+        cuts = [
+            berea[z, i : i + size, j : j + size]
+            for z in (20, 140, 260, 380)
+            for i in range(0, 401 - size, size)
+            for j in range(0, 401 - size, size)
+        ]
+        density = torch.from_numpy(np.stack(cuts)[:, None].astype(np.float32))
+        return YoungsModulus(boundary=boundary).solve(density, 1.0).values.mean().item()
+
+    small, large = ([mean(size, b) for b in ("periodic", "mirror")] for size in (100, 400))
+    assert large[1] == pytest.approx(large[0], rel=0.03)
+    assert large[0] < small[0] < small[1]
+
+
 def test_what_does_not_converge_says_so(rock):
     solution = YoungsModulus(max_iterations=2).solve(rock, 1.0)
     assert list(solution.status) == ["not_converged"] * 2
@@ -179,6 +214,8 @@ def test_settings_out_of_range_are_refused():
         YoungsModulus(youngs_modulus=-1.0)
     with pytest.raises(InputError, match="poisson_ratio must be between"):
         YoungsModulus(poisson_ratio=0.5)
+    with pytest.raises(InputError, match="'periodic' or 'mirror'"):
+        YoungsModulus(boundary="fixed")
     with pytest.raises(InputError, match="double precision"):
         YoungsModulus(tolerance=1e-9).solve(torch.rand(1, 1, 4, 4), 1.0)
 
