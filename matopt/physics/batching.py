@@ -56,8 +56,9 @@ def solve_in_chunks(
             # Other processes may hold memory too, so the first guess can be too high.
             step = (step + 1) // 2
         else:
+            voxels = "x".join(map(str, density.shape[2:]))
             raise FailureError(
-                f"not enough memory on {density.device} for one sample of {'x'.join(map(str, density.shape[2:]))} voxels; "
+                f"not enough memory on {density.device} for one sample of {voxels} voxels; "
                 "use a smaller window, single precision or another device"
             )
     if not parts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import torch
@@ -72,7 +73,7 @@ class Brinkman(Stokes):
         out[:, -1] += (inflow * self.sealing)[self.pore]
         return out
 
-    def select(self, rows: torch.Tensor) -> Brinkman:
+    def select(self, rows: torch.Tensor) -> Self:
         """The systems of these rows."""
         return replace(super().select(rows), pore=self.pore[rows])
 

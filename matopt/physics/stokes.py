@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 
@@ -89,7 +90,7 @@ class Stokes:
         waves[:, -1:] *= 1 + 10 * screening * inverse
         return torch.fft.irfftn(waves, s=residual.shape[2:], dim=axes).mul_(self.scale)
 
-    def select(self, rows: torch.Tensor) -> Stokes:
+    def select(self, rows: torch.Tensor) -> Self:
         """The systems of these rows."""
         axes = self.is_open.shape[1]
         faces = (rows[:, None] * axes + torch.arange(axes, device=rows.device)).flatten()

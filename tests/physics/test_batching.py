@@ -41,7 +41,7 @@ def test_other_errors_are_passed_on():
     def fail(density: torch.Tensor) -> Solution:
         return density @ torch.zeros(3, 3)
 
-    with pytest.raises(RuntimeError, match="size|shape"):
+    with pytest.raises(RuntimeError, match="cannot be multiplied"):
         solve_in_chunks(torch.rand(1, 1, 4, 4), 1, fail, (1,))
 
 
