@@ -37,17 +37,6 @@ def test_a_homogeneous_sample_has_its_own_diffusivity_without_an_iteration(bound
     assert solution.is_ok.all() and (solution.iterations == 0).all()
 
 
-@pytest.mark.parametrize(("size", "error"), [(64, 0.015), (128, 0.008)])
-def test_a_square_array_of_holes_comes_near_rayleighs_series(size, error):
-    # Rayleigh, Phil. Mag. 34 (1892) 481, to the fourth power of the fraction of insulating holes.
-    fraction = 0.2
-    expected = 1 - 2 * fraction / (1 + fraction - 0.305827 * fraction**4)
-    x = (torch.arange(size, dtype=torch.float64) + 0.5) / size - 0.5
-    hole = x[:, None] ** 2 + x**2 < fraction / np.pi
-    solution = Diffusivity(0.0, "periodic").solve(hole[None, None].double(), 1.0)
-    assert solution.values.item() == pytest.approx(expected, rel=error)
-
-
 def test_fixed_concentrations_agree_with_a_sparse_solve(rock):
     ours = tight(0.05, "fixed").solve(rock, 1.0).values
     for image, value in zip(rock[:, 0].numpy(), ours.tolist(), strict=True):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -28,27 +26,6 @@ def test_an_extruded_section_has_the_permeability_of_its_duct(rock):
     volume = section[:, :, None].repeat(1, 1, 3, 1, 1)
     ducts = Permeability(boundary="periodic", tolerance=1e-11).solve(section, 1.0).values
     assert torch.allclose(TIGHT.solve(volume, 1.0).values, ducts, rtol=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("solid_share", "expected", "error"), [(0.125, 0.03985, 0.02), (0.216, 0.01915, 0.02), (0.343, 0.007933, 0.02)]
-)
-def test_a_simple_cubic_array_of_spheres_comes_near_zick_and_homsy(solid_share, expected, error):
-    # Zick and Homsy, J. Fluid Mech. 115 (1982) 13: k over the squared period.
-    size = 32
-    x = (torch.arange(size) + 0.5) / size - 0.5
-    distance = x[:, None, None] ** 2 + x[:, None] ** 2 + x**2
-    density = (distance < (3 * solid_share / 4 / math.pi) ** (2 / 3)).float()[None, None]
-    assert Permeability().solve(density, 1 / size).values.item() == pytest.approx(expected, rel=error)
-
-
-def test_a_square_array_of_cylinders_comes_near_sangani_and_acrivos():
-    # Sangani and Acrivos, Int. J. Multiphase Flow 8 (1982) 193: flow across, k over the squared period is 1 / F.
-    size, solid_share, drag = 64, 0.3, 102.90
-    x = (torch.arange(size) + 0.5) / size - 0.5
-    section = (x[:, None] ** 2 + x**2 < solid_share / math.pi).float()
-    mean, _ = Stokes.of(section[None]).solve(1e-4, 1000)
-    assert mean.item() / size**2 == pytest.approx(1 / drag, rel=0.015)
 
 
 def test_the_flow_has_no_divergence(rock):
