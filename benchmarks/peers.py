@@ -23,7 +23,7 @@ def taufactor(solid: np.ndarray, reference: np.ndarray) -> Contender:
 
     def solve(tolerance: float) -> np.ndarray:
         solver = package.Solver(pores, device="cpu")
-        solver.solve(verbose=False, conv_crit=tolerance, iter_limit=20000)
+        solver.solve(verbose=False, conv_crit=tolerance, iter_limit=10000)
         return np.atleast_1d(solver.D_eff)
 
     return Contender(named("taufactor"), solve, (1e-2, 5e-3, 2e-3, 1e-3, 5e-4, 2e-4, 1e-4), reference)
