@@ -132,8 +132,8 @@ def multigrid(lattice: Lattice, reference: np.ndarray) -> Contender:
 def lbmpy(solid: np.ndarray, steps: tuple[int, ...], settled: int) -> Contender:
     """Permeability in voxel units by D3Q19 with two relaxation times, where its kernels are made beforehand.
 
-    The tolerance is one over the number of steps. Its own solution after ``settled`` steps is its reference: bounce-back
-    walls are not where ours are.
+    The tolerance is one over the number of steps. Its own solution after ``settled`` steps is its reference:
+    bounce-back walls are not where ours are.
     """
     import pystencils
     from lbmpy import LBMConfig, Method, Stencil
