@@ -289,9 +289,8 @@ def page(results: dict[str, list[dict]]) -> str:
     notes = (HERE / "physics_notes.md").read_text()
     packages = ("torch", "numpy", "scipy", "scikit-fem", "taufactor", "porespy", "lbmpy", "pyamg")
     versions = ", ".join(f"{p} {version(p)}" for p in packages)
-    parts = [
-        f"# The physics, measured\n\nPython {platform.python_version()}, {versions}; {platform.processor() or platform.machine()}, one thread.\n"
-    ]
+    computer = f"{platform.processor() or platform.machine()}, one thread"
+    parts = [f"# The physics, measured\n\nPython {platform.python_version()}, {versions}; {computer}.\n"]
     for name, (_, heading) in CASES.items():
         if name in results:
             parts.append(f"{heading}\n\n{table(results[name])}\n".lstrip())
