@@ -189,23 +189,6 @@ def test_a_mirrored_sample_is_its_reflection_in_every_axis(shape):
     )
 
 
-@pytest.mark.slow
-def test_mirror_images_stiffen_windows_and_both_ways_agree_on_large_ones(berea):
-    def mean(size: int, boundary: str) -> float:
-        cuts = [
-            berea[z, i : i + size, j : j + size]
-            for z in (20, 140, 260, 380)
-            for i in range(0, 401 - size, size)
-            for j in range(0, 401 - size, size)
-        ]
-        density = torch.from_numpy(np.stack(cuts)[:, None].astype(np.float32))
-        return YoungsModulus(boundary=boundary).solve(density, 1.0).values.mean().item()
-
-    small, large = ([mean(size, b) for b in ("periodic", "mirror")] for size in (100, 400))
-    assert large[1] == pytest.approx(large[0], rel=0.03)
-    assert large[0] < small[0] < small[1]
-
-
 def test_what_does_not_converge_says_so(rock):
     solution = YoungsModulus(max_iterations=2).solve(rock, 1.0)
     assert list(solution.status) == ["not_converged"] * 2
