@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from matopt.errors import InputError
+
+if TYPE_CHECKING:
+    from matopt.data.labels import LabelStore
+    from matopt.data.scan import Scan
 
 ImagePath = Annotated[
     Path,
@@ -74,6 +78,12 @@ def label_command(
     shape: Shape = None,
     dtype: Dtype = None,
     stack: Stack = "volume",
+    dimensions: Annotated[int, typer.Option(help="2 cuts windows of slices, 3 cuts subvolumes.")] = 2,
+    rev: Annotated[
+        str | None,
+        typer.Option(help="Sizes, as 32,64,128: how properties depend on the window's, with their spread."),
+    ] = None,
+    rev_windows: Annotated[int, typer.Option(help="With --rev, at most how many windows of each size.")] = 20,
     store: Annotated[Path, typer.Option(help="The label store: nothing in it is computed again.")] = Path(
         "runs/labels"
     ),
@@ -82,6 +92,8 @@ def label_command(
     """Compute Young's modulus, diffusivity and permeability of images: images in, a table out.
 
     Each value comes with its unit, its status (ok, non_percolating, not_converged) and the solver's residual.
+
+    With --rev the table has a row for each property and window size: mean, deviation, quantiles and statuses.
 
     Example: [bold]matopt label berea.tif --voxel-size '5.345 um' --window 128 --out berea.csv[/bold]
     """
@@ -99,6 +111,12 @@ def label_command(
     if out.suffix not in ENDINGS:
         raise InputError(f"--out {out}: the table's name must end in {' or '.join(ENDINGS)}")
     scan = read(path, voxel_size, variable, None, _threshold(threshold), grain, _shape(shape), dtype, stack)
+    chosen = properties or SIMULATORS.names()
+    if rev is not None:
+        if window is not None or stride is not None or zoom != 1:
+            raise InputError("--rev cuts windows of its own sizes; leave --window, --stride and --zoom out")
+        _write_curves(scan, chosen, _sizes(rev), rev_windows, dimensions, slice_step, LabelStore(store), device, out)
+        return
     if window is None:
         whole = scan.phases[None] if scan.is_volume or scan.phases.ndim == 2 else scan.phases
         images, names = (
@@ -106,11 +124,10 @@ def label_command(
             [str(i) for i in range(len(whole))],
         )
     else:
-        windows = scan.windows(window, stride, zoom, slice_step=slice_step)
+        windows = scan.windows(window, stride, zoom, dimensions, slice_step)
         corners = windows.choose({"all": len(windows)})["all"]
         images = windows.cut(corners)
         names = [" ".join(map(str, corner)) for corner in corners]
-    chosen = properties or SIMULATORS.names()
     with bar("labels", len(images)) as advance:
         tables = []
         for first in range(0, len(images), 32):
@@ -121,6 +138,39 @@ def label_command(
     for name, counts in table.counts().items():
         typer.echo(f"{name}: " + ", ".join(f"{n} {status}" for status, n in counts.items() if n))
     typer.echo(f"table: {out}")
+
+
+def _write_curves(
+    scan: Scan,
+    properties: list[str],
+    sizes: list[int],
+    windows: int,
+    dimensions: int,
+    slice_step: int | None,
+    store: LabelStore,
+    device: str,
+    out: Path,
+) -> None:
+    from matopt.cli.progress import bar
+    from matopt.physics.representative_volume import size_curves, write_curves
+
+    total = sum(min(windows, len(scan.windows(s, None, 1, dimensions, slice_step))) for s in set(sizes))
+    with bar("labels", total) as advance:
+        points = size_curves(scan, properties, sizes, windows, dimensions, slice_step, store, device, advance=advance)
+    write_curves(out, points)
+    for p in points:
+        unit = "" if p.property.display_unit == "1" else f" {p.property.display_unit}"
+        mean, deviation = (x * p.property.display_factor for x in (p.mean, p.deviation))
+        counts = ", ".join(f"{n} {status}" for status, n in p.counts.items() if n)
+        typer.echo(f"{p.property.name}, {p.size} voxels: {mean:.4g} +- {deviation:.2g}{unit} ({counts})")
+    typer.echo(f"table: {out}")
+
+
+def _sizes(text: str) -> list[int]:
+    try:
+        return [int(n) for n in text.split(",")]
+    except ValueError:
+        raise InputError(f"--rev {text}: give the edges of windows in voxels, as 32,64,128") from None
 
 
 def _threshold(text: str | None) -> float | Literal["otsu"] | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from matopt.errors import FailureError
 from matopt.physics.base import Solution
 from matopt.properties import NON_PERCOLATING, NOT_CONVERGED, OK
 
@@ -32,17 +33,34 @@ def check_density(density: torch.Tensor) -> None:
 def solve_in_chunks(
     density: torch.Tensor, vectors: int, solve: Callable[[torch.Tensor], Solution], tensor_shape: tuple[int, ...]
 ) -> Solution:
-    """Solve a batch a few samples at a time, as many as fit.
+    """Solve a batch a few samples at a time, as many as fit; half as many whenever memory runs out.
 
     Args:
         density: ``(N, 1, *S)``, checked.
         vectors: how many numbers a voxel ``solve`` holds.
         solve: takes ``(n, 1, *S)``.
         tensor_shape: of one sample's tensor, for an empty batch.
+
+    Raises:
+        FailureError: memory runs out with a single sample.
     """
     sample = density[0].numel() * density.element_size() * vectors if len(density) else 1
     budget = torch.cuda.mem_get_info(density.device)[0] // 2 if density.is_cuda else CACHE_BYTES
-    parts = [solve(chunk) for chunk in density.split(max(1, budget // sample))] if len(density) else []
+    parts = []
+    step = min(max(1, budget // sample), max(1, len(density)))
+    while (done := sum(len(p.values) for p in parts)) < len(density):
+        part = _solve_or_run_out(solve, density[done : done + step])
+        if part is not None:
+            parts.append(part)
+        elif step > 1:
+            # Other processes may hold memory too, so the first guess can be too high.
+            step = (step + 1) // 2
+        else:
+            voxels = "x".join(map(str, density.shape[2:]))
+            raise FailureError(
+                f"not enough memory on {density.device} for one sample of {voxels} voxels; "
+                "use a smaller window, single precision or another device"
+            )
     if not parts:
         values = density.new_zeros(0)
         return Solution(
@@ -55,6 +73,21 @@ def solve_in_chunks(
         np.concatenate([p.residual for p in parts]),
         np.concatenate([p.iterations for p in parts]),
     )
+
+
+def _solve_or_run_out(solve: Callable[[torch.Tensor], Solution], chunk: torch.Tensor) -> Solution | None:
+    """The solution, or None where memory runs out; what the attempt held is free again on return."""
+    try:
+        return solve(chunk)
+    except torch.OutOfMemoryError:
+        pass
+    except RuntimeError as error:
+        # The allocator of the CPU has no exception of its own.
+        if "can't allocate memory" not in str(error):
+            raise
+    if chunk.is_cuda:
+        torch.cuda.empty_cache()
+    return None
 
 
 def statuses(carries: np.ndarray, residual: np.ndarray, tolerance: float) -> np.ndarray:

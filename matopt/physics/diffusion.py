@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 
@@ -37,20 +37,22 @@ class Diffusivity(Simulator):
     concave in the voxels' diffusivities, and has a kink there.
 
     Attributes:
-        grain_diffusivity: of the grain, over D0. The default of 0.01 lets 2D images, whose pores hardly ever percolate,
-            have a value; set 0 for volumes.
+        grain_diffusivity: of the grain, over D0. None is 0 for volumes and 0.01 for 2D images, whose pores hardly ever
+            percolate: it lets them have a value.
         boundary: "fixed" or "periodic".
         tolerance: relative residual at which the iterations stop.
         max_iterations: at which a sample is given up as ``not_converged``.
     """
 
-    grain_diffusivity: float = 0.01
+    version: ClassVar[int] = 2
+
+    grain_diffusivity: float | None = None
     boundary: Literal["fixed", "periodic"] = "fixed"
     tolerance: float = 1e-3
     max_iterations: int = 2000
 
     def __post_init__(self) -> None:
-        if not 0 <= self.grain_diffusivity < float("inf"):
+        if self.grain_diffusivity is not None and not 0 <= self.grain_diffusivity < float("inf"):
             raise InputError(
                 f"grain_diffusivity must be at least 0 (over that of the pore); got {self.grain_diffusivity}"
             )
@@ -59,10 +61,17 @@ class Diffusivity(Simulator):
 
     @property
     def property(self) -> Property:
-        """D/D0."""
-        return Property(
-            "diffusivity", "D/D_0", "1", "1", scale="log", constants=(("grain_diffusivity", self.grain_diffusivity),)
-        )
+        """D/D0. The constant ``grain_diffusivity_3d`` exists where that of volumes differs from that of 2D images."""
+        constants = [("grain_diffusivity", self.grain(2))]
+        if self.grain(3) != self.grain(2):
+            constants.append(("grain_diffusivity_3d", self.grain(3)))
+        return Property("diffusivity", "D/D_0", "1", "1", scale="log", constants=tuple(constants))
+
+    def grain(self, dimensions: int) -> float:
+        """The grain's diffusivity over D0 in samples of 2 or 3 dimensions."""
+        if self.grain_diffusivity is not None:
+            return self.grain_diffusivity
+        return 0.01 if dimensions == 2 else 0.0
 
     def solve(self, density: torch.Tensor, voxel_size: float) -> Solution:
         """Solve a batch; ``voxel_size`` does not matter to a ratio. See :meth:`Simulator.solve`."""
@@ -73,9 +82,10 @@ class Diffusivity(Simulator):
     def _solve(self, density: torch.Tensor) -> Solution:
         with torch.no_grad():
             solid = density.detach()[:, 0]
-            local = 1 - (1 - self.grain_diffusivity) * solid
+            grain = self.grain(solid.ndim - 1)
+            local = 1 - (1 - grain) * solid
             carries = torch.ones(len(solid), dtype=torch.bool)
-            if self.grain_diffusivity == 0:
+            if grain == 0:
                 find = percolation.wrapping if self.boundary == "periodic" else percolation.crossing
                 found = find((local > 0).cpu().numpy())
                 local = torch.where(torch.from_numpy(found.carrying).to(local.device), local, 0.0)
@@ -89,7 +99,7 @@ class Diffusivity(Simulator):
             residual = solved.residual.view(len(solid), -1).amax(1).cpu().numpy()
             iterations = solved.iterations.view(len(solid), -1).amax(1).cpu().numpy()
             if density.requires_grad:
-                slope = problem.sensitivity(drops) * (self.grain_diffusivity - 1)
+                slope = problem.sensitivity(drops) * (grain - 1)
                 slope = torch.where(flows.view(-1, *[1] * (slope.ndim - 1)), slope, 0.0)[:, None]
         if density.requires_grad:
             values = with_gradient(density, values, slope)

@@ -107,7 +107,9 @@ def conjugate_gradients(
     return Solved(result, residual, iterations)
 
 
-def minimal_residuals(systems: Systems, rhs: torch.Tensor, tolerance: float, max_iterations: int) -> Solved:
+def minimal_residuals(
+    systems: Systems, rhs: torch.Tensor, tolerance: float | torch.Tensor, max_iterations: int
+) -> Solved:
     """Solve symmetric indefinite systems from ``x = 0``, each row by itself.
 
     Preconditioned MINRES: Elman, Silvester, Wathen, Finite Elements and Fast Iterative Solvers (2014), algorithm 4.1.
@@ -116,13 +118,15 @@ def minimal_residuals(systems: Systems, rhs: torch.Tensor, tolerance: float, max
     Args:
         systems: the operators, symmetric, and their preconditioners, positive semidefinite.
         rhs: ``(B, ...)``.
-        tolerance: of the relative residual.
+        tolerance: of the relative residual, for all rows or ``(B,)``.
         max_iterations: a row that is not done by then keeps its last iterate and residual.
 
     Raises:
         InputError: the precision of ``rhs`` cannot reach ``tolerance``.
     """
-    _check_tolerance(rhs, tolerance)
+    limit = torch.as_tensor(tolerance, dtype=torch.float64, device=rhs.device).expand(len(rhs))
+    if len(rhs):
+        _check_tolerance(rhs, float(limit.min()))
     result = torch.zeros_like(rhs)
     z = systems.precondition(rhs)
     gamma = dot(rhs, z).clamp_min(0).sqrt()
@@ -158,7 +162,7 @@ def minimal_residuals(systems: Systems, rhs: torch.Tensor, tolerance: float, max
         eta = -s * eta
         relative = eta.abs() / first
         z, gamma_old, gamma = z_new, gamma, gamma_new
-        done = (relative <= tolerance) | (a1 == 0)
+        done = (relative <= limit[rows]) | (a1 == 0)
         if step == max_iterations:
             done = torch.ones_like(done)
         if done.any():

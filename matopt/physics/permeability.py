@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
 
-import numpy as np
 import torch
 
 from matopt.errors import InputError
@@ -14,8 +13,10 @@ from matopt.physics import percolation
 from matopt.physics.adjoint import with_gradient
 from matopt.physics.base import SIMULATORS, Simulator, Solution
 from matopt.physics.batching import check_density, solve_in_chunks, statuses
+from matopt.physics.brinkman import Brinkman
 from matopt.physics.duct import Duct
 from matopt.physics.krylov import Solved
+from matopt.physics.mirror import mirrored
 from matopt.physics.stokes import Stokes
 from matopt.properties import Property
 
@@ -25,37 +26,52 @@ SQUARE_METRES_A_MILLIDARCY = 9.869233e-16
 @SIMULATORS.register("permeability")
 @dataclass(frozen=True)
 class Permeability(Simulator):
-    """Permeability in m^2: of a section (2D) along its normal, of a volume (3D) along axis x.
+    """Permeability in m^2: of a section (2D) along its normal or across, of a volume (3D) along one axis or all.
 
-    Sections: their pores hardly ever reach across, but a bundle of ducts of this section carries flow along itself.
-    With ``-laplace u = 1`` in pores and no slip at grains the permeability is the mean of u over the section times the
-    voxel's area. Volumes: Stokes flow through periodic samples, no slip at grains, the mean velocity along x under a
-    unit pressure gradient along x; pores that do not reach across are left out. Grey voxels resist by a drag.
+    Axial sections: their pores hardly ever reach across, but a bundle of ducts of this section carries flow along
+    itself. With ``-laplace u = 1`` in pores and no slip at grains the permeability is the mean of u over the section
+    times the voxel's area. Volumes and transverse sections: Stokes flow through the sample, the mean velocity under a
+    unit pressure gradient. Grains stop it (no slip; pores that do not reach across are left out) or, with a
+    ``grain_permeability``, let it through with Brinkman's drag. Grey voxels resist by a drag.
 
-    A section's edge: ``mirror`` continues it by its mirror images. It is the default because a window of an image is
-    not periodic: a ``periodic`` seam makes pores end at, or run into, whatever the opposite edge shows, and walls along
-    the edges would narrow every pore that reaches one.
+    Boundary: ``mirror`` continues a sample by its mirror images, ``periodic`` by itself. Axial sections are mirrored by
+    default because a window of an image is not periodic: a seam makes pores end at, or run into, whatever the opposite
+    edge shows. Flow across is periodic by default, as mirror images take ``2^d`` times the memory and time.
 
-    A section without any pore, or a volume without one that reaches across along x, has the value 0 and is
-    ``non_percolating``. A sample without any grain has nothing that holds the flow and no finite permeability: its
-    value is 0, its status ``not_converged``, its residual 1.
+    A sample without any pore that could carry has the value 0 and is ``non_percolating``. A sample without anything
+    that holds the flow has no finite permeability: its value is 0, its status ``not_converged``, its residual 1.
 
-    ``tensor``: ``(N, 1, 1)``, the permeability along the one axis that is solved for. Residuals are in the norm of the
-    preconditioner for volumes.
+    ``tensor``: ``(N, 1, 1)``, the permeability along the one axis that is solved for; with ``flow="all"`` the symmetric
+    ``(N, d, d)``, entry ``[i, j]`` the mean velocity along axis i for a pressure gradient along axis j, and the values
+    are those along x. Residuals of flow across are in the norm of the preconditioner, the largest over the axes.
 
     Attributes:
-        section_edge: "mirror" or "periodic"; volumes are always periodic.
+        section: how sections are flowed through, "axial" or "transverse"; volumes have no such choice.
+        flow: the axis of transverse sections and volumes along which the fluid is pushed, "x", "y" or "z" for axis 0, 1
+            or 2 of space, or "all".
+        grain_permeability: of the grain itself in m^2 (1 mD is about 1e-15), for transverse sections and volumes.
+        boundary: "mirror" or "periodic"; None is what the class says.
         tolerance: relative residual at which the iterations stop.
         max_iterations: at which a sample is given up as ``not_converged``.
     """
 
-    section_edge: Literal["mirror", "periodic"] = "mirror"
+    version: ClassVar[int] = 2
+
+    section: Literal["axial", "transverse"] = "axial"
+    flow: Literal["x", "y", "z", "all"] = "x"
+    grain_permeability: float = 0.0
+    boundary: Literal["mirror", "periodic"] | None = None
     tolerance: float = 1e-3
     max_iterations: int = 4000
 
     def __post_init__(self) -> None:
-        if self.section_edge not in ("mirror", "periodic"):
-            raise InputError(f"section_edge of permeability must be 'mirror' or 'periodic'; got {self.section_edge!r}")
+        choices = {"section": ("axial", "transverse"), "flow": ("x", "y", "z", "all")}
+        choices["boundary"] = ("mirror", "periodic", None)
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise InputError(f"{name} of permeability must be one of {allowed}; got {getattr(self, name)!r}")
+        if not 0 <= self.grain_permeability < math.inf:
+            raise InputError(f"grain_permeability must be at least 0, in m^2; got {self.grain_permeability}")
 
     @property
     def property(self) -> Property:
@@ -63,47 +79,91 @@ class Permeability(Simulator):
         return Property("permeability", "k", "m^2", "mD", 1 / SQUARE_METRES_A_MILLIDARCY, scale="log")
 
     def solve(self, density: torch.Tensor, voxel_size: float) -> Solution:
-        """Solve a batch of sections or volumes. See :meth:`Simulator.solve`."""
+        """Solve a batch of sections or volumes. See :meth:`Simulator.solve`.
+
+        Raises:
+            InputError: settings that sections or volumes do not have.
+        """
         check_density(density)
         if not (math.isfinite(voxel_size) and voxel_size > 0):
             raise ValueError(f"voxel_size must be positive, in metres; got {voxel_size}")
-        vectors = 9 if density.ndim == 4 else 60
-        return solve_in_chunks(density, vectors, lambda chunk: self._solve(chunk, voxel_size), (1, 1))
+        dimensions = density.ndim - 2
+        if dimensions == 2 and self.section == "axial":
+            if self.flow != "x" or self.grain_permeability:
+                raise InputError("flow and grain_permeability are for volumes and for section='transverse'")
+            return solve_in_chunks(density, 9, lambda chunk: self._along(chunk, voxel_size), (1, 1))
+        if self.flow == "z" and dimensions == 2:
+            raise InputError("a section has no axis z; its permeability along the normal is section='axial'")
+        loads = dimensions if self.flow == "all" else 1
+        vectors = 20 * dimensions + (dimensions + 1) * (loads - 1)
+        if self.boundary == "mirror":
+            vectors *= 2**dimensions
+        return solve_in_chunks(density, vectors, lambda chunk: self._across(chunk, voxel_size), (loads, loads))
 
-    def _solve(self, density: torch.Tensor, voxel_size: float) -> Solution:
+    def _along(self, density: torch.Tensor, voxel_size: float) -> Solution:
+        """Axial flow, along the normal of sections."""
         with torch.no_grad():
             solid = density.detach()[:, 0]
-            flow = self._section if solid.ndim == 3 else self._volume
-            mean, slope, carries, solved = flow(solid, density.requires_grad)
-            area = voxel_size**2
-            values = (mean * area).to(solid.dtype)
-            residual = solved.residual.cpu().numpy()
-        tensor = values.view(-1, 1, 1)
+            duct = Duct.of(solid, self.boundary == "periodic")
+            solved = duct.solve(self.tolerance, self.max_iterations)
+            mean = solved.x.flatten(1).mean(1, dtype=torch.float64)
+            carries = (solid < 1).flatten(1).any(1)
+            slope = duct.sensitivity(solved.x) if density.requires_grad else None
+        return self._solution(density, voxel_size, mean.view(-1, 1, 1), slope, carries, solved)
+
+    def _across(self, density: torch.Tensor, voxel_size: float) -> Solution:
+        """Flow between the grains, along axes of the samples."""
+        if self.boundary == "mirror":
+            density = mirrored(density)
+        with torch.no_grad():
+            solid = density.detach()[:, 0]
+            axes = range(solid.ndim - 1) if self.flow == "all" else ["xyz".index(self.flow)]
+            cells = [1] * (solid.ndim - 1)
+            if self.grain_permeability:
+                along = torch.ones(len(solid), solid.ndim - 1, dtype=torch.bool, device=solid.device)
+                stokes: Stokes = Brinkman.through(solid, voxel_size**2 / self.grain_permeability)
+                has_part = torch.ones_like(solid, dtype=torch.bool)
+            else:
+                found = percolation.wrapping((solid < 1).cpu().numpy())
+                along = torch.from_numpy(found.along).to(solid.device)
+                flows = torch.from_numpy(found.carrying).to(solid.device) & along[:, axes].any(1).view(-1, *cells)
+                stokes = Stokes.of(torch.where(flows, solid, 1.0))
+                # A pore that leads nowhere has no part in the flow.
+                has_part = flows | (solid == 1)
+            runs = [stokes.solve(self.tolerance, self.max_iterations, axis, along[:, axis]) for axis in axes]
+            tensor = runs[0][0].new_zeros(len(solid), len(runs), len(runs))
+            for i, (mean, solved) in enumerate(runs):
+                tensor[:, i, i] = mean
+                for j in range(i):
+                    tensor[:, i, j] = stokes.mutual(solved.x, runs[j][1].x, (i, j))
+                    tensor[:, j, i] = tensor[:, i, j]
+            carries = along[:, axes[0]]
+            slope = None
+            if density.requires_grad:
+                slope = stokes.sensitivity(runs[0][1].x, axes[0])
+                slope = torch.where(has_part & carries.view(-1, *cells), slope, 0.0)
+            worst = replace(
+                runs[0][1],
+                residual=torch.stack([solved.residual for _, solved in runs]).amax(0),
+                iterations=torch.stack([solved.iterations for _, solved in runs]).amax(0),
+            )
+        return self._solution(density, voxel_size, tensor, slope, carries, worst)
+
+    def _solution(
+        self,
+        density: torch.Tensor,
+        voxel_size: float,
+        tensor: torch.Tensor,
+        slope: torch.Tensor | None,
+        carries: torch.Tensor,
+        solved: Solved,
+    ) -> Solution:
+        """In SI units, from the mean velocities in voxel units and the slope of the first summed one."""
+        area = voxel_size**2
+        tensor = (tensor * area).to(density.dtype)
+        values = tensor[:, 0, 0]
         if slope is not None:
-            values = with_gradient(density, values, slope[:, None] * (area / solid[0].numel()))
-        status = statuses(carries, residual, self.tolerance)
+            values = with_gradient(density, values, slope[:, None] * (area / density[0].numel()))
+        residual = solved.residual.cpu().numpy()
+        status = statuses(carries.cpu().numpy(), residual, self.tolerance)
         return Solution(values, tensor, status, residual, solved.iterations.cpu().numpy())
-
-    def _section(self, solid: torch.Tensor, with_slope: bool) -> _Flow:
-        duct = Duct.of(solid, self.section_edge == "periodic")
-        solved = duct.solve(self.tolerance, self.max_iterations)
-        mean = solved.x.flatten(1).mean(1, dtype=torch.float64)
-        carries = (solid < 1).flatten(1).any(1).cpu().numpy()
-        return mean, duct.sensitivity(solved.x) if with_slope else None, carries, solved
-
-    def _volume(self, solid: torch.Tensor, with_slope: bool) -> _Flow:
-        found = percolation.wrapping((solid < 1).cpu().numpy())
-        carries = found.along[:, 0]
-        flows = torch.from_numpy(found.carrying & carries.reshape(-1, 1, 1, 1)).to(solid.device)
-        stokes = Stokes.of(torch.where(flows, solid, 1.0))
-        mean, solved = stokes.solve(self.tolerance, self.max_iterations)
-        slope = None
-        if with_slope:
-            # A pore that leads nowhere has no part in the flow.
-            slope = torch.where(flows | (solid == 1), stokes.sensitivity(solved.x), 0.0)
-            slope = torch.where(torch.from_numpy(carries).to(solid.device).view(-1, 1, 1, 1), slope, 0.0)
-        return mean, slope, carries, solved
-
-
-_Flow = tuple[torch.Tensor, torch.Tensor | None, np.ndarray, Solved]
-"""Mean velocities in voxel units, the slopes of the summed ones, whether anything carries, and how the solve went."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 
@@ -17,7 +18,7 @@ SETTLED = 0.02
 
 @dataclass(frozen=True, eq=False)
 class Stokes:
-    """``-laplace u + drag u + grad p = 1`` along axis x and ``div u = 0``, in voxel units, for B periodic samples.
+    """``-laplace u + drag u + grad p = 1`` along one axis and ``div u = 0``, in voxel units, for B periodic samples.
 
     Velocities live on the faces between voxels, normal to them, pressures in the voxels (Harlow and Welch, Phys. Fluids
     8 (1965) 2182). A face is open by the product of the pore shares on its two sides; what is closed has no velocity.
@@ -64,7 +65,7 @@ class Stokes:
             tuple(couplings),
             friction(closed.flatten(0, 1), couplings, periodic=True),
             (closed < 1).to(solid),
-            _screening(solid, closed),
+            screening(solid) + _grey_screening(solid, closed),
             _scale(solid, closed),
             PeriodicInverse.of(solid),
         )
@@ -89,7 +90,7 @@ class Stokes:
         waves[:, -1:] *= 1 + 10 * screening * inverse
         return torch.fft.irfftn(waves, s=residual.shape[2:], dim=axes).mul_(self.scale)
 
-    def select(self, rows: torch.Tensor) -> Stokes:
+    def select(self, rows: torch.Tensor) -> Self:
         """The systems of these rows."""
         axes = self.is_open.shape[1]
         faces = (rows[:, None] * axes + torch.arange(axes, device=rows.device)).flatten()
@@ -102,19 +103,28 @@ class Stokes:
             scale=self.scale[rows],
         )
 
-    def solve(self, tolerance: float, max_iterations: int) -> tuple[torch.Tensor, Solved]:
-        """The mean velocity along x, ``(B,)`` float64, and the fields.
+    def solve(
+        self, tolerance: float, max_iterations: int, along: int = 0, carries: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, Solved]:
+        """The mean velocity along an axis that is pushed along it, ``(B,)`` float64, and the fields.
 
         The mean is the stationary value of ``2 b.x - x.A x``, whose error is the square of the fields'. Where a sample
         all but blocks the flow the residual says little of it: a mean that is not yet near ``b.x``, whose error is of
         the first order, is solved for again, up to a hundred times closer; if that does not do, the residual is their
         distance. A sample without anything to hold the flow stays at 0 with the residual 1.
+
+        Args:
+            tolerance: of the relative residual.
+            max_iterations: of each attempt.
+            along: the axis of space.
+            carries: ``(B,)`` bool, the samples that are worth it; the others stay at 0 with the residual 0.
         """
         rows = len(self.solid)
         is_held = (self.operator.extra > 0).view(rows, -1).any(1)
+        pushed = is_held if carries is None else is_held & carries
         rhs = torch.zeros(rows, self.solid.ndim, *self.solid.shape[1:]).to(self.solid)
-        rhs[:, 0] = self.is_open[:, 0] * is_held.view(-1, *[1] * (self.solid.ndim - 1))
-        solved = minimal_residuals(self, rhs, tolerance, max_iterations)
+        rhs[:, along] = self.is_open[:, along] * pushed.view(-1, *[1] * (self.solid.ndim - 1))
+        solved = minimal_residuals(self, rhs, self._tolerances(rhs, tolerance), max_iterations)
         mean, distance = self._mean(rhs, solved.x)
         for closer in (10, 100):
             again = (distance > SETTLED).nonzero()[:, 0]
@@ -129,6 +139,10 @@ class Stokes:
         endless = ~is_held & (self.solid < 1).flatten(1).any(1)
         return mean.clamp_min(0), replace(solved, residual=torch.where(endless, 1.0, residual))
 
+    def _tolerances(self, rhs: torch.Tensor, tolerance: float) -> float | torch.Tensor:
+        """Of the residual, so that the mean is as right as ``tolerance`` promises."""
+        return tolerance
+
     def _mean(self, rhs: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The mean velocity to the second order, and how far it is from that to the first."""
         first = dot(rhs, x)
@@ -136,8 +150,19 @@ class Stokes:
         distance = (first - second).abs() / second.clamp_min(torch.finfo(torch.float64).tiny)
         return second / self.solid[0].numel(), distance
 
-    def sensitivity(self, x: torch.Tensor) -> torch.Tensor:
-        """``(B, *S)`` derivative of the summed velocity along x with respect to the densities.
+    def mutual(self, a: torch.Tensor, b: torch.Tensor, axes: tuple[int, int]) -> torch.Tensor:
+        """``(B,)`` float64 mean velocity along the first axis under a push along the second, to the second order.
+
+        Args:
+            a: the fields under a push along the first axis.
+            b: under one along the second.
+            axes: the two.
+        """
+        first = dot(self.is_open[:, axes[0]], b[:, axes[0]]) + dot(self.is_open[:, axes[1]], a[:, axes[1]])
+        return (first - dot(a, self.apply(b))) / self.solid[0].numel()
+
+    def sensitivity(self, x: torch.Tensor, along: int = 0) -> torch.Tensor:
+        """``(B, *S)`` derivative of the summed velocity along an axis with respect to the densities.
 
         It is the explicit derivative of the friction: the summed velocity is the greatest of ``sum(2 u) - friction(u)``
         over the velocities without divergence.
@@ -146,7 +171,7 @@ class Stokes:
         pore = 1 - self.solid
         axes = range(1, self.solid.ndim)
         force = torch.zeros_like(u)
-        force[:, 0] = 1
+        force[:, along] = 1
         # In a full voxel that opens the pressure is the one that lets as much in as out.
         push = force + self._friction_of_neighbours(u)
         inflow, weight = torch.zeros_like(p), torch.zeros_like(p)
@@ -189,22 +214,32 @@ def _wall(solid: torch.Tensor, axis: int) -> torch.Tensor:
     return coupling(solid, solid.roll(-1, axis)) - 1
 
 
-def _screening(solid: torch.Tensor, closed: torch.Tensor) -> torch.Tensor:
+def screening(solid: torch.Tensor) -> torch.Tensor:
     """``(B, 1, *1)``: of the order of one over a pore's squared width, from the walls' area over the pores' volume."""
     area = sum((solid - solid.roll(1, axis)).abs().flatten(1).sum(1) for axis in range(1, solid.ndim))
     volume = (1 - solid).flatten(1).sum(1).clamp_min(1)
+    return (3 * (area / volume) ** 2 + 1e-4).view(-1, *[1] * solid.ndim)
+
+
+def pressure_scale(mobility: torch.Tensor, is_open: torch.Tensor) -> torch.Tensor:
+    """``(B, 1, *S)``: pressures go up with the drag on a voxel's open faces, from ``(B, d, *S)`` mobilities there."""
+    through, faces = torch.zeros_like(mobility[:, 0]), torch.zeros_like(mobility[:, 0])
+    for axis in range(1, mobility.ndim - 1):
+        add_to_sides(through, mobility[:, axis - 1], mobility[:, axis - 1], axis)
+        add_to_sides(faces, is_open[:, axis - 1], is_open[:, axis - 1], axis)
+    return torch.where(through > 0, faces / through, 1.0)[:, None]
+
+
+def _grey_screening(solid: torch.Tensor, closed: torch.Tensor) -> torch.Tensor:
+    """``(B, 1, *1)``: what the drag within grey places adds to the screening."""
+    volume = (1 - solid).flatten(1).sum(1).clamp_min(1)
     grey = torch.where(closed < 1, GREY_DRAG * closed, 0.0).flatten(1).sum(1) / volume
-    return (3 * (area / volume) ** 2 + grey + 1e-4).view(-1, *[1] * solid.ndim)
+    return grey.view(-1, *[1] * solid.ndim)
 
 
 def _scale(solid: torch.Tensor, closed: torch.Tensor) -> torch.Tensor:
     """``(B, d + 1, *S)``: velocities go down with the drag on them, pressures up with that on a voxel's open faces."""
-    is_open = (closed < 1).to(solid)
     neighbours = 2 * (solid.ndim - 1)
     mobility = torch.where(closed < 1, neighbours / (neighbours + drag(closed)), 0.0)
-    through, faces = torch.zeros_like(solid), torch.zeros_like(solid)
-    for axis in range(1, solid.ndim):
-        add_to_sides(through, mobility[:, axis - 1], mobility[:, axis - 1], axis)
-        add_to_sides(faces, is_open[:, axis - 1], is_open[:, axis - 1], axis)
-    pressure = torch.where(through > 0, faces / through, 1.0) * (solid < 1)
-    return torch.cat([mobility, pressure[:, None]], 1).sqrt()
+    pressure = pressure_scale(mobility, (closed < 1).to(solid)) * (solid < 1)[:, None]
+    return torch.cat([mobility, pressure], 1).sqrt()

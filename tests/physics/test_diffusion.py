@@ -37,17 +37,6 @@ def test_a_homogeneous_sample_has_its_own_diffusivity_without_an_iteration(bound
     assert solution.is_ok.all() and (solution.iterations == 0).all()
 
 
-@pytest.mark.parametrize(("size", "error"), [(64, 0.015), (128, 0.008)])
-def test_a_square_array_of_holes_comes_near_rayleighs_series(size, error):
-    # Rayleigh, Phil. Mag. 34 (1892) 481, to the fourth power of the fraction of insulating holes.
-    fraction = 0.2
-    expected = 1 - 2 * fraction / (1 + fraction - 0.305827 * fraction**4)
-    x = (torch.arange(size, dtype=torch.float64) + 0.5) / size - 0.5
-    hole = x[:, None] ** 2 + x**2 < fraction / np.pi
-    solution = Diffusivity(0.0, "periodic").solve(hole[None, None].double(), 1.0)
-    assert solution.values.item() == pytest.approx(expected, rel=error)
-
-
 def test_fixed_concentrations_agree_with_a_sparse_solve(rock):
     ours = tight(0.05, "fixed").solve(rock, 1.0).values
     for image, value in zip(rock[:, 0].numpy(), ours.tolist(), strict=True):
@@ -141,6 +130,15 @@ def test_a_real_volume_conducts_less_than_its_bound(berea):
     solution = Diffusivity(0.0).solve(density, 1.0)
     assert list(solution.status) == ["ok"]
     assert 0 < solution.values.item() < hashin_shtrikman_conductivity(density.mean(), 0.0, 3)[1].item()
+
+
+def test_grains_let_a_little_through_in_sections_and_nothing_in_volumes_by_default():
+    density = torch.ones(1, 1, 6, 6)
+    assert Diffusivity().solve(density, 1.0).values.item() == pytest.approx(0.01)
+    volume = Diffusivity().solve(density[:, :, None].repeat(1, 1, 4, 1, 1), 1.0)
+    assert list(volume.status) == ["non_percolating"] and volume.values.item() == 0
+    assert dict(Diffusivity().property.constants) == {"grain_diffusivity": 0.01, "grain_diffusivity_3d": 0.0}
+    assert dict(Diffusivity(0.2).property.constants) == {"grain_diffusivity": 0.2}
 
 
 def test_a_batch_equals_its_singles(berea_windows):

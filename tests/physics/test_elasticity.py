@@ -151,6 +151,44 @@ def test_grains_that_float_or_are_missing_or_touch_at_a_corner_have_a_value_and_
     assert gradient[0, 0, 4, 5] == 0  # a floating grain has no part in it
 
 
+@pytest.mark.parametrize("shape", [(7, 6), (5, 4, 6), (1, 4, 3)])
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_slabs_and_turns_of_large_samples_change_nothing(monkeypatch, shape, layers):
+    generator = torch.Generator().manual_seed(4)
+    density = (torch.rand(2, 1, *shape, dtype=torch.float64, generator=generator) > 0.2).double()
+    density[1] *= 0.7
+
+    def solve() -> tuple[torch.Tensor, torch.Tensor]:
+        solution = TIGHT.solve(density.requires_grad_(), 1.0)
+        return solution.tensor, torch.autograd.grad(solution.values.sum(), density)[0]
+
+    whole = solve()
+    dimensions = len(shape)
+    strains = shape[-1] * (shape[1] if dimensions == 3 else 1) * dimensions * 2**dimensions
+    monkeypatch.setattr("matopt.physics.lattice.STRAINED_TOGETHER", layers * strains)
+    monkeypatch.setattr("matopt.physics.lattice.SOLVED_TOGETHER", 1)
+    for part, expected in zip(solve(), whole, strict=True):
+        assert torch.allclose(part, expected, atol=1e-8)
+
+
+@pytest.mark.parametrize("shape", [(5, 4), (3, 2, 4)])
+def test_a_mirrored_sample_is_its_reflection_in_every_axis(shape):
+    generator = torch.Generator().manual_seed(1)
+    density = torch.rand(2, 1, *shape, dtype=torch.float64, generator=generator) * 0.9 + 0.1
+    simulator = YoungsModulus(1.0, 0.2, "mirror", tolerance=1e-12)
+    solution = simulator.solve(density, 1.0)
+    reflected = density
+    for axis in range(2, density.ndim):
+        reflected = torch.cat([reflected.flip(axis), reflected], axis)
+    assert torch.allclose(solution.values, YoungsModulus(1.0, 0.2, tolerance=1e-12).solve(reflected, 1.0).values)
+    assert torch.allclose(solution.values, simulator.solve(density.flip(2, 3), 1.0).values)
+    normal, shear = solution.tensor[:, : len(shape)], solution.tensor[:, len(shape) :]
+    assert normal[..., len(shape) :].abs().max() < 1e-9 and shear[..., : len(shape)].abs().max() < 1e-9
+    assert torch.autograd.gradcheck(
+        lambda d: simulator.solve(d, 1.0).values, density.requires_grad_(), atol=1e-7, fast_mode=True
+    )
+
+
 def test_what_does_not_converge_says_so(rock):
     solution = YoungsModulus(max_iterations=2).solve(rock, 1.0)
     assert list(solution.status) == ["not_converged"] * 2
@@ -179,6 +217,8 @@ def test_settings_out_of_range_are_refused():
         YoungsModulus(youngs_modulus=-1.0)
     with pytest.raises(InputError, match="poisson_ratio must be between"):
         YoungsModulus(poisson_ratio=0.5)
+    with pytest.raises(InputError, match="'periodic' or 'mirror'"):
+        YoungsModulus(boundary="fixed")
     with pytest.raises(InputError, match="double precision"):
         YoungsModulus(tolerance=1e-9).solve(torch.rand(1, 1, 4, 4), 1.0)
 

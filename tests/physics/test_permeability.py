@@ -41,7 +41,7 @@ def test_pores_at_an_edge_are_continued_by_their_mirror_image_or_by_the_other_ed
     whole = torch.cat([half.flip(2), half], 2)
     assert TIGHT.solve(half, 1.0).values.item() == pytest.approx(TIGHT.solve(whole, 1.0).values.item())
     split = whole.roll(20, 2)
-    periodic = Permeability("periodic", tolerance=1e-11)
+    periodic = Permeability(boundary="periodic", tolerance=1e-11)
     assert periodic.solve(split, 1.0).values.item() == pytest.approx(periodic.solve(whole, 1.0).values.item())
     assert TIGHT.solve(split, 1.0).values.item() == pytest.approx(TIGHT.solve(whole, 1.0).values.item())
 
@@ -61,7 +61,7 @@ def test_gradients_match_finite_differences(boundary):
     density = torch.rand(2, 1, 6, 5, dtype=torch.float64, generator=generator) * 0.9 + 0.05
     density[0, 0, ::2, ::2] = 1  # grains stay full: the gradient is that of the pores beside them
     pores = (density < 1).double()
-    simulator = Permeability(boundary, tolerance=1e-12)
+    simulator = Permeability(boundary=boundary, tolerance=1e-12)
     assert torch.autograd.gradcheck(
         lambda d: simulator.solve(d * pores + (1 - pores), 1.0).values, density.requires_grad_(), atol=1e-7
     )
@@ -71,7 +71,7 @@ def test_gradients_match_finite_differences(boundary):
 def test_the_gradient_of_a_full_voxel_is_the_limit_as_it_opens(boundary):
     density = torch.ones(1, 1, 7, 7, dtype=torch.float64)
     density[..., 2:4, 2:6] = 0
-    simulator = Permeability(boundary, tolerance=1e-12)
+    simulator = Permeability(boundary=boundary, tolerance=1e-12)
     solution = simulator.solve(density.requires_grad_(), 1.0)
     (gradient,) = torch.autograd.grad(solution.values.sum(), density)
     assert (gradient <= 0).all()

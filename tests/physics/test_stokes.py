@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -26,29 +24,8 @@ def test_a_slit_has_poiseuilles_permeability_on_this_grid(across):
 def test_an_extruded_section_has_the_permeability_of_its_duct(rock):
     section = 1 - rock  # pores of a few voxels, walls at stairs and corners
     volume = section[:, :, None].repeat(1, 1, 3, 1, 1)
-    ducts = Permeability("periodic", tolerance=1e-11).solve(section, 1.0).values
+    ducts = Permeability(boundary="periodic", tolerance=1e-11).solve(section, 1.0).values
     assert torch.allclose(TIGHT.solve(volume, 1.0).values, ducts, rtol=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("solid_share", "expected", "error"), [(0.125, 0.03985, 0.02), (0.216, 0.01915, 0.02), (0.343, 0.007933, 0.02)]
-)
-def test_a_simple_cubic_array_of_spheres_comes_near_zick_and_homsy(solid_share, expected, error):
-    # Zick and Homsy, J. Fluid Mech. 115 (1982) 13: k over the squared period.
-    size = 32
-    x = (torch.arange(size) + 0.5) / size - 0.5
-    distance = x[:, None, None] ** 2 + x[:, None] ** 2 + x**2
-    density = (distance < (3 * solid_share / 4 / math.pi) ** (2 / 3)).float()[None, None]
-    assert Permeability().solve(density, 1 / size).values.item() == pytest.approx(expected, rel=error)
-
-
-def test_a_square_array_of_cylinders_comes_near_sangani_and_acrivos():
-    # Sangani and Acrivos, Int. J. Multiphase Flow 8 (1982) 193: flow across, k over the squared period is 1 / F.
-    size, solid_share, drag = 64, 0.3, 102.90
-    x = (torch.arange(size) + 0.5) / size - 0.5
-    section = (x[:, None] ** 2 + x**2 < solid_share / math.pi).float()
-    mean, _ = Stokes.of(section[None]).solve(1e-4, 1000)
-    assert mean.item() / size**2 == pytest.approx(1 / drag, rel=0.015)
 
 
 def test_the_flow_has_no_divergence(rock):
@@ -83,6 +60,52 @@ def test_the_gradient_of_a_full_voxel_is_the_limit_as_it_opens():
             opened[place] -= 1e-6
             slope = (solution.values - simulator.solve(opened, 1.0).values) / 1e-6
         assert slope.item() == pytest.approx(gradient[place].item(), rel=1e-4, abs=1e-9)
+
+
+def test_the_tensor_of_all_axes_holds_each_axis_and_is_symmetric_and_turns_with_the_sample():
+    generator = torch.Generator().manual_seed(2)
+    density = (torch.rand(2, 1, 7, 6, 5, dtype=torch.float64, generator=generator) > 0.6).double()
+    whole = Permeability(flow="all", tolerance=1e-11).solve(density, 1.0)
+    for i, flow in enumerate("xyz"):
+        one = Permeability(flow=flow, tolerance=1e-11).solve(density, 1.0)
+        assert torch.allclose(whole.tensor[:, i, i], one.values, rtol=1e-8)
+        turned = TIGHT.solve(density.movedim(2 + i, 2), 1.0).values
+        assert torch.allclose(one.values, turned, rtol=1e-8)
+    assert torch.equal(whole.tensor, whole.tensor.mT) and (whole.values == whole.tensor[:, 0, 0]).all()
+    assert (torch.linalg.eigvalsh(whole.tensor) > 0).all()
+    # Turning by a quarter about z swaps x and y, and the sign of one of them.
+    turned = Permeability(flow="all", tolerance=1e-11).solve(density.rot90(1, (2, 3)), 1.0).tensor
+    order, sign = [1, 0, 2], torch.tensor([-1.0, 1.0, 1.0], dtype=torch.float64)
+    assert torch.allclose(turned, whole.tensor[:, order][:, :, order] * sign[:, None] * sign, atol=1e-9)
+
+
+def test_a_pore_along_one_diagonal_has_the_tensor_of_a_tilted_duct():
+    density = torch.ones(1, 1, 8, 8, 4, dtype=torch.float64)
+    for i in range(8):
+        density[:, :, i, i] = density[:, :, i, (i + 1) % 8] = density[:, :, i, (i + 2) % 8] = 0
+    tensor = Permeability(flow="all", tolerance=1e-11).solve(density, 1.0).tensor[0]
+    assert tensor[0, 0] == pytest.approx(tensor[1, 1].item()) and tensor[0, 1] == pytest.approx(tensor[0, 0].item())
+    assert tensor[2, 2] > tensor[0, 0] and tensor[:2, 2].abs().max() < 1e-9
+
+
+def test_axes_along_which_no_pore_reaches_have_nothing_and_the_others_their_value():
+    density = torch.ones(1, 1, 6, 6, 6)
+    density[:, :, 2:5, :, 2:5] = 0  # a duct along y
+    for flow, status in (("x", "non_percolating"), ("y", "ok"), ("z", "non_percolating"), ("all", "non_percolating")):
+        solution = Permeability(flow=flow).solve(density, 1.0)
+        assert list(solution.status) == [status]
+        assert (solution.tensor[0].diagonal() > 0).sum() == (flow in ("y", "all"))
+
+
+def test_a_mirrored_volume_is_its_reflection_in_every_axis(rock):
+    density = (1 - rock)[:, :, :5, None, :6].repeat(1, 1, 1, 4, 1)
+    density[:, :, :, 1:3, ::2] = 0
+    reflected = density
+    for axis in (2, 3, 4):
+        reflected = torch.cat([reflected.flip(axis), reflected], axis)
+    mirrored = Permeability(boundary="mirror", tolerance=1e-10).solve(density, 1.0)
+    assert torch.allclose(mirrored.values, TIGHT.solve(reflected, 1.0).values, rtol=1e-7)
+    assert (mirrored.values > 0).any()
 
 
 def test_volumes_that_let_nothing_through_have_a_status_and_no_nan():

@@ -1,0 +1,15 @@
+"""Samples that are not periodic, continued by their mirror images."""
+
+from __future__ import annotations
+
+import torch
+
+
+def mirrored(density: torch.Tensor) -> torch.Tensor:
+    """``(N, 1, *2S)``: ``(N, 1, *S)`` and its reflections in the last face of each axis, which are periodic together.
+
+    Gradients flow back through it. The reflected sample's effective tensors have no terms that are odd in an axis.
+    """
+    for axis in range(2, density.ndim):
+        density = torch.cat([density, density.flip(axis)], axis)
+    return density
