@@ -71,7 +71,10 @@ def youngs_modulus_bounds(density: torch.Tensor, p: Property) -> Bounds:
 
 def diffusivity_bounds(density: torch.Tensor, p: Property) -> Bounds:
     """``(N,)`` lower and upper bounds of D/D0 of densities ``(N, 1, *S)``."""
-    grain = p.constant("grain_diffusivity")
+    constants = dict(p.constants)
+    grain = constants["grain_diffusivity"]
+    if density.ndim == 5:  # by default grain conducts in sections only
+        grain = constants.get("grain_diffusivity_3d", grain)
     solid = density.flatten(1)
     conductivity = grain * solid + (1 - solid)
     dimensions = density.ndim - 2
