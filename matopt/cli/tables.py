@@ -90,7 +90,7 @@ def _state(status: StudyStatus) -> str:
 def _print(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, name in enumerate(header):
-        table.add_column(name, justify="left" if number == 0 else "right", overflow="fold")
+        table.add_column(escape(name), justify="left" if number == 0 else "right", overflow="fold")
     for row in rows:
         table.add_row(*[escape(cell) for cell in row])
     _console().print(table)

@@ -134,7 +134,7 @@ def draw_traits(folder: Path, evaluation: Mapping[str, Any]) -> Path:
     """Each trait's mean violation, of the predictor and of the physics, and their similarity."""
     path = folder / "traits.png"
     audit = evaluation["audit"]
-    with figure(path, 1, size=(5.2, 0.9 + 0.45 * len(audit))) as (ax,):
+    with figure(path, 1, size=(8.4, 1.0 + 0.45 * len(audit))) as (ax,):
         places = np.arange(len(audit))[::-1]
         ax.barh(places + 0.17, [r["model_residual"] for r in audit], 0.32, color=colour(1), label="predictor")
         ax.barh(places - 0.17, [r["physics_residual"] for r in audit], 0.32, color=colour(0), label="physics")
