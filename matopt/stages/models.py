@@ -67,19 +67,17 @@ def fit_generator(task: GeneratorTask, workshop: Workshop, report: Report = sile
         task.validation.key,
         task.seed,
     )
-
-    def fit() -> dict[str, object]:
-        generator = GENERATORS.build(task.generator, workshop.folder).to(workshop.device)
-        start = perf_counter()
-        generator.fit(
-            task.train.microstructures,
-            task.validation.microstructures,
-            stopping(prefixed(report, "generator")),
-            task.seed,
-        )
-        return _payload(task.generator, generator, perf_counter() - start)
-
-    workshop.artifacts.get(key, fit)
+    if key in workshop.artifacts:
+        return key
+    generator = GENERATORS.build(task.generator, workshop.folder).to(workshop.device)
+    start = perf_counter()
+    generator.fit(
+        task.train.microstructures,
+        task.validation.microstructures,
+        stopping(prefixed(report, "generator")),
+        task.seed,
+    )
+    workshop.artifacts.save(key, _payload(task.generator, generator, perf_counter() - start))
     return key
 
 
@@ -105,21 +103,19 @@ def fit_predictor(task: PredictorTask, workshop: Workshop, report: Report = sile
         task.validation.key,
         task.seed,
     )
-
-    def fit() -> dict[str, object]:
-        predictor = PREDICTORS.build(task.predictor, workshop.folder).to(workshop.device)
-        start = perf_counter()
-        predictor.fit(
-            task.train.microstructures,
-            task.train.labels,
-            (task.validation.microstructures, task.validation.labels),
-            build_traits(task.traits, workshop.folder),
-            stopping(prefixed(report, "predictor")),
-            task.seed,
-        )
-        return _payload(task.predictor, predictor, perf_counter() - start)
-
-    workshop.artifacts.get(key, fit)
+    if key in workshop.artifacts:
+        return key
+    predictor = PREDICTORS.build(task.predictor, workshop.folder).to(workshop.device)
+    start = perf_counter()
+    predictor.fit(
+        task.train.microstructures,
+        task.train.labels,
+        (task.validation.microstructures, task.validation.labels),
+        build_traits(task.traits, workshop.folder),
+        stopping(prefixed(report, "predictor")),
+        task.seed,
+    )
+    workshop.artifacts.save(key, _payload(task.predictor, predictor, perf_counter() - start))
     return key
 
 

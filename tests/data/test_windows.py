@@ -47,7 +47,8 @@ def splits(draw):
         "dimensions": dimensions,
         "slice_step": draw(st.none() | st.integers(1, 5)) if dimensions == 2 and scan.is_volume else None,
     }
-    counts = dict(zip(["train", "validation", "test"], draw(st.lists(st.integers(0, 9), min_size=1, max_size=3))))  # noqa: B905
+    numbers = draw(st.lists(st.integers(0, 9), min_size=1, max_size=3))
+    counts = dict(zip(["train", "validation", "test"], numbers, strict=False))
     return scan, window, counts, draw(st.none() | st.integers(0, 4)), draw(st.integers(0, 5))
 
 
