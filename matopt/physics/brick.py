@@ -1,71 +1,39 @@
-"""The bilinear (2D) or trilinear (3D) brick element, one voxel each, fully integrated, on a periodic grid.
+"""The bilinear (2D) or trilinear (3D) brick element, one voxel each, fully integrated.
 
-An element's displacement is written in sums and differences of its corners along each axis rather than in the corners:
-mode ``a`` in {0, 1}^d has the shape ``prod_i f(a_i)`` with ``f(0) = 1/2`` and ``f(1) = xi_i - 1/2`` on the unit cube.
-In these modes the shapes are orthogonal, the stiffness is sparse, and going there and back takes sums and differences
-of neighbouring layers only. Mode 0, a translation, has no energy and is left out.
+Numbers of an element's corners are ordered axis by axis, the first slowest, and within a corner by component. An
+element's deformation is written in sums and differences of its corners along each axis: mode ``a`` in {0, 1}^d has the
+shape ``prod_i f(a_i)`` with ``f(0) = 1/2`` and ``f(1) = xi_i - 1/2`` on the unit cube. In these modes the shapes are
+orthogonal and the stiffness is sparse. Mode 0, a translation, has no energy and is left out.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from functools import lru_cache
 
 import torch
 
 
-def modes(displacement: torch.Tensor) -> torch.Tensor:
-    """Element modes ``(B, (2^d - 1) d, *S)`` of nodal displacements ``(B, d, *S)``; axis by axis, first slowest."""
-    dimensions = displacement.shape[1]
-    parts = [displacement]
-    for axis in range(2, dimensions + 1):
-        parts = [half for part in parts for half in (_sum(part, axis), _difference(part, axis))]
-    count = 2**dimensions - 1
-    out = displacement.new_empty(len(displacement), count, *displacement.shape[1:])
-    for i, part in enumerate(parts):
-        if i:
-            _sum(part, dimensions + 1, out[:, 2 * i - 1])
-        _difference(part, dimensions + 1, out[:, 2 * i])
-    return out.flatten(1, 2)
+def corners(dimensions: int) -> list[tuple[int, ...]]:
+    """The corners of an element, 0 or 1 along each axis."""
+    return list(itertools.product((0, 1), repeat=dimensions))
 
 
-def forces(stresses: torch.Tensor, dimensions: int) -> torch.Tensor:
-    """Nodal forces ``(B, d, *S)`` of element mode stresses: the transpose of :func:`modes`."""
-    first, *others = stresses.unflatten(1, (2**dimensions - 1, dimensions)).unbind(1)
-    axis = dimensions + 1
-    pairs = zip(others[::2], others[1::2], strict=True)
-    parts = [_transpose(None, first, axis), *(_transpose(a, b, axis) for a, b in pairs)]
-    while len(parts) > 1:
-        axis -= 1
-        parts = [_transpose(a, b, axis) for a, b in zip(parts[::2], parts[1::2], strict=True)]
-    return parts[0]
+@lru_cache(maxsize=4)
+def modes(dimensions: int) -> torch.Tensor:
+    """``(M, C)`` float64 element modes of the displacements of its corners. Do not edit: it is cached."""
+    identity = torch.eye(dimensions, dtype=torch.float64)
+    matrix = torch.ones(1, 1, dtype=torch.float64)
+    for _ in range(dimensions):
+        matrix = torch.kron(matrix, torch.tensor([[1.0, 1.0], [-1.0, 1.0]], dtype=torch.float64))
+    return torch.kron(matrix[1:], identity)
 
 
-def _sum(x: torch.Tensor, axis: int, out: torch.Tensor | None = None) -> torch.Tensor:
-    return _neighbours(torch.add, x, axis, out)
-
-
-def _difference(x: torch.Tensor, axis: int, out: torch.Tensor | None = None) -> torch.Tensor:
-    return _neighbours(torch.sub, x, axis, out)
-
-
-def _neighbours(operation: Callable, x: torch.Tensor, axis: int, out: torch.Tensor | None) -> torch.Tensor:
-    """``operation(next, this)`` along a periodic axis."""
-    out = torch.empty_like(x) if out is None else out
-    n = x.shape[axis]
-    operation(x.narrow(axis, 1, n - 1), x.narrow(axis, 0, n - 1), out=out.narrow(axis, 0, n - 1))
-    operation(x.narrow(axis, 0, 1), x.narrow(axis, n - 1, 1), out=out.narrow(axis, n - 1, 1))
-    return out
-
-
-def _transpose(of_sum: torch.Tensor | None, of_difference: torch.Tensor, axis: int) -> torch.Tensor:
-    n = of_difference.shape[axis]
-    out = of_difference.neg() if of_sum is None else of_sum - of_difference
-    for part in (of_difference,) if of_sum is None else (of_sum, of_difference):
-        out.narrow(axis, 1, n - 1).add_(part.narrow(axis, 0, n - 1))
-        out.narrow(axis, 0, 1).add_(part.narrow(axis, n - 1, 1))
-    return out
+@lru_cache(maxsize=8)
+def corner_stiffness(poisson_ratio: float, dimensions: int) -> torch.Tensor:
+    """``(C, C)`` float64 stiffness of an element of unit Young's modulus, in its corners. Do not edit: it is cached."""
+    shapes = modes(dimensions)
+    return shapes.T @ stiffness(poisson_ratio, dimensions) @ shapes
 
 
 @lru_cache(maxsize=8)

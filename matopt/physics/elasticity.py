@@ -100,8 +100,8 @@ class YoungsModulus(Simulator):
             tension = _tension(stiffness)
             modulus = torch.einsum("ni,nij,nj->n", tension, stiffness, tension)
             values = torch.where(along_x, modulus, 0.0).to(solid.dtype) * self.youngs_modulus
-            residual = solved.residual.amax(1).cpu().numpy()
-            iterations = solved.iterations.amax(1).cpu().numpy()
+            residual = solved.residual.amax(0).cpu().numpy()
+            iterations = solved.iterations.amax(0).cpu().numpy()
             if density.requires_grad:
                 slope = lattice.energy_density(solved.x, tension)
                 is_loose = (solid > 0) & ~carrying

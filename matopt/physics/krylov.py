@@ -45,7 +45,12 @@ class Solved:
 
 
 def conjugate_gradients(
-    systems: Systems, rhs: torch.Tensor, tolerance: float, max_iterations: int, scale: float = 1.0
+    systems: Systems,
+    rhs: torch.Tensor,
+    tolerance: float,
+    max_iterations: int,
+    scale: float = 1.0,
+    out: torch.Tensor | None = None,
 ) -> Solved:
     """Solve ``A x = b`` from ``x = 0`` until ``|r| <= tolerance |b|``, each row by itself.
 
@@ -54,11 +59,12 @@ def conjugate_gradients(
 
     Args:
         systems: the operators, positive semidefinite, and their preconditioners.
-        rhs: ``(B, ...)``.
+        rhs: ``(B, ...)``; overwritten.
         tolerance: of the relative residual.
         max_iterations: a row that is not done by then keeps its last iterate and residual.
         scale: of the terms that the right-hand side is a sum of; where its root mean square is nothing but their
             rounding, as in homogeneous samples, it is taken as zero.
+        out: ``(B, ...)`` where the solution is to go.
 
     Raises:
         InputError: the precision of ``rhs`` cannot reach ``tolerance``.
@@ -68,42 +74,48 @@ def conjugate_gradients(
     norm = dot(rhs, rhs).sqrt()
     size = max(rhs[0].numel(), 1) if batch else 1
     busy = norm > 16 * torch.finfo(rhs.dtype).eps * scale * size**0.5
-    result = torch.zeros_like(rhs)
     residual = torch.where(busy, 1.0, 0.0).to(norm)
     iterations = torch.zeros(batch, dtype=torch.int64, device=rhs.device)
+    result = torch.zeros_like(rhs) if out is None else out.zero_()
 
     rows = busy.nonzero()[:, 0]
     if not len(rows):
         return Solved(result, residual, iterations)
-    systems = systems.select(rows)
-    norm, r = norm[rows], rhs[rows]
-    x = torch.zeros_like(r)
+    if len(rows) < batch:
+        systems, norm, rhs = systems.select(rows), norm[rows], rhs[rows]
+    r, x = rhs, result if len(rows) == batch else torch.zeros_like(rhs)
     z = systems.precondition(r)
     p = z.clone()
     rz = dot(r, z)
+    del z
     for step in range(1, max_iterations + 1):
         q = systems.apply(p)
         # p.q is 0 only where r is (rounding); the row then stays as it is.
         alpha = _ratio(rz, dot(p, q))
         x.addcmul_(_column(alpha, p), p)
         r.addcmul_(_column(alpha, p), q, value=-1)
+        del q
         relative = dot(r, r).sqrt() / norm
         done = (relative <= tolerance) | (alpha == 0)
         if step == max_iterations:
             done = torch.ones_like(done)
         if done.any():
             left = rows[done]
-            result[left], residual[left], iterations[left] = x[done], relative[done], step
+            residual[left], iterations[left] = relative[done], step
+            if len(left) == batch:
+                break  # x is the result.
+            result[left] = x[done]
             keep = (~done).nonzero()[:, 0]
             rows, norm, rz = rows[keep], norm[keep], rz[keep]
             x, r, p = x[keep], r[keep], p[keep]
-            systems = systems.select(keep)
             if not len(rows):
                 break
+            systems = systems.select(keep)
         z = systems.precondition(r)
         new = dot(r, z)
         p.mul_(_column(_ratio(new, rz), p)).add_(z)
         rz = new
+        del z
     return Solved(result, residual, iterations)
 
 
@@ -190,8 +202,8 @@ def _check_tolerance(rhs: torch.Tensor, tolerance: float) -> None:
 
 
 def dot(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """``(B,)`` float64 dot products of rows; only the last axis is summed in the precision of the rows."""
-    return (a * b).sum(-1).flatten(1).sum(1, dtype=torch.float64)
+    """``(B,)`` float64 dot products of rows; their entries are summed in the precision of the rows."""
+    return torch.linalg.vecdot(a.flatten(2), b.flatten(2)).sum(1, dtype=torch.float64)
 
 
 def _ratio(numerator: torch.Tensor, denominator: torch.Tensor) -> torch.Tensor:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from matopt.errors import InputError
+from matopt.physics.blocks import NUMBERS_TOGETHER
 from matopt.physics.bounds import hashin_shtrikman_youngs_modulus, uniaxial_modulus
 from matopt.physics.elasticity import YoungsModulus
 
@@ -164,8 +165,8 @@ def test_slabs_and_turns_of_large_samples_change_nothing(monkeypatch, shape, lay
 
     whole = solve()
     dimensions = len(shape)
-    strains = shape[-1] * (shape[1] if dimensions == 3 else 1) * dimensions * 2**dimensions
-    monkeypatch.setattr("matopt.physics.lattice.STRAINED_TOGETHER", layers * strains)
+    corners = (shape[-1] + 1) * (shape[1] + 1 if dimensions == 3 else 1) * dimensions * 2**dimensions
+    monkeypatch.setitem(NUMBERS_TOGETHER, "cpu", (layers + 1) * corners)
     monkeypatch.setattr("matopt.physics.lattice.SOLVED_TOGETHER", 1)
     for part, expected in zip(solve(), whole, strict=True):
         assert torch.allclose(part, expected, atol=1e-8)
