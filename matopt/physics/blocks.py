@@ -16,7 +16,7 @@ from torch.nn.functional import pad
 
 from matopt.physics import brick
 
-NUMBERS_TOGETHER = {"cpu": 2**20, "cuda": 2**26}
+NUMBERS_TOGETHER = {"cpu": 2**19, "cuda": 2**26}
 """Displacements of corners that are gathered at once: what a processor's cache holds, or what fills a GPU."""
 
 
@@ -108,15 +108,10 @@ class Block:
         return grid[(slice(None), slice(None), slice(None), *[slice(0, n) for n in self.shape[1:]])]
 
 
-def blocks(x: torch.Tensor, copies: int = 1) -> Iterator[Block]:
-    """Blocks of ``(R, d, *S)``: rows as a whole, or layers of a row where one is too large.
-
-    Args:
-        x: what there is to cut.
-        copies: how many like this one there are to be gathered at once.
-    """
+def blocks(x: torch.Tensor) -> Iterator[Block]:
+    """Blocks of ``(R, d, *S)``: rows as a whole, or layers of a row where one is too large."""
     shape = tuple(x.shape[2:])
-    layer = prod(n + 1 for n in shape[1:]) * x.shape[1] * 2 ** len(shape) * copies
+    layer = prod(n + 1 for n in shape[1:]) * x.shape[1] * 2 ** len(shape)
     room = NUMBERS_TOGETHER[x.device.type] // layer
     together = max(1, room // (shape[0] + 1))
     step = max(1, min(shape[0], room // together - 1))

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import prod
 
 import torch
 
@@ -107,17 +108,18 @@ class Lattice:
 
     def energies(self, x: torch.Tensor) -> torch.Tensor:
         """``(n, L, L)`` float64 mean mutual energies: the effective stiffness."""
-        cases = range(len(self.loads))
-        total = torch.zeros(len(self.solid), len(cases), len(cases), dtype=torch.float64, device=x.device)
-        for block in blocks(x[0], copies=len(cases)):
-            density = block.elements(self.solid)
-            strains = [self._strains(block, x[case], self.loads[None, case]) for case in cases]
-            for a in cases:
-                stresses = self._stresses(strains[a]).mul_(density.view(block.samples, -1))
-                for b in range(a, len(cases)):
-                    total[block.rows, a, b] += torch.linalg.vecdot(stresses, strains[b]).sum(0, dtype=torch.float64)
-        total = total.triu() + total.triu(1).mT
-        return total / self.solid[0].numel()
+        cases = len(self.loads)
+        total = torch.zeros(len(self.solid), cases, cases, dtype=torch.float64, device=x.device)
+        for sample in range(len(self.solid)):
+            solid, fields = self.solid[sample, None], x[:, sample, None]
+            for block in blocks(fields[0]):
+                strains = x.new_empty(len(self.modes), cases, prod(block.line))
+                for case, (u, load) in enumerate(zip(fields, self.loads, strict=True)):
+                    strains[:, case] = self._strains(block, u, load[None])[:, 0]
+                stresses = self._stresses(strains).mul_(block.elements(solid))
+                # A mode's energy in a block is summed in the precision of the fields.
+                total[sample] += torch.bmm(stresses, strains.mT).sum(0, dtype=torch.float64)
+        return (total + total.mT) / 2 / self.solid[0].numel()
 
     def energy_density(self, x: torch.Tensor, mixture: torch.Tensor) -> torch.Tensor:
         """``(n, *S)`` energy at full density, over the number of voxels, of a mixture ``(n, L)`` of the load cases."""
