@@ -14,6 +14,8 @@ from matopt.properties import NON_PERCOLATING, NOT_CONVERGED, OK
 CACHE_BYTES = 2**21
 """Working set at which solvers on a CPU are quickest: they are bound by memory traffic once it leaves the cache."""
 
+OUT_OF_MEMORY = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUFFT_ALLOC_FAILED", "CUSPARSE_STATUS_ALLOC_FAILED")
+
 
 def check_density(density: torch.Tensor) -> None:
     """Refuse anything but ``(N, 1, *S)`` floating solid fractions.
@@ -82,8 +84,8 @@ def _solve_or_run_out(solve: Callable[[torch.Tensor], Solution], chunk: torch.Te
     except torch.OutOfMemoryError:
         pass
     except RuntimeError as error:
-        # The allocator of the CPU has no exception of its own.
-        if "can't allocate memory" not in str(error):
+        # The CPU's allocator and the workspaces of CUDA's libraries have no exception of their own.
+        if not any(sign in str(error) for sign in OUT_OF_MEMORY):
             raise
     if chunk.is_cuda:
         torch.cuda.empty_cache()
