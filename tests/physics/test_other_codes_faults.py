@@ -33,7 +33,8 @@ def test_an_image_that_does_not_percolate_is_not_reported_as_solved(simulator, p
     image[2] = 1
     solution = simulator.solve(image, MICRON)
     assert list(solution.status) == ["non_percolating"] * 3 and not solution.is_ok.any()
-    assert solution.values.tolist() == [0.0] * 3 and solution.tensor[:, 0, 0].tolist() == [0.0] * 3
+    assert solution.values.tolist() == [0.0] * 3
+    assert solution.tensor[:, 0, 0].tolist() == pytest.approx([0.0] * 3, abs=1e-5)
 
 
 def test_grain_that_does_not_percolate_is_not_reported_as_stiff():
@@ -122,6 +123,6 @@ def test_the_axes_of_tensors_are_those_of_the_image(axis):
     stiffness = YoungsModulus(1.0, 0.2).solve(1 - image, MICRON).tensor[0].numpy()
     only = np.zeros((6, 6))
     only[axis, axis] = share
-    assert stiffness == pytest.approx(only, abs=1e-9)
+    assert stiffness == pytest.approx(only, abs=1e-6)
     named = [Permeability(flow=name).solve(image, MICRON).values.item() for name in "xyz"]
     assert [math.isclose(k, 0) for k in named] == [i != axis for i in range(3)]
