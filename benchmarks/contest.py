@@ -12,6 +12,9 @@ import numpy as np
 GOAL = 1e-3
 """Largest relative error of a value against the tight reference."""
 
+REPEATS = 5
+"""How many times each is timed."""
+
 
 @dataclass(frozen=True)
 class Contender:
@@ -29,42 +32,38 @@ class Contender:
     tolerances: Sequence[float]
     reference: np.ndarray
 
-    def loosest(self) -> tuple[float, float, float]:
-        """The loosest tolerance that reaches the goal, its error and its seconds; else those of the tightest."""
+    def loosest(self) -> tuple[float, float]:
+        """The loosest tolerance that reaches the goal, and its error; else the tightest there is, and its error."""
         error = float("inf")
         for tolerance in self.tolerances:
-            values, seconds = self.timed(tolerance)
-            error = float(np.max(np.abs(np.asarray(values) / self.reference - 1)))
+            error = float(np.max(np.abs(np.asarray(self.solve(tolerance)) / self.reference - 1)))
             if error <= GOAL:
                 break
-        return tolerance, error, seconds
+        return tolerance, error
 
-    def timed(self, tolerance: float) -> tuple[np.ndarray, float]:
-        """The values, and the seconds of processor time that they took."""
+    def seconds(self, tolerance: float) -> float:
+        """Of processor time that a solve takes."""
         start = time.process_time()
-        values = self.solve(tolerance)
-        return values, time.process_time() - start
+        self.solve(tolerance)
+        return time.process_time() - start
 
 
-def duel(case: str, ours: Contender, peer: Contender, repeats: int = 5, peer_repeats: int | None = None) -> dict:
+def duel(case: str, ours: Contender, peer: Contender, peer_repeats: int = REPEATS) -> dict:
     """Medians of processor time, in turns so that what else the machine does meets both alike.
 
     Args:
         case: what is solved.
         ours: our solver.
         peer: the other code.
-        repeats: how many times each is timed.
-        peer_repeats: how many times the peer is, where it takes minutes; 0 counts the run that found its tolerance.
+        peer_repeats: how many times the peer is timed; fewer where it takes long.
     """
-    peer_repeats = repeats if peer_repeats is None else peer_repeats
-    my_tolerance, my_error, _ = ours.loosest()
-    tolerance, error, chosen = peer.loosest()
+    my_tolerance, my_error = ours.loosest()
+    tolerance, error = peer.loosest()
     mine, theirs = [], []
-    for turn in range(repeats):
-        mine.append(ours.timed(my_tolerance)[1])
+    for turn in range(REPEATS):
+        mine.append(ours.seconds(my_tolerance))
         if turn < peer_repeats:
-            theirs.append(peer.timed(tolerance)[1])
-    theirs = theirs or [chosen]
+            theirs.append(peer.seconds(tolerance))
     seconds, peer_seconds = statistics.median(mine), statistics.median(theirs)
     return {
         "case": case,

@@ -45,23 +45,25 @@ def porespy(solid: np.ndarray) -> Contender:
 
 
 def lbmpy(solid: np.ndarray, steps: tuple[int, ...], settled: int) -> Contender:
-    """Permeability in voxel units by D3Q19 with two relaxation times, where its kernels are made beforehand.
+    """Permeability in voxel units by D3Q19 with two relaxation times, in single precision and by vector units.
 
-    The tolerance is one over the number of steps. Its own solution after ``settled`` steps is its reference:
-    bounce-back walls are not where ours are.
+    Its kernels are made beforehand. The tolerance is one over the number of steps. Its own solution after ``settled``
+    steps is its reference: bounce-back walls are not where ours are.
     """
     import pystencils
     from lbmpy import LBMConfig, Method, Stencil
     from lbmpy.boundaries import NoSlip
     from lbmpy.lbstep import LatticeBoltzmannStep
 
-    # The slower relaxation, the larger the viscosity and the fewer the steps; the walls stay where they are.
+    # The slower relaxation, the larger the viscosity and the fewer the steps. At half of this rate the steps are halved
+    # again, but the permeability is off by 5 %.
     rate, push = 0.5, 1e-6
     viscosity = (1 / rate - 0.5) / 3
     config = LBMConfig(
         stencil=Stencil.D3Q19, method=Method.TRT, relaxation_rate=rate, force=(push, 0, 0), compressible=False
     )
-    processor = pystencils.CreateKernelConfig(target=pystencils.Target.CurrentCPU)
+    processor = pystencils.CreateKernelConfig(target=pystencils.Target.CurrentCPU, default_dtype="float32")
+    processor.cpu.vectorize.enable = True
     flow = LatticeBoltzmannStep(solid.shape, periodicity=(True,) * 3, lbm_config=config, config=processor)
 
     def is_wall(*centres: np.ndarray) -> np.ndarray:
