@@ -124,7 +124,7 @@ def batches(rock: np.ndarray) -> list[dict]:
                         "images a second": count / seconds,
                     }
                 )
-                if seconds > 10:
+                if seconds > 4:
                     break
     return rows
 
