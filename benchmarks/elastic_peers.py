@@ -159,4 +159,4 @@ def muspectre(solid: np.ndarray, poisson_ratio: float, reference: np.ndarray | N
         stiffness = [[np.vdot(strain, stress) for stress in stresses] for strain in weighed]
         return np.array([1 / np.linalg.inv(stiffness)[0, 0] / solid.size])
 
-    return Contender(named("muSpectre"), solve, FINE[4:-3], solve(1e-7) if reference is None else reference)
+    return Contender(named("muSpectre"), solve, FINE[4:-3], solve(1e-5) if reference is None else reference)
