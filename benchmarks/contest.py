@@ -12,6 +12,9 @@ import numpy as np
 GOAL = 1e-3
 """Largest relative error of a value against the tight reference."""
 
+REPEATS = 5
+"""How many times each is timed."""
+
 
 @dataclass(frozen=True)
 class Contender:
@@ -29,52 +32,48 @@ class Contender:
     tolerances: Sequence[float]
     reference: np.ndarray
 
-    def error(self, tolerance: float) -> float:
-        """The largest relative error at this tolerance."""
-        return float(np.max(np.abs(np.asarray(self.solve(tolerance)) / self.reference - 1)))
-
     def loosest(self) -> tuple[float, float]:
         """The loosest tolerance that reaches the goal, and its error; else the tightest there is, and its error."""
         error = float("inf")
         for tolerance in self.tolerances:
-            error = self.error(tolerance)
+            error = float(np.max(np.abs(np.asarray(self.solve(tolerance)) / self.reference - 1)))
             if error <= GOAL:
                 break
         return tolerance, error
 
+    def seconds(self, tolerance: float) -> float:
+        """Of processor time that a solve takes."""
+        start = time.process_time()
+        self.solve(tolerance)
+        return time.process_time() - start
 
-def duel(case: str, ours: Contender, peer: Contender, target: float, repeats: int = 5) -> dict:
-    """Medians of processor time, in turns so that what else the machine does meets both alike."""
-    chosen = {c.name: c.loosest() for c in (ours, peer)}
-    seconds: dict[str, list[float]] = {ours.name: [], peer.name: []}
-    for _ in range(repeats):
-        for contender in (ours, peer):
-            start = time.process_time()
-            contender.solve(chosen[contender.name][0])
-            seconds[contender.name].append(time.process_time() - start)
-    medians = {name: statistics.median(times) for name, times in seconds.items()}
+
+def duel(case: str, ours: Contender, peer: Contender, peer_repeats: int = REPEATS) -> dict:
+    """Medians of processor time, in turns so that what else the machine does meets both alike.
+
+    Args:
+        case: what is solved.
+        ours: our solver.
+        peer: the other code.
+        peer_repeats: how many times the peer is timed; fewer where it takes long.
+    """
+    my_tolerance, my_error = ours.loosest()
+    tolerance, error = peer.loosest()
+    mine, theirs = [], []
+    for turn in range(REPEATS):
+        mine.append(ours.seconds(my_tolerance))
+        if turn < peer_repeats:
+            theirs.append(peer.seconds(tolerance))
+    seconds, peer_seconds = statistics.median(mine), statistics.median(theirs)
     return {
         "case": case,
         "peer": peer.name,
-        "ours [s]": medians[ours.name],
-        "peer [s]": medians[peer.name],
-        "our error": chosen[ours.name][1],
-        "peer's error": chosen[peer.name][1],
-        "times as fast": medians[peer.name] / medians[ours.name],
-        "target": target,
-        "runs": repeats,
+        "ours [s]": seconds,
+        "peer [s]": peer_seconds,
+        "our error": my_error,
+        "peer's error": error,
+        "our tolerance": my_tolerance,
+        "peer's tolerance": tolerance,
+        "times as fast": peer_seconds / seconds,
+        "runs, ours / peer's": f"{len(mine)} / {len(theirs)}",
     }
-
-
-def table(rows: Sequence[dict]) -> str:
-    """Rows as a Markdown table."""
-    columns = list(rows[0])
-    lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
-    lines += ["| " + " | ".join(_text(row[c]) for c in columns) + " |" for row in rows]
-    return "\n".join(lines)
-
-
-def _text(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.1e}" if 0 < abs(value) < 1e-2 or abs(value) >= 1e5 else f"{value:.3g}"
-    return str(value)

@@ -40,8 +40,4 @@ def test_porespy_has_the_same_diffusivity_but_for_its_length():
     pores = solid == 0
     found = porespy.simulations.tortuosity_fd(im=pores, axis=0)
     # Its concentrations are held at the centres of the end voxels, so its sample is one voxel shorter.
-    assert found.effective_porosity / found.tortuosity == pytest.approx(diffusivity(solid), rel=0.02)
-
-
-def test_pores_that_do_not_cross_carry_nothing_where_other_codes_have_numbers():
-    assert diffusivity(np.pad(np.zeros((4, 6, 6), np.uint8), ((0, 2), (0, 0), (0, 0)), constant_values=1)) == 0
+    assert found.effective_porosity / found.tortuosity == pytest.approx(diffusivity(solid), rel=0.01)
