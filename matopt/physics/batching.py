@@ -14,7 +14,12 @@ from matopt.properties import NON_PERCOLATING, NOT_CONVERGED, OK
 CACHE_BYTES = 2**23
 """Working set at which solvers on a CPU are quickest: they are bound by memory traffic once it leaves the cache."""
 
-OUT_OF_MEMORY = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUFFT_ALLOC_FAILED", "CUSPARSE_STATUS_ALLOC_FAILED")
+OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUFFT_ALLOC_FAILED",
+    "CUSPARSE_STATUS_ALLOC_FAILED",
+)
 
 
 def check_density(density: torch.Tensor) -> None:

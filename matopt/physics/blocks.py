@@ -108,14 +108,14 @@ class Block:
         return grid[(slice(None), slice(None), slice(None), *[slice(0, n) for n in self.shape[1:]])]
 
 
-def blocks(x: torch.Tensor) -> Iterator[Block]:
-    """Blocks of ``(R, d, *S)``: rows as a whole, or layers of a row where one is too large."""
-    shape = tuple(x.shape[2:])
-    layer = prod(n + 1 for n in shape[1:]) * x.shape[1] * 2 ** len(shape)
-    room = NUMBERS_TOGETHER[x.device.type] // layer
+def blocks(values: torch.Tensor) -> Iterator[Block]:
+    """Blocks of ``(R, *S)``: rows as a whole, or layers of a row where one is too large."""
+    shape = tuple(values.shape[1:])
+    layer = prod(n + 1 for n in shape[1:]) * len(shape) * 2 ** len(shape)
+    room = NUMBERS_TOGETHER[values.device.type] // layer
     together = max(1, room // (shape[0] + 1))
     step = max(1, min(shape[0], room // together - 1))
-    for row in range(0, len(x), together):
-        rows = slice(row, min(row + together, len(x)))
+    for row in range(0, len(values), together):
+        rows = slice(row, min(row + together, len(values)))
         for first in range(0, shape[0], step):
             yield Block(rows, first, (min(step, shape[0] - first), *shape[1:]), shape[0])

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import prod
 
 import torch
@@ -76,9 +76,14 @@ class Lattice:
     def apply(self, x: torch.Tensor) -> torch.Tensor:
         """Nodal forces of the rows' displacements ``(R, d, *S)``."""
         out = torch.zeros_like(x)
-        for block in blocks(x):
-            block.add_corners(out, self.corner_stiffness @ block.corners(x, block.elements(self.rows)))
+        for block, density in self._blocks:
+            block.add_corners(out, self.corner_stiffness @ block.corners(x, density))
         return out
+
+    @cached_property
+    def _blocks(self) -> list[tuple[Block, torch.Tensor]]:
+        """Blocks of the rows, and the densities of their elements."""
+        return [(block, block.elements(self.rows)) for block in blocks(self.rows)]
 
     def precondition(self, residual: torch.Tensor) -> torch.Tensor:
         """The displacements of a homogeneous grain under these forces."""
@@ -102,7 +107,7 @@ class Lattice:
         forces = -self.loads[list(cases)] @ self.stiffness @ self.modes
         out = self.solid.new_zeros(len(cases), len(self.solid), self.solid.ndim - 1, *self.solid.shape[1:])
         for part, force in zip(out, forces, strict=True):
-            for block in blocks(part):
+            for block in blocks(self.solid):
                 block.add_corners(part, force[:, None] * block.elements(self.solid))
         return out.flatten(0, 1)
 
@@ -112,7 +117,7 @@ class Lattice:
         total = torch.zeros(len(self.solid), cases, cases, dtype=torch.float64, device=x.device)
         for sample in range(len(self.solid)):
             solid, fields = self.solid[sample, None], x[:, sample, None]
-            for block in blocks(fields[0]):
+            for block in blocks(solid):
                 strains = x.new_empty(len(self.modes), cases, prod(block.line))
                 for case, (u, load) in enumerate(zip(fields, self.loads, strict=True)):
                     strains[:, case] = self._strains(block, u, load[None])[:, 0]
@@ -126,7 +131,7 @@ class Lattice:
         mixture = mixture.to(x)
         mixed = torch.einsum("nl,ln...->n...", mixture, x)
         out = torch.empty_like(self.solid)
-        for block in blocks(mixed):
+        for block in blocks(self.solid):
             strains = self._strains(block, mixed, (mixture @ self.loads)[block.rows])
             energy = self._stresses(strains).mul_(strains).sum(0).view(block.line)
             inner = energy[(slice(None), *[slice(0, n) for n in block.shape])]

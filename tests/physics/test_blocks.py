@@ -18,7 +18,7 @@ def test_corners_are_those_of_each_element_on_a_periodic_grid(shape, together, m
     dimensions = len(shape)
     x = torch.rand(3, dimensions, *shape)
     seen = torch.zeros(3, *shape, dtype=torch.int64)
-    for block in blocks(x):
+    for block in blocks(x[:, 0]):
         found = block.corners(x).view(2**dimensions, dimensions, *block.line)
         for at in itertools.product(*map(range, (block.samples, *block.shape))):
             row, place = block.rows.start + at[0], (block.first + at[1], *at[2:])
@@ -37,7 +37,7 @@ def test_adding_to_corners_is_the_transpose_of_gathering_them(shape, together, m
     x, y = (torch.rand(2, dimensions, *shape, dtype=torch.float64) for _ in range(2))
     density = torch.rand(2, *shape, dtype=torch.float64)
     out, product = torch.zeros_like(x), 0.0
-    for block in blocks(x):
+    for block in blocks(x[:, 0]):
         weighted = block.corners(x, block.elements(density))
         block.add_corners(out, weighted)
         product += (weighted * block.corners(y)).sum()
