@@ -37,10 +37,10 @@ class YoungsModulus(Simulator):
     Boundary: ``periodic``, or ``mirror`` for samples continued by their mirror images, which are periodic but ``2^d``
     times as large. Periodic is the default by what windows of Berea sandstone show (``benchmarks/README.md``). Over
     seven slices of 400^2 voxels the two agree: 17.4 GPa on average. Windows of 128^2 of the same slices average 22.4
-    GPa (periodic) and 23.0 (mirror), those of 64^2 31.0 and 32.4. Small windows are too stiff on average either way, and
-    mirror images, which act as frictionless walls, more so; they also scatter more at equal porosity (7.3 against 6.3
-    GPa at 128^2) and take three to five times as long. A seam that does not fit softens a window, which makes up for a
-    part of what its small size stiffens.
+    GPa (periodic) and 23.0 (mirror), those of 64^2 31.0 and 32.4. Small windows are too stiff on average either way,
+    and mirror images, which act as frictionless walls, more so; they also scatter more at equal porosity (7.3 against
+    6.3 GPa at 128^2) and take three to five times as long. A seam that does not fit softens a window, which makes up
+    for a part of what its small size stiffens.
 
     Attributes:
         youngs_modulus: of the grain in Pa. The default is quartz, from its bulk modulus of 37 GPa and shear modulus of
