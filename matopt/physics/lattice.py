@@ -66,7 +66,7 @@ class Lattice:
         x = self.solid.new_empty(cases, n, dimensions, *self.solid.shape[1:])
         found = []
         for turn in turns:
-            rows = replace(self, rows=self.solid.repeat(len(turn), *[1] * dimensions))
+            rows = replace(self, rows=self.solid.expand(len(turn), *self.solid.shape).flatten(0, 1))
             out = x[turn.start : turn.stop].flatten(0, 1)
             solved = conjugate_gradients(rows, self.right_hand_side(turn), tolerance, max_iterations, out=out)
             found.append((solved.residual.view(-1, n), solved.iterations.view(-1, n)))
