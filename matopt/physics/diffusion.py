@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
@@ -12,9 +13,8 @@ from matopt.physics import percolation
 from matopt.physics.adjoint import with_gradient
 from matopt.physics.base import SIMULATORS, Simulator, Solution
 from matopt.physics.batching import check_density, solve_in_chunks, statuses
-from matopt.physics.grid import DivergenceForm, add_to_sides, sides
 from matopt.physics.krylov import conjugate_gradients
-from matopt.physics.poisson import Inverse, PeriodicInverse, WalledInverse
+from matopt.physics.multigrid import Cells, Multigrid
 from matopt.properties import Property
 
 
@@ -80,26 +80,35 @@ class Diffusivity(Simulator):
         return solve_in_chunks(density, 8 * loads, self._solve, (loads, loads))
 
     def _solve(self, density: torch.Tensor) -> Solution:
+        periodic = self.boundary == "periodic"
+        if periodic:
+            # A network has no place for a voxel that is its own neighbour; two of it are the same sample.
+            density = density.repeat(1, 1, *(2 if n == 1 else 1 for n in density.shape[2:]))
         with torch.no_grad():
             solid = density.detach()[:, 0]
             grain = self.grain(solid.ndim - 1)
             local = 1 - (1 - grain) * solid
+            conducts = local > 0
             carries = torch.ones(len(solid), dtype=torch.bool)
             if grain == 0:
-                find = percolation.wrapping if self.boundary == "periodic" else percolation.crossing
-                found = find((local > 0).cpu().numpy())
-                local = torch.where(torch.from_numpy(found.carrying).to(local.device), local, 0.0)
+                find = percolation.wrapping if periodic else percolation.crossing
+                found = find(conducts.cpu().numpy())
+                conducts = torch.from_numpy(found.carrying).to(local.device)
                 carries = torch.from_numpy(found.along[:, 0])
-            problem = _Cell.of(local, self.boundary == "periodic")
-            solved = conjugate_gradients(problem, problem.right_hand_side(), self.tolerance, self.max_iterations)
-            drops = problem.drops(solved.x)
-            tensor = problem.dissipation(drops)
+            network = _Network.of(local, Cells.of(conducts, periodic))
+            loads = range(solid.ndim - 1 if periodic else 1)
+            solved = [
+                conjugate_gradients(network.systems, network.sources(load), self.tolerance, self.max_iterations)
+                for load in loads
+            ]
+            flux = torch.stack([network.drops(s.x, load) for load, s in zip(loads, solved, strict=True)], 1)
+            tensor = network.dissipation(flux)
             flows = carries.to(local.device)
             values = torch.where(flows, tensor[:, 0, 0], 0.0)
-            residual = solved.residual.view(len(solid), -1).amax(1).cpu().numpy()
-            iterations = solved.iterations.view(len(solid), -1).amax(1).cpu().numpy()
+            residual = torch.stack([s.residual for s in solved]).amax(0).cpu().numpy()
+            iterations = torch.stack([s.iterations for s in solved]).amax(0).cpu().numpy()
             if density.requires_grad:
-                slope = problem.sensitivity(drops) * (grain - 1)
+                slope = network.sensitivity(solved[0].x, flux[:, 0]) * (grain - 1)
                 slope = torch.where(flows.view(-1, *[1] * (slope.ndim - 1)), slope, 0.0)[:, None]
         if density.requires_grad:
             values = with_gradient(density, values, slope)
@@ -107,99 +116,88 @@ class Diffusivity(Simulator):
         return Solution(values, tensor, status, residual, iterations)
 
 
-Drops = tuple[list[torch.Tensor], tuple[torch.Tensor, torch.Tensor] | None]
-"""Concentration drops across inner faces, an axis each, ``(n, loads, *F)``, and across the two outer ones of axis x."""
-
-
 @dataclass(frozen=True, eq=False)
-class _Cell:
-    """The cell problem of n samples and their load cases: the fluctuation around a unit mean gradient.
+class _Network:
+    """The cell problem of B samples: the fluctuation of the concentration around a unit mean gradient.
 
-    Rows are samples times load cases; load case m is the gradient along axis m.
+    Load case m is the gradient along axis m. Faces are those ahead of each cell along each axis; between fixed
+    concentrations two more, behind the first and ahead of the last cells of axis x.
+
+    Attributes:
+        cells: that conduct, ``(B, n)`` of them.
+        local: ``(B, n)`` their diffusivities, 0 where the row is filled up.
+        ahead: ``(B, n, f)`` conductances of the faces.
+        systems: of the fluctuations.
     """
 
+    cells: Cells
     local: torch.Tensor
-    operator: DivergenceForm
-    inverse: Inverse
-    loads: int
+    ahead: torch.Tensor
+    systems: Multigrid
 
     @staticmethod
-    def of(local: torch.Tensor, periodic: bool) -> _Cell:
-        """From the local diffusivities ``(n, *S)``."""
-        loads = local.ndim - 1 if periodic else 1
-        faces = []
-        for axis in range(1, local.ndim):
-            a, b = sides(local, axis, periodic)
-            faces.append((2 * a * b / (a + b).clamp_min(torch.finfo(local.dtype).tiny)).repeat_interleave(loads, 0))
-        extra = torch.zeros_like(local)
-        if not periodic:
-            # The concentration is held half a voxel outside the first and last cell: twice the conductance.
-            extra[:, 0] += 2 * local[:, 0]
-            extra[:, -1] += 2 * local[:, -1]
-        inverse = PeriodicInverse.of(local) if periodic else WalledInverse.of(local)
-        return _Cell(local, DivergenceForm(tuple(faces), extra.repeat_interleave(loads, 0), periodic), inverse, loads)
+    def of(local: torch.Tensor, cells: Cells) -> _Network:
+        """From the local diffusivities of all cells ``(B, *S)``."""
+        flat = torch.cat([local.reshape(-1), local.new_zeros(1)])
+        flat[:-1][cells.number[:-1] == cells.place.numel()] = 0
+        own, faces = flat[cells.place], []
+        for axis in range(local.ndim - 1):
+            other = flat[cells.neighbour(axis, 1)]
+            faces.append(2 * own * other / (own + other).clamp_min_(torch.finfo(local.dtype).tiny))
+        if cells.periodic:
+            ahead = torch.stack(faces, -1)
+            return _Network(cells, own, ahead, Multigrid.of(cells, ahead, torch.zeros_like(own)))
+        # The concentration is held half a voxel outside the first and last cell: twice the conductance.
+        at = cells.along(0)
+        faces += [2 * own * (at == edge) for edge in (0, cells.shape[0] - 1)]
+        ahead = torch.stack(faces, -1)
+        return _Network(cells, own, ahead, Multigrid.of(cells, ahead[..., :-2], faces[-2] + faces[-1]))
 
-    def apply(self, x: torch.Tensor) -> torch.Tensor:
-        return self.operator.apply(x)
+    def sources(self, load: int) -> torch.Tensor:
+        """``(B, n)``, the divergence of the flux that a unit gradient drives by itself."""
+        dimensions = len(self.cells.shape)
+        rhs = self.ahead[..., load] - torch.cat([c[..., dimensions + load] for c in self.systems.conductances], 1)
+        if not self.cells.periodic:
+            rhs += 0.5 * (self.ahead[..., -1] - self.ahead[..., -2])
+        return rhs
 
-    def precondition(self, residual: torch.Tensor) -> torch.Tensor:
-        return self.inverse(residual)
+    def drops(self, x: torch.Tensor, load: int) -> torch.Tensor:
+        """``(B, n, f)`` the total concentration drops of fluctuations ``(B, n)``."""
+        dimensions = len(self.cells.shape)
+        columns = torch.cat([c[..., :dimensions] for c in self.systems.columns], 1)
+        drops = x.view(-1)[columns] - x[..., None]
+        drops[..., load] += 1
+        if self.cells.periodic:
+            return drops
+        return torch.cat([drops, torch.stack([0.5 + x, 0.5 - x], -1)], -1)
 
-    def select(self, rows: torch.Tensor) -> _Cell:
-        return replace(self, operator=self.operator.select(rows))
+    def dissipation(self, drops: torch.Tensor) -> torch.Tensor:
+        """``(B, loads, loads)`` mean dissipated energies, mutual between load cases ``(B, loads, n, f)``."""
+        flux = (self.ahead[:, None] * drops).flatten(2).double()
+        total = torch.einsum("nix,njx->nij", flux, drops.flatten(2).double())
+        return (total / math.prod(self.cells.shape)).to(drops.dtype)
 
-    def right_hand_side(self) -> torch.Tensor:
-        """``(n * loads, *S)``, the divergence of the flux that a unit gradient drives by itself."""
-        rhs = torch.zeros(len(self.local), self.loads, *self.local.shape[1:]).to(self.local)
-        for load in range(self.loads):
-            axis = load + 1
-            flux = self.operator.faces[load][:: self.loads]
-            add_to_sides(rhs[:, load], flux, -flux, axis)
-            if not self.operator.periodic:
-                rhs[:, load, 0] -= self.local[:, 0]
-                rhs[:, load, -1] += self.local[:, -1]
-        return rhs.flatten(0, 1)
+    def sensitivity(self, x: torch.Tensor, drops: torch.Tensor) -> torch.Tensor:
+        """``(B, *S)`` derivative of the dissipation along x with respect to the local diffusivities.
 
-    def drops(self, x: torch.Tensor) -> Drops:
-        """The total concentration drops of the fluctuations ``(n * loads, *S)``."""
-        x = x.view(len(self.local), self.loads, *x.shape[1:])
-        inner = []
-        for axis in range(self.local.ndim - 1):
-            behind, ahead = sides(x, axis + 2, self.operator.periodic)
-            drop = ahead - behind
-            if axis < self.loads:
-                drop[:, axis] += 1
-            inner.append(drop)
-        return inner, None if self.operator.periodic else (0.5 + x[:, :, 0], 0.5 - x[:, :, -1])
-
-    def dissipation(self, drops: Drops) -> torch.Tensor:
-        """``(n, loads, loads)`` mean dissipated energies, mutual between load cases."""
-        inner, outer = drops
-        total = torch.zeros(len(self.local), self.loads, self.loads, dtype=torch.float64, device=self.local.device)
-        for axis, drop in enumerate(inner):
-            total += _mutual(self.operator.faces[axis][:: self.loads, None] * drop, drop)
-        if outer is not None:
-            for side, drop in zip((0, -1), outer, strict=True):
-                total += _mutual(2 * self.local[:, None, side] * drop, drop)
-        return (total / self.local[0].numel()).to(self.local.dtype)
-
-    def sensitivity(self, drops: Drops) -> torch.Tensor:
-        """``(n, *S)`` derivative of the dissipation along x with respect to the local diffusivities."""
-        inner, outer = drops
-        slope = torch.zeros_like(self.local)
-        for axis, drop in enumerate(inner, start=1):
-            a, b = sides(self.local, axis, self.operator.periodic)
-            # d(2ab/(a+b))/da = 2 (b/(a+b))^2; a half of each where nothing is on either side.
-            share = torch.where(a + b > 0, b / (a + b).clamp_min(torch.finfo(a.dtype).tiny), 0.5)
-            energy = 2 * drop[:, 0].square()
-            for_a, for_b = energy * share.square(), energy * (1 - share).square()
-            add_to_sides(slope, for_a, for_b, axis)
-        if outer is not None:
-            slope[:, 0] += 2 * outer[0][:, 0].square()
-            slope[:, -1] += 2 * outer[1][:, 0].square()
-        return slope / self.local[0].numel()
-
-
-def _mutual(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """``(n, loads, loads)`` dot products over cells, in float64."""
-    return torch.einsum("nix,njx->nij", a.flatten(2).double(), b.flatten(2).double())
+        Of the conductance c between a and b it is ``dc/da = c^2 / (2 a^2)``. Voxels that do not conduct are taken at
+        the mean concentration of their place along x.
+        """
+        cells, dimensions = self.cells, len(self.cells.shape)
+        squares = (self.ahead * drops).square_()
+        own = squares.sum(-1)
+        for axis in range(dimensions):
+            column = torch.cat([c[..., dimensions + axis] for c in self.systems.columns], 1)
+            linked = torch.cat([c[..., dimensions + axis] for c in self.systems.conductances], 1) > 0
+            own += torch.where(linked, squares[..., axis].reshape(-1)[column], 0.0)
+        slope = torch.ones_like(cells.number, dtype=x.dtype)
+        is_cell = self.local > 0
+        slope[cells.place[is_cell]] = (own / (2 * self.local.square()))[is_cell]
+        for axis in range(dimensions):
+            for half, step in enumerate((1, -1)):
+                linked = torch.cat([c[..., axis + half * dimensions] for c in self.systems.conductances], 1) > 0
+                place = cells.neighbour(axis, step)
+                wall = (place < len(slope) - 1) & ~linked
+                drop = int(axis == 0) - step * x[wall]
+                slope.index_add_(0, place[wall], 2 * drop.square() - 0.5 * (axis == 0))
+        return slope[:-1].view(-1, *cells.shape).clamp_min_(0) / math.prod(cells.shape)

@@ -190,8 +190,9 @@ def _check_tolerance(rhs: torch.Tensor, tolerance: float) -> None:
 
 
 def dot(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """``(B,)`` float64 dot products of rows; only the last axis is summed in the precision of the rows."""
-    return (a * b).sum(-1).flatten(1).sum(1, dtype=torch.float64)
+    """``(B,)`` float64 dot products of rows; only the last axis of grids is summed in the precision of the rows."""
+    products = a * b
+    return (products.sum(-1) if products.ndim > 2 else products).flatten(1).sum(1, dtype=torch.float64)
 
 
 def _ratio(numerator: torch.Tensor, denominator: torch.Tensor) -> torch.Tensor:
