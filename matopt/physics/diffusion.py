@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -13,8 +14,9 @@ from matopt.physics import percolation
 from matopt.physics.adjoint import with_gradient
 from matopt.physics.base import SIMULATORS, Simulator, Solution
 from matopt.physics.batching import check_density, solve_in_chunks, statuses
-from matopt.physics.krylov import conjugate_gradients
-from matopt.physics.multigrid import Cells, Multigrid
+from matopt.physics.cells import Cells
+from matopt.physics.krylov import conjugate_gradients, dot
+from matopt.physics.multigrid import Multigrid, behind
 from matopt.properties import Property
 
 
@@ -101,14 +103,14 @@ class Diffusivity(Simulator):
                 conjugate_gradients(network.systems, network.sources(load), self.tolerance, self.max_iterations)
                 for load in loads
             ]
-            flux = torch.stack([network.drops(s.x, load) for load, s in zip(loads, solved, strict=True)], 1)
-            tensor = network.dissipation(flux)
+            drops = [network.drops(s.x, load) for load, s in zip(loads, solved, strict=True)]
+            tensor = network.dissipation(drops)
             flows = carries.to(local.device)
             values = torch.where(flows, tensor[:, 0, 0], 0.0)
             residual = torch.stack([s.residual for s in solved]).amax(0).cpu().numpy()
             iterations = torch.stack([s.iterations for s in solved]).amax(0).cpu().numpy()
             if density.requires_grad:
-                slope = network.sensitivity(solved[0].x, flux[:, 0]) * (grain - 1)
+                slope = network.sensitivity(solved[0].x, drops[0]) * (grain - 1)
                 slope = torch.where(flows.view(-1, *[1] * (slope.ndim - 1)), slope, 0.0)[:, None]
         if density.requires_grad:
             values = with_gradient(density, values, slope)
@@ -120,84 +122,78 @@ class Diffusivity(Simulator):
 class _Network:
     """The cell problem of B samples: the fluctuation of the concentration around a unit mean gradient.
 
-    Load case m is the gradient along axis m. Faces are those ahead of each cell along each axis; between fixed
-    concentrations two more, behind the first and ahead of the last cells of axis x.
+    Load case m is the gradient along axis m.
 
     Attributes:
         cells: that conduct, ``(B, n)`` of them.
         local: ``(B, n)`` their diffusivities, 0 where the row is filled up.
-        ahead: ``(B, n, f)`` conductances of the faces.
+        faces: ``(B, n)`` each, conductances: ahead along each axis; between fixed concentrations also behind the first
+            cells along x and ahead of the last.
         systems: of the fluctuations.
     """
 
     cells: Cells
     local: torch.Tensor
-    ahead: torch.Tensor
+    faces: tuple[torch.Tensor, ...]
     systems: Multigrid
 
     @staticmethod
     def of(local: torch.Tensor, cells: Cells) -> _Network:
         """From the local diffusivities of all cells ``(B, *S)``."""
-        flat = torch.cat([local.reshape(-1), local.new_zeros(1)])
-        flat[:-1][cells.number[:-1] == cells.place.numel()] = 0
-        own, faces = flat[cells.place], []
-        for axis in range(local.ndim - 1):
-            other = flat[cells.neighbour(axis, 1)]
-            faces.append(2 * own * other / (own + other).clamp_min_(torch.finfo(local.dtype).tiny))
+        own = cells.gather(local)
+        line = torch.cat([own.view(-1), own.new_zeros(1)])
+        ahead = []
+        for neighbour in cells.neighbours[: len(cells.shape)]:
+            other = line.index_select(0, neighbour).view(own.shape)
+            ahead.append((2 * own * other).div_((own + other).clamp_min_(torch.finfo(own.dtype).tiny)))
         if cells.periodic:
-            ahead = torch.stack(faces, -1)
-            return _Network(cells, own, ahead, Multigrid.of(cells, ahead, torch.zeros_like(own)))
+            return _Network(cells, own, tuple(ahead), Multigrid.of(cells, ahead, torch.zeros_like(own)))
         # The concentration is held half a voxel outside the first and last cell: twice the conductance.
-        at = cells.along(0)
-        faces += [2 * own * (at == edge) for edge in (0, cells.shape[0] - 1)]
-        ahead = torch.stack(faces, -1)
-        return _Network(cells, own, ahead, Multigrid.of(cells, ahead[..., :-2], faces[-2] + faces[-1]))
+        outer = [2 * own * cells.at_edge(ahead=side) for side in (False, True)]
+        return _Network(cells, own, (*ahead, *outer), Multigrid.of(cells, ahead, outer[0] + outer[1]))
 
     def sources(self, load: int) -> torch.Tensor:
         """``(B, n)``, the divergence of the flux that a unit gradient drives by itself."""
-        dimensions = len(self.cells.shape)
-        rhs = self.ahead[..., load] - torch.cat([c[..., dimensions + load] for c in self.systems.conductances], 1)
-        if not self.cells.periodic:
-            rhs += 0.5 * (self.ahead[..., -1] - self.ahead[..., -2])
-        return rhs
+        rhs = self.faces[load] - behind(self.cells, self.faces[load], load)
+        return rhs if self.cells.periodic else rhs.add_(self.faces[-1] - self.faces[-2], alpha=0.5)
 
-    def drops(self, x: torch.Tensor, load: int) -> torch.Tensor:
-        """``(B, n, f)`` the total concentration drops of fluctuations ``(B, n)``."""
-        dimensions = len(self.cells.shape)
-        columns = torch.cat([c[..., :dimensions] for c in self.systems.columns], 1)
-        drops = x.view(-1)[columns] - x[..., None]
-        drops[..., load] += 1
-        if self.cells.periodic:
-            return drops
-        return torch.cat([drops, torch.stack([0.5 + x, 0.5 - x], -1)], -1)
+    def drops(self, x: torch.Tensor, load: int) -> list[torch.Tensor]:
+        """The total concentration drops across the faces of fluctuations ``(B, n)``; any where nothing conducts."""
+        line = torch.cat([x.view(-1), x.new_zeros(1)])
+        drops = []
+        for axis, neighbour in enumerate(self.cells.neighbours[: len(self.cells.shape)]):
+            drop = line.index_select(0, neighbour).view(x.shape).sub_(x)
+            drops.append(drop.add_(1) if axis == load else drop)
+        return drops if self.cells.periodic else [*drops, 0.5 + x, 0.5 - x]
 
-    def dissipation(self, drops: torch.Tensor) -> torch.Tensor:
-        """``(B, loads, loads)`` mean dissipated energies, mutual between load cases ``(B, loads, n, f)``."""
-        flux = (self.ahead[:, None] * drops).flatten(2).double()
-        total = torch.einsum("nix,njx->nij", flux, drops.flatten(2).double())
-        return (total / math.prod(self.cells.shape)).to(drops.dtype)
+    def dissipation(self, drops: list[list[torch.Tensor]]) -> torch.Tensor:
+        """``(B, loads, loads)`` mean dissipated energies, mutual between the load cases."""
+        loads = len(drops)
+        total = torch.zeros(len(self.local), loads, loads, dtype=torch.float64, device=self.local.device)
+        for face, conductances in enumerate(self.faces):
+            for i, j in itertools.combinations_with_replacement(range(loads), 2):
+                total[:, i, j] += dot(conductances * drops[i][face], drops[j][face])
+        total = (total / math.prod(self.cells.shape)).to(self.local.dtype)
+        return total + total.triu(1).mT
 
-    def sensitivity(self, x: torch.Tensor, drops: torch.Tensor) -> torch.Tensor:
+    def sensitivity(self, x: torch.Tensor, drops: list[torch.Tensor]) -> torch.Tensor:
         """``(B, *S)`` derivative of the dissipation along x with respect to the local diffusivities.
 
         Of the conductance c between a and b it is ``dc/da = c^2 / (2 a^2)``. Voxels that do not conduct are taken at
         the mean concentration of their place along x.
         """
         cells, dimensions = self.cells, len(self.cells.shape)
-        squares = (self.ahead * drops).square_()
-        own = squares.sum(-1)
+        squares = [(c * drop).square_() for c, drop in zip(self.faces, drops, strict=True)]
+        total = sum(squares[1:], squares[0])
         for axis in range(dimensions):
-            column = torch.cat([c[..., dimensions + axis] for c in self.systems.columns], 1)
-            linked = torch.cat([c[..., dimensions + axis] for c in self.systems.conductances], 1) > 0
-            own += torch.where(linked, squares[..., axis].reshape(-1)[column], 0.0)
-        slope = torch.ones_like(cells.number, dtype=x.dtype)
-        is_cell = self.local > 0
-        slope[cells.place[is_cell]] = (own / (2 * self.local.square()))[is_cell]
-        for axis in range(dimensions):
-            for half, step in enumerate((1, -1)):
-                linked = torch.cat([c[..., axis + half * dimensions] for c in self.systems.conductances], 1) > 0
-                place = cells.neighbour(axis, step)
-                wall = (place < len(slope) - 1) & ~linked
-                drop = int(axis == 0) - step * x[wall]
-                slope.index_add_(0, place[wall], 2 * drop.square() - 0.5 * (axis == 0))
-        return slope[:-1].view(-1, *cells.shape).clamp_min_(0) / math.prod(cells.shape)
+            total = total + behind(cells, squares[axis], axis)
+        line = x.new_zeros(len(cells.number))
+        cells.inner(line).fill_(1)
+        line[cells.place] = total / (2 * self.local.square())
+        for step in range(2 * dimensions):
+            cell, place = cells.walls(step)
+            is_load = step % dimensions == 0
+            drop = int(is_load) - (1 if step < dimensions else -1) * x.view(-1)[cell]
+            line.index_add_(0, place, 2 * drop.square() - 0.5 * is_load)
+        cells.fold(line)
+        return cells.inner(line).clamp_min(0) / math.prod(cells.shape)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
+
+from matopt.physics.cells import Cells
 
 FEWEST_CELLS = 64
 """Grids of no more cells than this are solved directly."""
@@ -17,80 +21,6 @@ apart as voxels are: Braess, Towards algebraic multigrid for elliptic problems o
 
 GROUND = 1e-3
 """Of the diagonal, added to it in direct solutions: clusters that nothing holds have a singular system."""
-
-
-@dataclass(frozen=True, eq=False)
-class Cells:
-    """The cells of B grids that conduct, ``(B, n)``: a sample a row, sorted by colour, filled up to the longest row.
-
-    No two neighbours have the same colour: parities of a chessboard, with a third colour where a periodic grid is odd.
-
-    Attributes:
-        shape: of the grids.
-        periodic: whether the grids are.
-        place: ``(B, n)`` index of the cell in the batch of grids, B times the cells of a grid where the row is filled up.
-        number: ``(B * cells + 1,)`` int, index of each cell of the grids in ``(B, n)``, ``B * n`` where none conducts.
-        bounds: of the colours in rows, one more than there are colours.
-    """
-
-    shape: tuple[int, ...]
-    periodic: bool
-    place: torch.Tensor
-    number: torch.Tensor
-    bounds: tuple[int, ...]
-
-    @staticmethod
-    def of(conducts: torch.Tensor, periodic: bool) -> Cells:
-        """From ``(B, *S)`` bool."""
-        batch, shape = len(conducts), tuple(conducts.shape[1:])
-        place = conducts.reshape(-1).nonzero()[:, 0]
-        along = [_coordinate(place, shape, axis) for axis in range(len(shape))]
-        colour = sum(c % 2 for c in along)
-        if periodic and any(n % 2 and n > 1 for n in shape):
-            thirds = (torch.where((c == n - 1) & (n % 2 == 1), 2, c % 2) for c, n in zip(along, shape, strict=True))
-            colour = sum(thirds) % 3
-        else:
-            colour = colour % 2
-        rows, bounds = [], [0]
-        for which in range(3):
-            chosen = place[colour == which]
-            sample = chosen // math.prod(shape)
-            counts = torch.bincount(sample, minlength=batch)
-            longest = max(int(counts.max()), which == 0)  # a row is never empty
-            if longest:
-                row = place.new_full((batch, longest), conducts.numel())
-                rank = torch.arange(len(chosen), device=place.device) - (counts.cumsum(0) - counts)[sample]
-                row[sample, rank] = chosen
-                rows.append(row)
-                bounds.append(bounds[-1] + longest)
-        place = torch.cat(rows, 1)
-        kind = torch.int32 if place.numel() * 2 * len(shape) < 2**31 else torch.int64
-        number = torch.full((conducts.numel() + 1,), place.numel(), dtype=kind, device=place.device)
-        number[place.view(-1)] = torch.arange(place.numel(), dtype=kind, device=place.device)
-        number[-1] = place.numel()
-        return Cells(shape, periodic, place, number, tuple(bounds))
-
-    def along(self, axis: int) -> torch.Tensor:
-        """``(B, n)`` the cells' coordinates."""
-        return _coordinate(self.place, self.shape, axis)
-
-    def within(self, index: torch.Tensor) -> torch.Tensor:
-        """Indices ``(B, ...)`` in ``(B, n)`` with those that are of no cell replaced by one of the same sample."""
-        batch, n = self.place.shape
-        last = torch.arange(n - 1, batch * n, n, dtype=index.dtype, device=index.device)
-        return torch.minimum(index, last.view(-1, *[1] * (index.ndim - 1)))
-
-    def neighbour(self, axis: int, step: int) -> torch.Tensor:
-        """``(B, n)`` the place one step of +1 or -1 along an axis, that of filled up rows where there is none."""
-        size, stride = self.shape[axis], math.prod(self.shape[axis + 1 :])
-        last = self.along(axis) == (size - 1 if step > 0 else 0)
-        nowhere = len(self.number) - 1
-        beyond = self.place - step * (size - 1) * stride if self.periodic and size > 1 else nowhere
-        return torch.where(last, beyond, self.place + step * stride).clamp_max_(nowhere)
-
-
-def _coordinate(place: torch.Tensor, shape: tuple[int, ...], axis: int) -> torch.Tensor:
-    return place // math.prod(shape[axis + 1 :]) % shape[axis]
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,17 +53,19 @@ class Multigrid:
     coarser: Multigrid | None
 
     @staticmethod
-    def of(cells: Cells, ahead: torch.Tensor, held: torch.Tensor) -> Multigrid:
-        """From conductances to the neighbours ahead, ``(B, n, d)``, and to what is held, ``(B, n)``."""
-        dimensions = len(cells.shape)
-        steps = [(axis, step) for step in (1, -1) for axis in range(dimensions)]
-        columns = torch.stack([cells.number[cells.neighbour(axis, step)] for axis, step in steps], -1)
-        padded = torch.cat([ahead.reshape(-1, dimensions), ahead.new_zeros(1, dimensions)])
-        behind = [padded[:, axis][columns[..., dimensions + axis]] for axis in range(dimensions)]
-        conductances = torch.cat([ahead, torch.stack(behind, -1)], -1)
-        columns = cells.within(columns)
-        diagonal = conductances.sum(-1) + held
-        parts = [slice(*pair) for pair in zip(cells.bounds, cells.bounds[1:], strict=False)]
+    def of(cells: Cells, ahead: Sequence[torch.Tensor], held: torch.Tensor) -> Multigrid:
+        """From conductances to the neighbours ahead, ``(B, n)`` an axis, and to what is held, ``(B, n)``."""
+        dimensions, diagonal = len(ahead), held.clone()
+        columns = torch.empty(*held.shape, 2 * dimensions, dtype=cells.number.dtype, device=held.device)
+        conductances = held.new_empty(columns.shape)
+        for axis, forward in enumerate(ahead):
+            backward = behind(cells, forward, axis)
+            diagonal += forward
+            diagonal += backward
+            for entry, values in ((axis, forward), (dimensions + axis, backward)):
+                conductances[..., entry] = values
+                columns[..., entry] = cells.within(cells.neighbours[entry]).view(held.shape)
+        parts = [slice(*pair) for pair in itertools.pairwise(cells.bounds)]
         level = Multigrid(
             cells.bounds,
             tuple(conductances[:, part].contiguous() for part in parts),
@@ -145,19 +77,16 @@ class Multigrid:
         )
         if math.prod(cells.shape) <= FEWEST_CELLS:
             return replace(level, inverse=_dense_inverse(conductances, columns, diagonal))
-        coarse_cells, parent = _blocks(cells)
-        coarse_ahead = ahead.new_zeros(coarse_cells.place.numel(), dimensions)
-        for axis in range(dimensions):
-            at = cells.along(axis)
-            leaves = (at % 2 == 1) | (at == cells.shape[axis] - 1)
-            if coarse_cells.shape[axis] > 1:
-                coarse_ahead[:, axis].index_add_(0, parent.view(-1), (ahead[..., axis] * leaves).view(-1))
-        coarse_held = held.new_zeros(coarse_cells.place.numel()).index_add_(0, parent.view(-1), held.view(-1))
-        coarse_held, coarse_ahead = (
-            (t / STIFFNESS_OF_BLOCKS).unflatten(0, coarse_cells.place.shape) for t in (coarse_held, coarse_ahead)
-        )
-        coarser = Multigrid.of(coarse_cells, coarse_ahead, coarse_held)
-        return replace(level, parent=parent[:, : cells.bounds[-2]].contiguous(), coarser=coarser)
+        blocks, parent = cells.blocks()
+        line = torch.cat([parent.view(-1), parent.new_full((1,), -1)])
+        coarse = [held.new_zeros(blocks.place.numel()) for _ in range(dimensions + 1)]
+        for axis, forward in enumerate(ahead):
+            leaves = line.index_select(0, cells.neighbours[axis]) != line[:-1]
+            coarse[axis].index_add_(0, line[:-1], forward.view(-1) * leaves)
+        coarse[-1].index_add_(0, line[:-1], held.view(-1))
+        *coarse_ahead, coarse_held = (c.div_(STIFFNESS_OF_BLOCKS).view(blocks.place.shape) for c in coarse)
+        coarser = Multigrid.of(blocks, coarse_ahead, coarse_held)
+        return replace(level, parent=parent[:, : cells.bounds[-2]].long(), coarser=coarser)
 
     def apply(self, x: torch.Tensor) -> torch.Tensor:
         """The systems times ``x``."""
@@ -224,7 +153,7 @@ class Multigrid:
 
     @cached_property
     def _parts(self) -> tuple[slice, ...]:
-        return tuple(slice(*pair) for pair in zip(self.bounds, self.bounds[1:], strict=False))
+        return tuple(slice(*pair) for pair in itertools.pairwise(self.bounds))
 
     @cached_property
     def _reciprocal(self) -> torch.Tensor:
@@ -243,18 +172,10 @@ class Multigrid:
         return tuple(matrices)
 
 
-def _blocks(cells: Cells) -> tuple[Cells, torch.Tensor]:
-    """The blocks of two cells an edge that conduct, and each cell's index ``(B, n)`` among them."""
-    shape = tuple((n + 1) // 2 for n in cells.shape)
-    batch, nowhere = len(cells.place), len(cells.place) * math.prod(shape)
-    block = cells.place // math.prod(cells.shape)
-    for axis, n in enumerate(shape):
-        block = block * n + cells.along(axis) // 2
-    block = block.clamp_max_(nowhere)
-    conducts = torch.zeros(nowhere + 1, dtype=torch.bool, device=block.device)
-    conducts[block.view(-1)] = True
-    coarse = Cells.of(conducts[:-1].view(batch, *shape), cells.periodic)
-    return coarse, coarse.within(coarse.number[block]).long()
+def behind(cells: Cells, ahead: torch.Tensor, axis: int) -> torch.Tensor:
+    """``(B, n)`` what the neighbours behind along an axis have ahead of them, 0 where there is none."""
+    padded = torch.cat([ahead.view(-1), ahead.new_zeros(1)])
+    return padded.index_select(0, cells.neighbours[len(cells.shape) + axis]).view(ahead.shape)
 
 
 def _dense_inverse(conductances: torch.Tensor, columns: torch.Tensor, diagonal: torch.Tensor) -> torch.Tensor:
