@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import cached_property
 
 import torch
 from torch.nn import functional
@@ -44,8 +44,10 @@ class Cells:
         rows, bounds = [], [0]
         for colour in range(3 if periodic and any(n % 2 for n in shape) else 2):
             chosen = conducts & (colours == colour)
-            place = chosen.view(-1).nonzero()[:, 0] + _front(shape)
-            counts = chosen.view(batch, -1).sum(1)
+            place = chosen.view(-1).nonzero()[:, 0]
+            ends = torch.arange(batch + 1, device=place.device) * chosen[0].numel()
+            counts = torch.searchsorted(place, ends).diff()
+            place += _front(shape)
             longest = max(int(counts.max()), colour == 0)  # a row is never empty
             if len(place) < batch * longest:
                 first = longest * torch.arange(batch, device=place.device) - counts.cumsum(0) + counts
@@ -100,7 +102,7 @@ class Cells:
         """``(B, n)`` the values of ``(B, *S)`` at the cells, 0 where rows are filled up."""
         line = grids.new_zeros(len(self.number))
         self.inner(line).copy_(grids)
-        return line[self.place]
+        return line.index_select(0, self.place.view(-1)).view(self.place.shape)
 
     def inner(self, line: torch.Tensor) -> torch.Tensor:
         """The view ``(B, *S)`` of the values of all places, without frames."""
@@ -135,14 +137,14 @@ class Cells:
         for n, stride in zip(self.shape, _strides(coarse), strict=True):
             along = torch.arange(-1, n + 1, device=place.device).div(2, rounding_mode="floor") + 1
             place = place[..., None] + stride * along
-        block = place.view(-1)[self._in_sample]
+        block = place.view(-1).index_select(0, self._in_sample.view(-1)).view(self.place.shape)
         batch, size = len(block), math.prod(n + 2 for n in coarse)
         conducts = torch.zeros(batch, size, dtype=torch.bool, device=block.device)
         conducts.scatter_(1, block, True)
         conducts[:, 0] = False  # where rows are filled up
         cells = Cells._framed(conducts.view(batch, *(n + 2 for n in coarse)), self.periodic)
         block += _front(coarse) + size * torch.arange(batch, device=block.device)[:, None]
-        return cells, cells.within(cells.number[block])
+        return cells, cells.within(cells.number.index_select(0, block.view(-1))).view(block.shape)
 
 
 def _strides(shape: tuple[int, ...]) -> tuple[int, ...]:

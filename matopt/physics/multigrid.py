@@ -78,15 +78,16 @@ class Multigrid:
         if math.prod(cells.shape) <= FEWEST_CELLS:
             return replace(level, inverse=_dense_inverse(conductances, columns, diagonal))
         blocks, parent = cells.blocks()
+        parent = parent.long()
         line = torch.cat([parent.view(-1), parent.new_full((1,), -1)])
         coarse = [held.new_zeros(blocks.place.numel()) for _ in range(dimensions + 1)]
         for axis, forward in enumerate(ahead):
             leaves = line.index_select(0, cells.neighbours[axis]) != line[:-1]
-            coarse[axis].index_add_(0, line[:-1], forward.view(-1) * leaves)
-        coarse[-1].index_add_(0, line[:-1], held.view(-1))
+            coarse[axis].scatter_add_(0, line[:-1], forward.view(-1) * leaves)
+        coarse[-1].scatter_add_(0, line[:-1], held.view(-1))
         *coarse_ahead, coarse_held = (c.div_(STIFFNESS_OF_BLOCKS).view(blocks.place.shape) for c in coarse)
         coarser = Multigrid.of(blocks, coarse_ahead, coarse_held)
-        return replace(level, parent=parent[:, : cells.bounds[-2]].long(), coarser=coarser)
+        return replace(level, parent=parent[:, : cells.bounds[-2]].contiguous(), coarser=coarser)
 
     def apply(self, x: torch.Tensor) -> torch.Tensor:
         """The systems times ``x``."""
@@ -98,7 +99,7 @@ class Multigrid:
     def precondition(self, residual: torch.Tensor) -> torch.Tensor:
         """A cycle: approximate inverses times ``residual``; symmetric positive definite."""
         if self.inverse is not None:
-            return (self.inverse @ residual[..., None])[..., 0]
+            return (residual[:, None] @ self.inverse)[:, 0]  # symmetric; quicker than the other way round
         x = torch.zeros_like(residual)
         flat = x.view(-1)
         first, *others = self._parts
@@ -111,13 +112,14 @@ class Multigrid:
             for colour, part in enumerate(others[:-1], start=1):
                 left = residual[:, part] - self.diagonal[:, part] * x[:, part]
                 rest.append(left + self._from_neighbours(colour, flat))
-            parent = self.parent.view(-1)
-            coarse = residual.new_zeros(self.coarser.diagonal.shape)
-            coarse.view(-1).index_add_(0, parent, torch.cat(rest, 1).view(-1) if len(rest) > 1 else rest[0].reshape(-1))
+            parent, shape = self.parent.view(-1), self.parent.shape
+            below = rest[0] if len(rest) == 1 else torch.cat(rest, 1)
+            coarse = torch.zeros_like(self.coarser.diagonal)
+            coarse.view(-1).scatter_add_(0, parent, below.view(-1))
             correction = self.coarser.precondition(coarse)
             if self.coarser.inverse is None:
                 correction += self.coarser.precondition(coarse - self.coarser.apply(correction))
-            x[:, : self.parent.shape[1]] += correction.view(-1)[parent].view(self.parent.shape)
+            x[:, : shape[1]] += correction.view(-1).index_select(0, parent).view(shape)
         for colour, part in reversed(list(enumerate(self._parts))):
             self._relax(x, flat, residual, colour, part)
         return x
