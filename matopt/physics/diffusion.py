@@ -14,9 +14,9 @@ from matopt.physics import percolation
 from matopt.physics.adjoint import with_gradient
 from matopt.physics.base import SIMULATORS, Simulator, Solution
 from matopt.physics.batching import check_density, solve_in_chunks, statuses
-from matopt.physics.cells import Cells
-from matopt.physics.krylov import conjugate_gradients, dot
-from matopt.physics.multigrid import Multigrid, behind
+from matopt.physics.cells import Cells, line, rows
+from matopt.physics.krylov import Solved, conjugate_gradients, dot
+from matopt.physics.multigrid import Multigrid
 from matopt.properties import Property
 
 WORKING_SET = 2**26
@@ -102,18 +102,16 @@ class Diffusivity(Simulator):
                 carries = torch.from_numpy(found.along[:, 0])
             network = _Network.of(local, Cells.of(conducts, periodic))
             loads = range(solid.ndim - 1 if periodic else 1)
-            solved = [
-                conjugate_gradients(network.systems, network.sources(load), self.tolerance, self.max_iterations)
-                for load in loads
-            ]
-            drops = [network.drops(s.x, load) for load, s in zip(loads, solved, strict=True)]
+            solved = [network.solve(load, self.tolerance, self.max_iterations) for load in loads]
+            fields = [line(s.x, network.cells.counts) for s in solved]
+            drops = [network.drops(x, load) for load, x in zip(loads, fields, strict=True)]
             tensor = network.dissipation(drops)
             flows = carries.to(local.device)
             values = torch.where(flows, tensor[:, 0, 0], 0.0)
             residual = torch.stack([s.residual for s in solved]).amax(0).cpu().numpy()
             iterations = torch.stack([s.iterations for s in solved]).amax(0).cpu().numpy()
             if density.requires_grad:
-                slope = network.sensitivity(solved[0].x, drops[0]) * (grain - 1)
+                slope = network.sensitivity(fields[0], drops[0]) * (grain - 1)
                 slope = torch.where(flows.view(-1, *[1] * (slope.ndim - 1)), slope, 0.0)[:, None]
         if density.requires_grad:
             values = with_gradient(density, values, slope)
@@ -128,9 +126,9 @@ class _Network:
     Load case m is the gradient along axis m.
 
     Attributes:
-        cells: that conduct, ``(B, n)`` of them.
-        local: ``(B, n)`` their diffusivities, 0 where the row is filled up.
-        faces: ``(B, n)`` each, conductances: ahead along each axis; between fixed concentrations also behind the first
+        cells: the N that conduct.
+        local: ``(N,)`` their diffusivities, 0 for spare numbers.
+        faces: ``(N,)`` each, conductances: ahead along each axis; between fixed concentrations also behind the first
             cells along x and ahead of the last.
         systems: of the fluctuations.
     """
@@ -143,11 +141,9 @@ class _Network:
     @staticmethod
     def of(local: torch.Tensor, cells: Cells) -> _Network:
         """From the local diffusivities of all cells ``(B, *S)``."""
-        own = cells.gather(local)
-        line = torch.cat([own.view(-1), own.new_zeros(1)])
-        ahead = []
-        for neighbour in cells.neighbours[: len(cells.shape)]:
-            other = line.index_select(0, neighbour).view(own.shape)
+        own, ahead = cells.gather(local), []
+        for axis in range(len(cells.shape)):
+            other = cells.of_neighbours(own, axis)
             ahead.append((2 * own * other).div_((own + other).clamp_min_(torch.finfo(own.dtype).tiny)))
         if cells.periodic:
             return _Network(cells, own, tuple(ahead), Multigrid.of(cells, ahead, torch.zeros_like(own)))
@@ -155,27 +151,28 @@ class _Network:
         outer = [2 * own * cells.at_edge(ahead=side) for side in (False, True)]
         return _Network(cells, own, (*ahead, *outer), Multigrid.of(cells, ahead, outer[0] + outer[1]))
 
-    def sources(self, load: int) -> torch.Tensor:
-        """``(B, n)``, the divergence of the flux that a unit gradient drives by itself."""
-        rhs = self.faces[load] - behind(self.cells, self.faces[load], load)
-        return rhs if self.cells.periodic else rhs.add_(self.faces[-1] - self.faces[-2], alpha=0.5)
+    def solve(self, load: int, tolerance: float, max_iterations: int) -> Solved:
+        """The fluctuations, ``(B, n)`` in rows."""
+        dimensions = len(self.cells.shape)
+        # The divergence of the flux that a unit gradient drives by itself.
+        rhs = self.faces[load] - self.cells.of_neighbours(self.faces[load], dimensions + load)
+        if not self.cells.periodic:
+            rhs.add_(self.faces[-1] - self.faces[-2], alpha=0.5)
+        return conjugate_gradients(self.systems, rows(rhs, self.cells.counts), tolerance, max_iterations)
 
     def drops(self, x: torch.Tensor, load: int) -> list[torch.Tensor]:
-        """The total concentration drops across the faces of fluctuations ``(B, n)``; any where nothing conducts."""
-        line = torch.cat([x.view(-1), x.new_zeros(1)])
-        drops = []
-        for axis, neighbour in enumerate(self.cells.neighbours[: len(self.cells.shape)]):
-            drop = line.index_select(0, neighbour).view(x.shape).sub_(x)
-            drops.append(drop.add_(1) if axis == load else drop)
+        """The total concentration drops ``(N,)`` across the faces, of fluctuations ``(N,)``; any where none conducts."""
+        drops = [self.cells.of_neighbours(x, axis).sub_(x) for axis in range(len(self.cells.shape))]
+        drops[load] += 1
         return drops if self.cells.periodic else [*drops, 0.5 + x, 0.5 - x]
 
     def dissipation(self, drops: list[list[torch.Tensor]]) -> torch.Tensor:
         """``(B, loads, loads)`` mean dissipated energies, mutual between the load cases."""
-        loads = len(drops)
-        total = torch.zeros(len(self.local), loads, loads, dtype=torch.float64, device=self.local.device)
+        loads, counts = len(drops), self.cells.counts
+        total = torch.zeros(self.cells.batch, loads, loads, dtype=torch.float64, device=self.local.device)
         for face, conductances in enumerate(self.faces):
             for i, j in itertools.combinations_with_replacement(range(loads), 2):
-                total[:, i, j] += dot(conductances * drops[i][face], drops[j][face])
+                total[:, i, j] += dot(rows(conductances * drops[i][face], counts), rows(drops[j][face], counts))
         total = (total / math.prod(self.cells.shape)).to(self.local.dtype)
         return total + total.triu(1).mT
 
@@ -189,14 +186,14 @@ class _Network:
         squares = [(c * drop).square_() for c, drop in zip(self.faces, drops, strict=True)]
         total = sum(squares[1:], squares[0])
         for axis in range(dimensions):
-            total = total + behind(cells, squares[axis], axis)
-        line = x.new_zeros(len(cells.number))
-        cells.inner(line).fill_(1)
-        line[cells.place] = total / (2 * self.local.square())
+            total = total + cells.of_neighbours(squares[axis], dimensions + axis)
+        slope = x.new_zeros(len(cells.number))
+        cells.inner(slope).fill_(1)
+        slope[cells.place] = total / (2 * self.local.square())
         for step in range(2 * dimensions):
             cell, place = cells.walls(step)
             is_load = step % dimensions == 0
-            drop = int(is_load) - (1 if step < dimensions else -1) * x.view(-1)[cell]
-            line.index_add_(0, place, 2 * drop.square() - 0.5 * is_load)
-        cells.fold(line)
-        return cells.inner(line).clamp_min(0) / math.prod(cells.shape)
+            drop = int(is_load) - (1 if step < dimensions else -1) * x[cell]
+            slope.index_add_(0, place, 2 * drop.square() - 0.5 * is_load)
+        cells.fold(slope)
+        return cells.inner(slope).clamp_min(0) / math.prod(cells.shape)

@@ -1,23 +1,24 @@
-"""Conduction between the cells of grids, on the cells that conduct alone, with multigrid as its preconditioner."""
+"""Systems of conductances between the cells of grids, with multigrid as their preconditioner."""
 
 from __future__ import annotations
 
 import itertools
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
 
-from matopt.physics.cells import Cells
+from matopt.physics.cells import Cells, line, rows
 
 FEWEST_CELLS = 64
 """Grids of no more cells than this are solved directly."""
 
 STIFFNESS_OF_BLOCKS = 2
-"""How much too well blocks of two voxels an edge conduct where each has one concentration, as they are twice as far
-apart as voxels are: Braess, Towards algebraic multigrid for elliptic problems of second order (1995)."""
+"""How much too well blocks of two cells an edge conduct where each has one concentration, as they are twice as far
+apart as cells are: Braess, Towards algebraic multigrid for elliptic problems of second order (1995)."""
 
 GROUND = 1e-3
 """Of the diagonal, added to it in direct solutions: clusters that nothing holds have a singular system."""
@@ -27,164 +28,216 @@ GROUND = 1e-3
 class Multigrid:
     """B symmetric systems of conductances between cells and to what holds them, and their preconditioner.
 
-    The preconditioner is a W-cycle over blocks of two cells an edge, one Gauss-Seidel sweep by colours before and one
-    in reverse after. With exact solutions on the next coarser level its spectrum times the system's is in (0, 2): its
-    coarse correction is twice a projection. Two cycles make that (0, 1], so that the same holds one level up: the
-    preconditioner is positive definite whatever the conductances are.
-
-    Rows are ``(B, n)`` as in :class:`Cells`.
+    Rows are ``(B, n)``, the numbers of a sample by colour as :class:`Cells` has them.
 
     Attributes:
-        bounds: of the colours in rows.
-        conductances: ``(B, c, 2 d)`` a colour, to the neighbours ahead along each axis and those behind.
-        columns: ``(B, c, 2 d)`` a colour, the neighbours' indices in ``(B, n)``; any where the conductance is 0.
-        diagonal: ``(B, n)``.
-        inverse: ``(B, n, n)`` of the system, on the coarsest level.
-        parent: ``(B, m)`` the index in the coarser level of all cells but those of the last colour.
-        coarser: the next level.
+        root: ``(N,)`` of the diagonal.
+        inverse_root: ``(N,)``, 0 where nothing conducts.
+        finest: the systems scaled to a diagonal of ones.
     """
 
-    bounds: tuple[int, ...]
-    conductances: tuple[torch.Tensor, ...]
-    columns: tuple[torch.Tensor, ...]
-    diagonal: torch.Tensor
-    inverse: torch.Tensor | None
-    parent: torch.Tensor | None
-    coarser: Multigrid | None
+    root: torch.Tensor
+    inverse_root: torch.Tensor
+    finest: Level
 
     @staticmethod
     def of(cells: Cells, ahead: Sequence[torch.Tensor], held: torch.Tensor) -> Multigrid:
-        """From conductances to the neighbours ahead, ``(B, n)`` an axis, and to what is held, ``(B, n)``."""
-        dimensions, diagonal = len(ahead), held.clone()
-        columns = torch.empty(*held.shape, 2 * dimensions, dtype=cells.number.dtype, device=held.device)
-        conductances = held.new_empty(columns.shape)
-        for axis, forward in enumerate(ahead):
-            backward = behind(cells, forward, axis)
-            diagonal += forward
-            diagonal += backward
-            for entry, values in ((axis, forward), (dimensions + axis, backward)):
-                conductances[..., entry] = values
-                columns[..., entry] = cells.within(cells.neighbours[entry]).view(held.shape)
-        parts = [slice(*pair) for pair in itertools.pairwise(cells.bounds)]
-        level = Multigrid(
-            cells.bounds,
-            tuple(conductances[:, part].contiguous() for part in parts),
-            tuple(columns[:, part].contiguous() for part in parts),
-            diagonal,
-            None,
-            None,
-            None,
-        )
-        if math.prod(cells.shape) <= FEWEST_CELLS:
-            return replace(level, inverse=_dense_inverse(conductances, columns, diagonal))
-        blocks, parent = cells.blocks()
-        parent = parent.long()
-        line = torch.cat([parent.view(-1), parent.new_full((1,), -1)])
-        coarse = [held.new_zeros(blocks.place.numel()) for _ in range(dimensions + 1)]
-        for axis, forward in enumerate(ahead):
-            leaves = line.index_select(0, cells.neighbours[axis]) != line[:-1]
-            coarse[axis].scatter_add_(0, line[:-1], forward.view(-1) * leaves)
-        coarse[-1].scatter_add_(0, line[:-1], held.view(-1))
-        *coarse_ahead, coarse_held = (c.div_(STIFFNESS_OF_BLOCKS).view(blocks.place.shape) for c in coarse)
-        coarser = Multigrid.of(blocks, coarse_ahead, coarse_held)
-        return replace(level, parent=parent[:, : cells.bounds[-2]].contiguous(), coarser=coarser)
+        """From conductances to the neighbours ahead, ``(N,)`` an axis, and to what is held, ``(N,)``."""
+        finest, root = Level.of(cells, ahead, held)
+        return Multigrid(root, _reciprocal(root), finest)
 
     def apply(self, x: torch.Tensor) -> torch.Tensor:
         """The systems times ``x``."""
-        flat, out = x.reshape(-1), self.diagonal * x
-        for colour, part in enumerate(self._parts):
-            out[:, part] -= self._from_neighbours(colour, flat)
-        return out
+        counts = self.finest.counts
+        scaled = line(x, counts) * self.root
+        return rows(self.finest.apply(scaled).mul_(self.root), counts)
 
     def precondition(self, residual: torch.Tensor) -> torch.Tensor:
-        """A cycle: approximate inverses times ``residual``; symmetric positive definite."""
-        if self.inverse is not None:
-            return (residual[:, None] @ self.inverse)[:, 0]  # symmetric; quicker than the other way round
-        x = torch.zeros_like(residual)
-        flat = x.view(-1)
-        first, *others = self._parts
-        torch.mul(self._reciprocal[:, first], residual[:, first], out=x[:, first])
-        for colour, part in enumerate(others, start=1):
-            self._relax(x, flat, residual, colour, part)
-        if self.coarser is not None and self.parent is not None:
-            # The last colour has no residual, and what it is given is not looked at.
-            rest = [self._from_neighbours(0, flat)]
-            for colour, part in enumerate(others[:-1], start=1):
-                left = residual[:, part] - self.diagonal[:, part] * x[:, part]
-                rest.append(left + self._from_neighbours(colour, flat))
-            parent, shape = self.parent.view(-1), self.parent.shape
-            below = rest[0] if len(rest) == 1 else torch.cat(rest, 1)
-            coarse = torch.zeros_like(self.coarser.diagonal)
-            coarse.view(-1).scatter_add_(0, parent, below.view(-1))
-            correction = self.coarser.precondition(coarse)
-            if self.coarser.inverse is None:
-                correction += self.coarser.precondition(coarse - self.coarser.apply(correction))
-            x[:, : shape[1]] += correction.view(-1).index_select(0, parent).view(shape)
-        for colour, part in reversed(list(enumerate(self._parts))):
-            self._relax(x, flat, residual, colour, part)
-        return x
+        """Approximate inverses times ``residual``; symmetric positive definite."""
+        counts = self.finest.counts
+        scaled = line(residual, counts) * self.inverse_root
+        return rows(self.finest.cycle(scaled).mul_(self.inverse_root), counts)
 
-    def select(self, rows: torch.Tensor) -> Multigrid:
-        """The systems of these rows, each of them once and in order."""
-        if len(rows) == len(self.diagonal):
+    def select(self, chosen: torch.Tensor) -> Multigrid:
+        """The systems of these samples, each of them once and in order."""
+        counts = self.finest.counts
+        if len(chosen) == len(self.root) // sum(counts):
             return self
-        moved = torch.arange(len(rows), device=rows.device) - rows
-        shift = (moved * self.diagonal.shape[1])[:, None, None]
-        parent, coarser = self.parent, self.coarser
-        if parent is not None and coarser is not None:
-            parent = parent[rows] + (moved * coarser.diagonal.shape[1])[:, None]
-            coarser = coarser.select(rows)
-        return Multigrid(
-            self.bounds,
-            tuple(c[rows] for c in self.conductances),
-            tuple((c[rows] + shift).to(c.dtype) for c in self.columns),
-            self.diagonal[rows],
-            None if self.inverse is None else self.inverse[rows],
-            parent,
-            coarser,
+        root, inverse_root = (line(rows(t, counts)[chosen], counts) for t in (self.root, self.inverse_root))
+        return Multigrid(root, inverse_root, self.finest.select(chosen))
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """Systems with a diagonal of ones and their W-cycle, over blocks of two cells an edge.
+
+    A cycle has a Gauss-Seidel sweep by colours before and one in reverse after. With exact solutions on the next
+    coarser level its spectrum times the system's is in (0, 2), as its coarse correction is twice a projection. Two
+    cycles make that (0, 1], so that the same holds one level up: it is positive definite whatever the conductances are.
+
+    Attributes:
+        counts: how many numbers a sample has of each colour.
+        conductances: ``(B * count, 2 d)`` a colour, scaled, to the neighbours ahead along each axis and those behind.
+        columns: ``(B * count, 2 d)`` a colour, the neighbours' numbers among those of the other colours; any of the same
+            sample where the conductance is 0.
+        inverse: ``(B, n, n)`` of the system, on the coarsest level.
+        parent: ``(M,)`` the number in the coarser level of the cells of all colours but the last.
+        weight: ``(M,)`` of those, by which the two levels' scalings differ.
+        coarser: the next level.
+    """
+
+    counts: tuple[int, ...]
+    conductances: tuple[torch.Tensor, ...]
+    columns: tuple[torch.Tensor, ...]
+    inverse: torch.Tensor | None = None
+    parent: torch.Tensor | None = None
+    weight: torch.Tensor | None = None
+    coarser: Level | None = None
+
+    @staticmethod
+    def of(cells: Cells, ahead: Sequence[torch.Tensor], held: torch.Tensor) -> tuple[Level, torch.Tensor]:
+        """The level, and the root of the diagonal, as :meth:`Multigrid.of`."""
+        dimensions, sizes = len(ahead), [cells.batch * count for count in cells.counts]
+        both = [*ahead, *(cells.of_neighbours(c, dimensions + axis) for axis, c in enumerate(ahead))]
+        root = sum(both, held).sqrt_()
+        scale = _reciprocal(root)
+        conductances = held.new_empty(len(held), 2 * dimensions)
+        columns = torch.empty(conductances.shape, dtype=cells.number.dtype, device=held.device)
+        for step, conductance in enumerate(both):
+            conductances[:, step] = (conductance * scale).mul_(cells.of_neighbours(scale, step))
+            columns[:, step] = cells.neighbours[step]
+        first, split = 0, columns.split(sizes)
+        for colour, size in enumerate(sizes):
+            # Without the colour's own numbers, and with one of the sample where there is no neighbour.
+            part = split[colour]
+            part -= (part >= first + size) * size
+            spare = (cells.sample[first : first + size] * cells.counts[0 if colour else 1]).to(part.dtype)
+            torch.where(part < len(held) - size, part, spare[:, None], out=part)
+            first += size
+        level = Level(cells.counts, conductances.split(sizes), split)
+        if math.prod(cells.shape) <= FEWEST_CELLS:
+            return replace(level, inverse=_dense_inverse(cells, conductances)), root
+        blocks, parent = cells.blocks()
+        coarse = [held.new_zeros(len(blocks.place)) for _ in range(dimensions + 1)]
+        places = torch.cat([parent, parent.new_full((1,), -1)])
+        for axis, conductance in enumerate(ahead):
+            leaves = places.index_select(0, cells.neighbours[axis]) != parent
+            coarse[axis].scatter_add_(0, parent, conductance * leaves)
+        coarse[-1].scatter_add_(0, parent, held)
+        *coarse_ahead, coarse_held = (c.div_(STIFFNESS_OF_BLOCKS) for c in coarse)
+        coarser, coarse_root = Level.of(blocks, coarse_ahead, coarse_held)
+        parent = parent[: -sizes[-1]]
+        weight = root[: -sizes[-1]] * _reciprocal(coarse_root).index_select(0, parent)
+        return replace(level, parent=parent, weight=weight, coarser=coarser), root
+
+    def apply(self, x: torch.Tensor) -> torch.Tensor:
+        """The systems times ``x``."""
+        parts = x.split(self._sizes)
+        return torch.cat([part - self._matrices[c].mv(_others(parts, c)) for c, part in enumerate(parts)])
+
+    def cycle(self, residual: torch.Tensor) -> torch.Tensor:
+        """Approximate inverses times ``residual``."""
+        if self.inverse is not None:
+            solved = rows(residual, self.counts)[:, None] @ self.inverse  # symmetric; quicker than the other way round
+            return line(solved[:, 0], self.counts)
+        parts, matrices = residual.split(self._sizes), self._matrices
+        x = [parts[0], *(torch.zeros_like(part) for part in parts[2:]), parts[-1]]
+        for colour in range(1, len(parts)):
+            x[colour] = torch.addmv(parts[colour], matrices[colour], _others(x, colour))
+        if self.coarser is not None and self.parent is not None and self.weight is not None:
+            # The last colour has no residual, and what it would be given is not looked at.
+            below = [matrices[0].mv(_others(x, 0))]
+            for colour in range(1, len(parts) - 1):
+                below.append(torch.addmv(parts[colour] - x[colour], matrices[colour], _others(x, colour)))
+            coarse = residual.new_zeros(self.coarser.size)
+            coarse.scatter_add_(0, self.parent, _joined(below) * self.weight)
+            correction = self.coarser.cycle(coarse)
+            if self.coarser.inverse is None:
+                correction += self.coarser.cycle(coarse - self.coarser.apply(correction))
+            correction = self.weight * correction.index_select(0, self.parent)
+            for colour, part in enumerate(correction.split(self._sizes[:-1])):
+                x[colour] = x[colour] + part
+        for colour in reversed(range(len(parts))):
+            x[colour] = torch.addmv(parts[colour], matrices[colour], _others(x, colour))
+        return torch.cat(x)
+
+    def select(self, chosen: torch.Tensor) -> Level:
+        """The systems of these samples, each of them once and in order."""
+        batch = self.size // sum(self.counts)
+        conductances, columns = [], []
+        for colour, (values, column) in enumerate(zip(self.conductances, self.columns, strict=True)):
+            entries = values.shape[1]
+            others = [count for c, count in enumerate(self.counts) if c != colour]
+            conductances.append(values.view(batch, -1)[chosen].view(-1, entries))
+            columns.append(_moved(column.view(batch, -1)[chosen], others, batch, chosen).view(-1, entries))
+        level = Level(self.counts, tuple(conductances), tuple(columns))
+        if self.inverse is not None:
+            return replace(level, inverse=self.inverse[chosen])
+        if self.coarser is None or self.parent is None or self.weight is None:
+            return level
+        but_last = self.counts[:-1]
+        weight, parent = (rows(t, but_last)[chosen] for t in (self.weight, self.parent))
+        return replace(
+            level,
+            parent=line(_moved(parent, self.coarser.counts, batch, chosen), but_last),
+            weight=line(weight, but_last),
+            coarser=self.coarser.select(chosen),
         )
 
-    def _relax(self, x: torch.Tensor, flat: torch.Tensor, residual: torch.Tensor, colour: int, part: slice) -> None:
-        """Solve the equations of a colour's cells for these."""
-        balance = self._from_neighbours(colour, flat).add_(residual[:, part])
-        torch.mul(balance, self._reciprocal[:, part], out=x[:, part])
-
-    def _from_neighbours(self, colour: int, flat: torch.Tensor) -> torch.Tensor:
-        """``(B, c)`` the sums over the neighbours of conductance times value."""
-        return self._matrices[colour].mv(flat).view(len(self.diagonal), -1)
+    @cached_property
+    def size(self) -> int:
+        """How many numbers there are."""
+        return sum(self._sizes)
 
     @cached_property
-    def _parts(self) -> tuple[slice, ...]:
-        return tuple(slice(*pair) for pair in itertools.pairwise(self.bounds))
-
-    @cached_property
-    def _reciprocal(self) -> torch.Tensor:
-        return torch.where(self.diagonal > 0, 1 / self.diagonal, 0.0)
+    def _sizes(self) -> tuple[int, ...]:
+        return tuple(len(part) for part in self.conductances)
 
     @cached_property
     def _matrices(self) -> tuple[torch.Tensor, ...]:
         matrices = []
-        for conductances, columns in zip(self.conductances, self.columns, strict=True):
-            entries = conductances.shape[-1]
-            size = (conductances.numel() // entries, self.diagonal.numel())
-            starts = torch.arange(0, conductances.numel() + 1, entries, dtype=columns.dtype, device=columns.device)
-            matrices.append(
-                torch.sparse_csr_tensor(starts, columns.view(-1), conductances.view(-1), size, check_invariants=False)
-            )
+        for values, columns in zip(self.conductances, self.columns, strict=True):
+            starts = torch.arange(len(values) + 1, dtype=columns.dtype, device=columns.device) * values.shape[1]
+            size = (len(values), self.size - len(values))
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+                matrices.append(
+                    torch.sparse_csr_tensor(starts, columns.view(-1), values.view(-1), size, check_invariants=False)
+                )
         return tuple(matrices)
 
 
-def behind(cells: Cells, ahead: torch.Tensor, axis: int) -> torch.Tensor:
-    """``(B, n)`` what the neighbours behind along an axis have ahead of them, 0 where there is none."""
-    padded = torch.cat([ahead.view(-1), ahead.new_zeros(1)])
-    return padded.index_select(0, cells.neighbours[len(cells.shape) + axis]).view(ahead.shape)
+def _others(parts: Sequence[torch.Tensor], colour: int) -> torch.Tensor:
+    """The values of all colours but one."""
+    return _joined([part for c, part in enumerate(parts) if c != colour])
 
 
-def _dense_inverse(conductances: torch.Tensor, columns: torch.Tensor, diagonal: torch.Tensor) -> torch.Tensor:
-    batch, n = diagonal.shape
-    matrix = torch.zeros(batch * n, n, dtype=torch.float64, device=diagonal.device)
-    matrix.scatter_add_(1, columns.long().view(batch * n, -1) % n, -conductances.double().view(batch * n, -1))
-    matrix = matrix.view(batch, n, n)
-    ground = torch.where(diagonal > 0, (1 + GROUND) * diagonal.double(), 1.0)
-    matrix.diagonal(dim1=1, dim2=2).add_(ground)
-    return torch.linalg.inv(matrix).to(diagonal.dtype)
+def _joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
+
+
+def _dense_inverse(cells: Cells, conductances: torch.Tensor) -> torch.Tensor:
+    """``(B, n, n)`` the inverse of the system of these conductances ``(N, 2 d)`` with a diagonal of ones."""
+    batch, n = cells.batch, sum(cells.counts)
+    row = line(torch.arange(n, device=cells.place.device).expand(batch, n), cells.counts)
+    matrix = torch.zeros(batch, n, n, dtype=torch.float64, device=row.device)
+    for step, values in enumerate(conductances.T):
+        index = (cells.sample * n + row) * n + cells.of_neighbours(row, step)
+        matrix.view(-1).scatter_add_(0, index, -values.double())
+    matrix.diagonal(dim1=1, dim2=2).add_(1 + GROUND)
+    return torch.linalg.inv(matrix).to(conductances.dtype)
+
+
+def _moved(numbers: torch.Tensor, counts: Sequence[int], batch: int, chosen: torch.Tensor) -> torch.Tensor:
+    """Numbers ``(b, m)`` of the chosen samples' cells among those of all, as they are among the chosen alone."""
+    shift = torch.arange(len(chosen), device=chosen.device) - chosen
+    first, moves = 0, torch.zeros_like(numbers)
+    for count in counts:
+        move = (shift * count + (len(chosen) - batch) * first)[:, None].to(numbers.dtype)
+        moves = torch.where(numbers >= batch * first, move, moves)
+        first += count
+    return numbers + moves
+
+
+def _reciprocal(root: torch.Tensor) -> torch.Tensor:
+    return torch.where(root > 0, 1 / root, 0.0)
