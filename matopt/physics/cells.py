@@ -54,13 +54,13 @@ class Cells:
             if len(place) < batch * most[-1]:
                 first = most[-1] * torch.arange(batch, device=place.device) - counts.cumsum(0) + counts
                 filled = place.new_full((batch * most[-1],), _empty(shape))
-                filled[first.repeat_interleave(counts) + torch.arange(len(place), device=place.device)] = place
-                place = filled
+                ranks = torch.arange(len(place), device=place.device)
+                place = filled.scatter_(0, first.repeat_interleave(counts) + ranks, place)
             places.append(place)
         place = torch.cat(places)
         kind = torch.int32 if len(place) * 2 * len(shape) < 2**31 else torch.int64
         number = torch.full((_front(shape) + conducts.numel(),), len(place), dtype=kind, device=place.device)
-        number[place] = torch.arange(len(place), dtype=kind, device=place.device)
+        number.scatter_(0, place, torch.arange(len(place), dtype=kind, device=place.device))
         number[_empty(shape)] = len(place)
         if periodic:
             grids = number[_front(shape) :].view(conducts.shape)
@@ -127,8 +127,7 @@ class Cells:
                     _layer(grids, axis, wrapped).add_(_layer(grids, axis, frame))
 
     def blocks(self) -> tuple[Cells, torch.Tensor]:
-        """The blocks of two cells an edge that conduct, and ``(N,)`` the number of each cell's; any of its sample's for
-        spare numbers."""
+        """The blocks of two cells an edge that conduct, and ``(N,)`` the number of each cell's; any for spare numbers."""
         coarse = tuple((n + 1) // 2 for n in self.shape)
         place = self.place.new_zeros(())
         for n, stride in zip(self.shape, _strides(coarse), strict=True):
@@ -137,11 +136,11 @@ class Cells:
         size = math.prod(n + 2 for n in coarse)
         block = place.view(-1).index_select(0, self._in_sample).add_(self.sample, alpha=size)
         conducts = torch.zeros(self.batch * size, dtype=torch.bool, device=block.device)
-        conducts[block] = True
+        conducts.scatter_(0, block, True)
         conducts[::size] = False  # a corner of the frame, where spare numbers went
         cells = Cells._framed(conducts.view(self.batch, *(n + 2 for n in coarse)), self.periodic)
         parent = cells.number.index_select(0, block.add_(_front(coarse))).long()
-        return cells, torch.where(parent < len(cells.place), parent, self.sample * cells.counts[0])
+        return cells, parent.clamp_max_(len(cells.place) - 1)
 
     @property
     def _in_sample(self) -> torch.Tensor:

@@ -111,8 +111,8 @@ class Diffusivity(Simulator):
             residual = torch.stack([s.residual for s in solved]).amax(0).cpu().numpy()
             iterations = torch.stack([s.iterations for s in solved]).amax(0).cpu().numpy()
             if density.requires_grad:
-                slope = network.sensitivity(fields[0], drops[0]) * (grain - 1)
-                slope = torch.where(flows.view(-1, *[1] * (slope.ndim - 1)), slope, 0.0)[:, None]
+                slope = network.sensitivity(fields[0], drops[0], grain - 1)
+                slope = slope.mul_(flows.view(-1, *[1] * (slope.ndim - 1)))[:, None]
         if density.requires_grad:
             values = with_gradient(density, values, slope)
         status = statuses(carries.numpy(), residual, self.tolerance)
@@ -161,7 +161,7 @@ class _Network:
         return conjugate_gradients(self.systems, rows(rhs, self.cells.counts), tolerance, max_iterations)
 
     def drops(self, x: torch.Tensor, load: int) -> list[torch.Tensor]:
-        """The total concentration drops ``(N,)`` across the faces, of fluctuations ``(N,)``; any where none conducts."""
+        """The total concentration drops ``(N,)`` across the faces, of fluctuations; any where none conducts."""
         drops = [self.cells.of_neighbours(x, axis).sub_(x) for axis in range(len(self.cells.shape))]
         drops[load] += 1
         return drops if self.cells.periodic else [*drops, 0.5 + x, 0.5 - x]
@@ -176,24 +176,25 @@ class _Network:
         total = (total / math.prod(self.cells.shape)).to(self.local.dtype)
         return total + total.triu(1).mT
 
-    def sensitivity(self, x: torch.Tensor, drops: list[torch.Tensor]) -> torch.Tensor:
-        """``(B, *S)`` derivative of the dissipation along x with respect to the local diffusivities.
+    def sensitivity(self, x: torch.Tensor, drops: list[torch.Tensor], rate: float) -> torch.Tensor:
+        """``(B, *S)`` derivative of the dissipation along x where the local diffusivities change at a rate.
 
         Of the conductance c between a and b it is ``dc/da = c^2 / (2 a^2)``. Voxels that do not conduct are taken at
         the mean concentration of their place along x.
         """
         cells, dimensions = self.cells, len(self.cells.shape)
+        rate /= math.prod(cells.shape)
         squares = [(c * drop).square_() for c, drop in zip(self.faces, drops, strict=True)]
         total = sum(squares[1:], squares[0])
         for axis in range(dimensions):
             total = total + cells.of_neighbours(squares[axis], dimensions + axis)
         slope = x.new_zeros(len(cells.number))
-        cells.inner(slope).fill_(1)
-        slope[cells.place] = total / (2 * self.local.square())
+        cells.inner(slope).fill_(rate)
+        slope.scatter_(0, cells.place, total.mul_(rate / 2).div_(self.local.square()))
         for step in range(2 * dimensions):
             cell, place = cells.walls(step)
             is_load = step % dimensions == 0
             drop = int(is_load) - (1 if step < dimensions else -1) * x[cell]
-            slope.index_add_(0, place, 2 * drop.square() - 0.5 * is_load)
+            slope.index_add_(0, place, drop.square_().mul_(2).sub_(0.5 * is_load), alpha=rate)
         cells.fold(slope)
-        return cells.inner(slope).clamp_min(0) / math.prod(cells.shape)
+        return cells.inner(slope.clamp_max_(0) if rate < 0 else slope.clamp_min_(0))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import warnings
 from collections.abc import Sequence
@@ -78,8 +77,8 @@ class Level:
     Attributes:
         counts: how many numbers a sample has of each colour.
         conductances: ``(B * count, 2 d)`` a colour, scaled, to the neighbours ahead along each axis and those behind.
-        columns: ``(B * count, 2 d)`` a colour, the neighbours' numbers among those of the other colours; any of the same
-            sample where the conductance is 0.
+        columns: ``(B * count, 2 d)`` a colour, the neighbours' numbers among those of the other colours; any where the
+            conductance is 0.
         inverse: ``(B, n, n)`` of the system, on the coarsest level.
         parent: ``(M,)`` the number in the coarser level of the cells of all colours but the last.
         weight: ``(M,)`` of those, by which the two levels' scalings differ.
@@ -98,22 +97,23 @@ class Level:
     def of(cells: Cells, ahead: Sequence[torch.Tensor], held: torch.Tensor) -> tuple[Level, torch.Tensor]:
         """The level, and the root of the diagonal, as :meth:`Multigrid.of`."""
         dimensions, sizes = len(ahead), [cells.batch * count for count in cells.counts]
-        both = [*ahead, *(cells.of_neighbours(c, dimensions + axis) for axis, c in enumerate(ahead))]
-        root = sum(both, held).sqrt_()
+        behind = [cells.of_neighbours(c, dimensions + axis) for axis, c in enumerate(ahead)]
+        root = sum([*ahead, *behind], held).sqrt_()
         scale = _reciprocal(root)
         conductances = held.new_empty(len(held), 2 * dimensions)
         columns = torch.empty(conductances.shape, dtype=cells.number.dtype, device=held.device)
-        for step, conductance in enumerate(both):
-            conductances[:, step] = (conductance * scale).mul_(cells.of_neighbours(scale, step))
-            columns[:, step] = cells.neighbours[step]
+        for axis, conductance in enumerate(ahead):
+            scaled = (conductance * scale).mul_(cells.of_neighbours(scale, axis))
+            conductances[:, axis] = scaled
+            conductances[:, dimensions + axis] = cells.of_neighbours(scaled, dimensions + axis)
+        for step, neighbour in enumerate(cells.neighbours):
+            columns[:, step] = neighbour
         first, split = 0, columns.split(sizes)
-        for colour, size in enumerate(sizes):
-            # Without the colour's own numbers, and with one of the sample where there is no neighbour.
-            part = split[colour]
-            part -= (part >= first + size) * size
-            spare = (cells.sample[first : first + size] * cells.counts[0 if colour else 1]).to(part.dtype)
-            torch.where(part < len(held) - size, part, spare[:, None], out=part)
+        for part, size in zip(split, sizes, strict=True):
+            # Without the colour's own numbers, and with any of the others' where there is no neighbour.
             first += size
+            part -= size if first == size else (part >= first) * size
+            part.clamp_(0, len(held) - size - 1)
         level = Level(cells.counts, conductances.split(sizes), split)
         if math.prod(cells.shape) <= FEWEST_CELLS:
             return replace(level, inverse=_dense_inverse(cells, conductances)), root
@@ -229,15 +229,18 @@ def _dense_inverse(cells: Cells, conductances: torch.Tensor) -> torch.Tensor:
 
 
 def _moved(numbers: torch.Tensor, counts: Sequence[int], batch: int, chosen: torch.Tensor) -> torch.Tensor:
-    """Numbers ``(b, m)`` of the chosen samples' cells among those of all, as they are among the chosen alone."""
+    """Numbers ``(b, m)`` of the chosen samples' cells among those of all, among the chosen alone.
+
+    Those of other samples come out as any.
+    """
     shift = torch.arange(len(chosen), device=chosen.device) - chosen
     first, moves = 0, torch.zeros_like(numbers)
     for count in counts:
         move = (shift * count + (len(chosen) - batch) * first)[:, None].to(numbers.dtype)
         moves = torch.where(numbers >= batch * first, move, moves)
         first += count
-    return numbers + moves
+    return (numbers + moves).clamp_(0, len(chosen) * first - 1)
 
 
 def _reciprocal(root: torch.Tensor) -> torch.Tensor:
-    return torch.where(root > 0, 1 / root, 0.0)
+    return root.reciprocal().nan_to_num_(posinf=0.0)
