@@ -14,8 +14,8 @@ from matopt.physics import percolation
 from matopt.physics.adjoint import with_gradient
 from matopt.physics.base import SIMULATORS, Simulator, Solution
 from matopt.physics.batching import check_density, solve_in_chunks, statuses
-from matopt.physics.cells import Cells, line, rows
-from matopt.physics.krylov import Solved, conjugate_gradients, dot
+from matopt.physics.cells import Cells, rows
+from matopt.physics.krylov import Solved, dot
 from matopt.physics.multigrid import Multigrid
 from matopt.properties import Property
 
@@ -103,15 +103,14 @@ class Diffusivity(Simulator):
             network = _Network.of(local, Cells.of(conducts, periodic))
             loads = range(solid.ndim - 1 if periodic else 1)
             solved = [network.solve(load, self.tolerance, self.max_iterations) for load in loads]
-            fields = [line(s.x, network.cells.counts) for s in solved]
-            drops = [network.drops(x, load) for load, x in zip(loads, fields, strict=True)]
+            drops = [network.drops(s.x, load) for load, s in zip(loads, solved, strict=True)]
             tensor = network.dissipation(drops)
             flows = carries.to(local.device)
             values = torch.where(flows, tensor[:, 0, 0], 0.0)
             residual = torch.stack([s.residual for s in solved]).amax(0).cpu().numpy()
             iterations = torch.stack([s.iterations for s in solved]).amax(0).cpu().numpy()
             if density.requires_grad:
-                slope = network.sensitivity(fields[0], drops[0], grain - 1)
+                slope = network.sensitivity(solved[0].x, drops[0], grain - 1)
                 slope = slope.mul_(flows.view(-1, *[1] * (slope.ndim - 1)))[:, None]
         if density.requires_grad:
             values = with_gradient(density, values, slope)
@@ -152,13 +151,13 @@ class _Network:
         return _Network(cells, own, (*ahead, *outer), Multigrid.of(cells, ahead, outer[0] + outer[1]))
 
     def solve(self, load: int, tolerance: float, max_iterations: int) -> Solved:
-        """The fluctuations, ``(B, n)`` in rows."""
+        """The fluctuations, ``(N,)``."""
         dimensions = len(self.cells.shape)
         # The divergence of the flux that a unit gradient drives by itself.
         rhs = self.faces[load] - self.cells.of_neighbours(self.faces[load], dimensions + load)
         if not self.cells.periodic:
             rhs.add_(self.faces[-1] - self.faces[-2], alpha=0.5)
-        return conjugate_gradients(self.systems, rows(rhs, self.cells.counts), tolerance, max_iterations)
+        return self.systems.solve(rhs, tolerance, max_iterations)
 
     def drops(self, x: torch.Tensor, load: int) -> list[torch.Tensor]:
         """The total concentration drops ``(N,)`` across the faces, of fluctuations; any where none conducts."""

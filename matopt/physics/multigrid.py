@@ -11,6 +11,7 @@ from functools import cached_property
 import torch
 
 from matopt.physics.cells import Cells, line, rows
+from matopt.physics.krylov import Solved, conjugate_gradients
 
 FEWEST_CELLS = 64
 """Grids of no more cells than this are solved directly."""
@@ -27,43 +28,55 @@ GROUND = 1e-3
 class Multigrid:
     """B symmetric systems of conductances between cells and to what holds them, and their preconditioner.
 
-    Rows are ``(B, n)``, the numbers of a sample by colour as :class:`Cells` has them.
+    They are scaled to a diagonal of ones, and the cells of the first colour, which have no neighbours among each other,
+    are eliminated: it halves the vectors, and no iteration is lost, as a cycle leaves no residual there. Rows are
+    ``(B, n)``, the numbers of a sample by colour as :class:`Cells` has them, without the first colour.
 
     Attributes:
-        root: ``(N,)`` of the diagonal.
-        inverse_root: ``(N,)``, 0 where nothing conducts.
-        finest: the systems scaled to a diagonal of ones.
+        scale: ``(N,)`` one over the root of the diagonal, 0 where nothing conducts.
+        finest: the scaled systems.
     """
 
-    root: torch.Tensor
-    inverse_root: torch.Tensor
+    scale: torch.Tensor
     finest: Level
 
     @staticmethod
     def of(cells: Cells, ahead: Sequence[torch.Tensor], held: torch.Tensor) -> Multigrid:
         """From conductances to the neighbours ahead, ``(N,)`` an axis, and to what is held, ``(N,)``."""
         finest, root = Level.of(cells, ahead, held)
-        return Multigrid(root, _reciprocal(root), finest)
+        return Multigrid(_reciprocal(root), finest)
+
+    def solve(self, rhs: torch.Tensor, tolerance: float, max_iterations: int) -> Solved:
+        """By conjugate gradients, for right-hand sides ``(N,)``; as :func:`conjugate_gradients`, x is ``(N,)`` too."""
+        first, *others = (rhs * self.scale).split(self.finest.sizes)
+        known = [first, *(torch.zeros_like(part) for part in others)]
+        reduced = [self.finest.relaxed(part, known, colour) for colour, part in enumerate(others, start=1)]
+        solved = conjugate_gradients(self, self._rows(reduced), tolerance, max_iterations)
+        x = self._parts(solved.x)
+        x[0] = self.finest.relaxed(first, x, 0)
+        return replace(solved, x=torch.cat(x) * self.scale)
 
     def apply(self, x: torch.Tensor) -> torch.Tensor:
         """The systems times ``x``."""
-        counts = self.finest.counts
-        scaled = line(x, counts) * self.root
-        return rows(self.finest.apply(scaled).mul_(self.root), counts)
+        parts = self._parts(x)
+        parts[0] = self.finest.relaxed(None, parts, 0)
+        return self._rows([part - self.finest.relaxed(None, parts, c) for c, part in enumerate(parts) if c])
 
     def precondition(self, residual: torch.Tensor) -> torch.Tensor:
         """Approximate inverses times ``residual``; symmetric positive definite."""
-        counts = self.finest.counts
-        scaled = line(residual, counts) * self.inverse_root
-        return rows(self.finest.cycle(scaled).mul_(self.inverse_root), counts)
+        return self._rows(self.finest.sweeps(self._parts(residual), settled=True)[1:])
 
     def select(self, chosen: torch.Tensor) -> Multigrid:
-        """The systems of these samples, each of them once and in order."""
-        counts = self.finest.counts
-        if len(chosen) == len(self.root) // sum(counts):
-            return self
-        root, inverse_root = (line(rows(t, counts)[chosen], counts) for t in (self.root, self.inverse_root))
-        return Multigrid(root, inverse_root, self.finest.select(chosen))
+        """The systems of these samples, each of them once and in order; the scale is that of all."""
+        return self if len(chosen) == self.finest.batch else replace(self, finest=self.finest.select(chosen))
+
+    def _parts(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """The colours of rows, zeros for the first."""
+        first, *others = self.finest.sizes
+        return [x.new_zeros(first), *line(x, self.finest.counts[1:]).split(others)]
+
+    def _rows(self, parts: Sequence[torch.Tensor]) -> torch.Tensor:
+        return rows(_joined(parts), self.finest.counts[1:])
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,41 +143,52 @@ class Level:
         weight = root[: -sizes[-1]] * _reciprocal(coarse_root).index_select(0, parent)
         return replace(level, parent=parent, weight=weight, coarser=coarser), root
 
-    def apply(self, x: torch.Tensor) -> torch.Tensor:
-        """The systems times ``x``."""
-        parts = x.split(self._sizes)
-        return torch.cat([part - self._matrices[c].mv(_others(parts, c)) for c, part in enumerate(parts)])
+    def relaxed(self, residual: torch.Tensor | None, x: Sequence[torch.Tensor], colour: int) -> torch.Tensor:
+        """What solves the equations of a colour; without a residual, what the neighbours have part in that."""
+        others = _joined([part for c, part in enumerate(x) if c != colour])
+        matrix = self._matrices[colour]
+        return matrix.mv(others) if residual is None else torch.addmv(residual, matrix, others)
 
-    def cycle(self, residual: torch.Tensor) -> torch.Tensor:
-        """Approximate inverses times ``residual``."""
+    def cycle(self, residual: list[torch.Tensor]) -> list[torch.Tensor]:
+        """Two cycles, or the solution on the coarsest level."""
         if self.inverse is not None:
-            solved = rows(residual, self.counts)[:, None] @ self.inverse  # symmetric; quicker than the other way round
-            return line(solved[:, 0], self.counts)
-        parts, matrices = residual.split(self._sizes), self._matrices
-        x = [parts[0], *(torch.zeros_like(part) for part in parts[2:]), parts[-1]]
-        for colour in range(1, len(parts)):
-            x[colour] = torch.addmv(parts[colour], matrices[colour], _others(x, colour))
+            # The inverse is symmetric; this is quicker than the other way round.
+            solved = (rows(torch.cat(residual), self.counts)[:, None] @ self.inverse)[:, 0]
+            return list(line(solved, self.counts).split(self.sizes))
+        x = self.sweeps(residual)
+        x[0] = self.relaxed(residual[0], x, 0)
+        left = [self.relaxed(residual[c] - part, x, c) for c, part in enumerate(x) if c]
+        more = self.sweeps([torch.zeros_like(x[0]), *left], settled=True)
+        more[0] = self.relaxed(None, more, 0)
+        return [a + b for a, b in zip(x, more, strict=True)]
+
+    def sweeps(self, residual: list[torch.Tensor], settled: bool = False) -> list[torch.Tensor]:
+        """A cycle but for the last step, which is to solve the equations of the first colour.
+
+        Args:
+            residual: of each colour.
+            settled: that of the first colour is zero.
+        """
+        x = [residual[0], *(torch.zeros_like(part) for part in residual[1:])]
+        for colour in range(1, len(x)):
+            is_known = settled and colour == 1  # all neighbours are zero
+            x[colour] = residual[1] if is_known else self.relaxed(residual[colour], x, colour)
         if self.coarser is not None and self.parent is not None and self.weight is not None:
             # The last colour has no residual, and what it would be given is not looked at.
-            below = [matrices[0].mv(_others(x, 0))]
-            for colour in range(1, len(parts) - 1):
-                below.append(torch.addmv(parts[colour] - x[colour], matrices[colour], _others(x, colour)))
-            coarse = residual.new_zeros(self.coarser.size)
+            below = [self.relaxed(residual[c] - x[c] if c else None, x, c) for c in range(len(x) - 1)]
+            coarse = self.weight.new_zeros(sum(self.coarser.sizes))
             coarse.scatter_add_(0, self.parent, _joined(below) * self.weight)
-            correction = self.coarser.cycle(coarse)
-            if self.coarser.inverse is None:
-                correction += self.coarser.cycle(coarse - self.coarser.apply(correction))
-            correction = self.weight * correction.index_select(0, self.parent)
-            for colour, part in enumerate(correction.split(self._sizes[:-1])):
+            correction = _joined(self.coarser.cycle(list(coarse.split(self.coarser.sizes))))
+            correction = correction.index_select(0, self.parent).mul_(self.weight)
+            for colour, part in enumerate(correction.split(self.sizes[:-1])):
                 x[colour] = x[colour] + part
-        for colour in reversed(range(len(parts))):
-            x[colour] = torch.addmv(parts[colour], matrices[colour], _others(x, colour))
-        return torch.cat(x)
+        for colour in range(len(x) - 1, 0, -1):
+            x[colour] = self.relaxed(residual[colour], x, colour)
+        return x
 
     def select(self, chosen: torch.Tensor) -> Level:
         """The systems of these samples, each of them once and in order."""
-        batch = self.size // sum(self.counts)
-        conductances, columns = [], []
+        batch, conductances, columns = self.batch, [], []
         for colour, (values, column) in enumerate(zip(self.conductances, self.columns, strict=True)):
             entries = values.shape[1]
             others = [count for c, count in enumerate(self.counts) if c != colour]
@@ -184,13 +208,14 @@ class Level:
             coarser=self.coarser.select(chosen),
         )
 
-    @cached_property
-    def size(self) -> int:
-        """How many numbers there are."""
-        return sum(self._sizes)
+    @property
+    def batch(self) -> int:
+        """How many samples there are."""
+        return self.sizes[0] // self.counts[0]
 
     @cached_property
-    def _sizes(self) -> tuple[int, ...]:
+    def sizes(self) -> tuple[int, ...]:
+        """How many numbers there are of each colour."""
         return tuple(len(part) for part in self.conductances)
 
     @cached_property
@@ -198,18 +223,13 @@ class Level:
         matrices = []
         for values, columns in zip(self.conductances, self.columns, strict=True):
             starts = torch.arange(len(values) + 1, dtype=columns.dtype, device=columns.device) * values.shape[1]
-            size = (len(values), self.size - len(values))
+            size = (len(values), sum(self.sizes) - len(values))
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
                 matrices.append(
                     torch.sparse_csr_tensor(starts, columns.view(-1), values.view(-1), size, check_invariants=False)
                 )
         return tuple(matrices)
-
-
-def _others(parts: Sequence[torch.Tensor], colour: int) -> torch.Tensor:
-    """The values of all colours but one."""
-    return _joined([part for c, part in enumerate(parts) if c != colour])
 
 
 def _joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
