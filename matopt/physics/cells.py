@@ -127,7 +127,7 @@ class Cells:
                     _layer(grids, axis, wrapped).add_(_layer(grids, axis, frame))
 
     def blocks(self) -> tuple[Cells, torch.Tensor]:
-        """The blocks of two cells an edge that conduct, and ``(N,)`` the number of each cell's; any for spare numbers."""
+        """The blocks of two cells an edge that conduct, and ``(N,)`` the number of each cell's, any for spare ones."""
         coarse = tuple((n + 1) // 2 for n in self.shape)
         place = self.place.new_zeros(())
         for n, stride in zip(self.shape, _strides(coarse), strict=True):
@@ -152,17 +152,17 @@ class Cells:
         return line[_front(self.shape) :].view(self.batch, *(n + 2 for n in self.shape))
 
 
-def rows(line: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
-    """``(B, n)``, a sample a row, of values ``(N,)`` with so many numbers of each colour a sample."""
-    batch = len(line) // sum(counts)
+def by_sample(values: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
+    """``(B, n)``, a sample a row, of values ``(N,)`` by colour, so many of each a sample."""
+    batch = len(values) // sum(counts)
     if batch == 1:
-        return line.view(1, -1)
-    parts = line.split([batch * count for count in counts])
+        return values.view(1, -1)
+    parts = values.split([batch * count for count in counts])
     return torch.cat([part.view(batch, -1) for part in parts], 1)
 
 
-def line(rows: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
-    """``(N,)`` of ``(B, n)``."""
+def by_colour(rows: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
+    """``(N,)`` of ``(B, n)``, the inverse of :func:`by_sample`."""
     if len(rows) == 1:
         return rows.reshape(-1)
     return torch.cat([part.reshape(-1) for part in rows.split(list(counts), 1)])

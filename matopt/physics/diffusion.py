@@ -14,7 +14,7 @@ from matopt.physics import percolation
 from matopt.physics.adjoint import with_gradient
 from matopt.physics.base import SIMULATORS, Simulator, Solution
 from matopt.physics.batching import check_density, solve_in_chunks, statuses
-from matopt.physics.cells import Cells, rows
+from matopt.physics.cells import Cells, by_sample
 from matopt.physics.krylov import Solved, dot
 from matopt.physics.multigrid import Multigrid
 from matopt.properties import Property
@@ -38,6 +38,8 @@ class Diffusivity(Simulator):
     ``tensor``: with ``periodic`` the symmetric tensor ``(N, d, d)`` over D0, entry ``[i, j]`` the flux along axis i for
     a unit gradient along axis j; with ``fixed`` only the flow along x exists, ``(N, 1, 1)``.
 
+    Only voxels that conduct are solved for, by conjugate gradients with multigrid.
+
     Where a voxel carries nothing at all its gradient is one of the many supergradients: the effective diffusivity is
     concave in the voxels' diffusivities, and has a kink there.
 
@@ -45,7 +47,8 @@ class Diffusivity(Simulator):
         grain_diffusivity: of the grain, over D0. None is 0 for volumes and 0.01 for 2D images, whose pores hardly ever
             percolate: it lets them have a value.
         boundary: "fixed" or "periodic".
-        tolerance: relative residual at which the iterations stop.
+        tolerance: relative residual at which the iterations stop, scaled by the roots of the voxels' conductances; the
+            error of the value goes with its square, that of the gradient with itself.
         max_iterations: at which a sample is given up as ``not_converged``.
     """
 
@@ -171,7 +174,9 @@ class _Network:
         total = torch.zeros(self.cells.batch, loads, loads, dtype=torch.float64, device=self.local.device)
         for face, conductances in enumerate(self.faces):
             for i, j in itertools.combinations_with_replacement(range(loads), 2):
-                total[:, i, j] += dot(rows(conductances * drops[i][face], counts), rows(drops[j][face], counts))
+                total[:, i, j] += dot(
+                    by_sample(conductances * drops[i][face], counts), by_sample(drops[j][face], counts)
+                )
         total = (total / math.prod(self.cells.shape)).to(self.local.dtype)
         return total + total.triu(1).mT
 

@@ -10,7 +10,7 @@ from functools import cached_property
 
 import torch
 
-from matopt.physics.cells import Cells, line, rows
+from matopt.physics.cells import Cells, by_colour, by_sample
 from matopt.physics.krylov import Solved, conjugate_gradients
 
 FEWEST_CELLS = 64
@@ -64,19 +64,22 @@ class Multigrid:
 
     def precondition(self, residual: torch.Tensor) -> torch.Tensor:
         """Approximate inverses times ``residual``; symmetric positive definite."""
-        return self._rows(self.finest.sweeps(self._parts(residual), settled=True)[1:])
+        parts = self._parts(residual)
+        if self.finest.inverse is not None:
+            return self._rows(self.finest.cycle(parts)[1:])
+        return self._rows(self.finest.sweeps(parts, settled=True)[1:])
 
-    def select(self, chosen: torch.Tensor) -> Multigrid:
-        """The systems of these samples, each of them once and in order; the scale is that of all."""
-        return self if len(chosen) == self.finest.batch else replace(self, finest=self.finest.select(chosen))
+    def select(self, rows: torch.Tensor) -> Multigrid:
+        """The systems of these samples, each of them once and in order; the scale stays that of all."""
+        return self if len(rows) == self.finest.batch else replace(self, finest=self.finest.select(rows))
 
     def _parts(self, x: torch.Tensor) -> list[torch.Tensor]:
         """The colours of rows, zeros for the first."""
         first, *others = self.finest.sizes
-        return [x.new_zeros(first), *line(x, self.finest.counts[1:]).split(others)]
+        return [x.new_zeros(first), *by_colour(x, self.finest.counts[1:]).split(others)]
 
     def _rows(self, parts: Sequence[torch.Tensor]) -> torch.Tensor:
-        return rows(_joined(parts), self.finest.counts[1:])
+        return by_sample(_joined(parts), self.finest.counts[1:])
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,8 +156,8 @@ class Level:
         """Two cycles, or the solution on the coarsest level."""
         if self.inverse is not None:
             # The inverse is symmetric; this is quicker than the other way round.
-            solved = (rows(torch.cat(residual), self.counts)[:, None] @ self.inverse)[:, 0]
-            return list(line(solved, self.counts).split(self.sizes))
+            solved = (by_sample(torch.cat(residual), self.counts)[:, None] @ self.inverse)[:, 0]
+            return list(by_colour(solved, self.counts).split(self.sizes))
         x = self.sweeps(residual)
         x[0] = self.relaxed(residual[0], x, 0)
         left = [self.relaxed(residual[c] - part, x, c) for c, part in enumerate(x) if c]
@@ -186,26 +189,26 @@ class Level:
             x[colour] = self.relaxed(residual[colour], x, colour)
         return x
 
-    def select(self, chosen: torch.Tensor) -> Level:
+    def select(self, rows: torch.Tensor) -> Level:
         """The systems of these samples, each of them once and in order."""
         batch, conductances, columns = self.batch, [], []
         for colour, (values, column) in enumerate(zip(self.conductances, self.columns, strict=True)):
             entries = values.shape[1]
             others = [count for c, count in enumerate(self.counts) if c != colour]
-            conductances.append(values.view(batch, -1)[chosen].view(-1, entries))
-            columns.append(_moved(column.view(batch, -1)[chosen], others, batch, chosen).view(-1, entries))
+            conductances.append(values.view(batch, -1)[rows].view(-1, entries))
+            columns.append(_moved(column.view(batch, -1)[rows], others, batch, rows).view(-1, entries))
         level = Level(self.counts, tuple(conductances), tuple(columns))
         if self.inverse is not None:
-            return replace(level, inverse=self.inverse[chosen])
+            return replace(level, inverse=self.inverse[rows])
         if self.coarser is None or self.parent is None or self.weight is None:
             return level
         but_last = self.counts[:-1]
-        weight, parent = (rows(t, but_last)[chosen] for t in (self.weight, self.parent))
+        weight, parent = (by_sample(t, but_last)[rows] for t in (self.weight, self.parent))
         return replace(
             level,
-            parent=line(_moved(parent, self.coarser.counts, batch, chosen), but_last),
-            weight=line(weight, but_last),
-            coarser=self.coarser.select(chosen),
+            parent=by_colour(_moved(parent, self.coarser.counts, batch, rows), but_last),
+            weight=by_colour(weight, but_last),
+            coarser=self.coarser.select(rows),
         )
 
     @property
@@ -239,7 +242,7 @@ def _joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
 def _dense_inverse(cells: Cells, conductances: torch.Tensor) -> torch.Tensor:
     """``(B, n, n)`` the inverse of the system of these conductances ``(N, 2 d)`` with a diagonal of ones."""
     batch, n = cells.batch, sum(cells.counts)
-    row = line(torch.arange(n, device=cells.place.device).expand(batch, n), cells.counts)
+    row = by_colour(torch.arange(n, device=cells.place.device).expand(batch, n), cells.counts)
     matrix = torch.zeros(batch, n, n, dtype=torch.float64, device=row.device)
     for step, values in enumerate(conductances.T):
         index = (cells.sample * n + row) * n + cells.of_neighbours(row, step)
@@ -248,18 +251,18 @@ def _dense_inverse(cells: Cells, conductances: torch.Tensor) -> torch.Tensor:
     return torch.linalg.inv(matrix).to(conductances.dtype)
 
 
-def _moved(numbers: torch.Tensor, counts: Sequence[int], batch: int, chosen: torch.Tensor) -> torch.Tensor:
-    """Numbers ``(b, m)`` of the chosen samples' cells among those of all, among the chosen alone.
+def _moved(numbers: torch.Tensor, counts: Sequence[int], batch: int, rows: torch.Tensor) -> torch.Tensor:
+    """Numbers ``(b, m)`` of the cells of some samples, among those of all, as they are among those of these alone.
 
-    Those of other samples come out as any.
+    A number of another sample, where nothing conducts, comes out as any.
     """
-    shift = torch.arange(len(chosen), device=chosen.device) - chosen
+    shift = torch.arange(len(rows), device=rows.device) - rows
     first, moves = 0, torch.zeros_like(numbers)
     for count in counts:
-        move = (shift * count + (len(chosen) - batch) * first)[:, None].to(numbers.dtype)
+        move = (shift * count + (len(rows) - batch) * first)[:, None].to(numbers.dtype)
         moves = torch.where(numbers >= batch * first, move, moves)
         first += count
-    return (numbers + moves).clamp_(0, len(chosen) * first - 1)
+    return (numbers + moves).clamp_(0, len(rows) * first - 1)
 
 
 def _reciprocal(root: torch.Tensor) -> torch.Tensor:
