@@ -11,7 +11,7 @@ from functools import cached_property
 import torch
 
 from matopt.physics.cells import Cells, by_colour, by_sample
-from matopt.physics.krylov import Solved, conjugate_gradients
+from matopt.physics.krylov import Solved, conjugate_gradients, dot
 
 FEWEST_CELLS = 64
 """Grids of no more cells than this are solved directly."""
@@ -21,7 +21,8 @@ STIFFNESS_OF_BLOCKS = 2
 apart as cells are: Braess, Towards algebraic multigrid for elliptic problems of second order (1995)."""
 
 GROUND = 1e-3
-"""Of the diagonal, added to it in direct solutions: clusters that nothing holds have a singular system."""
+"""Smallest eigenvalue, of systems with a diagonal of ones, that direct solutions resolve: clusters that nothing holds
+have a singular system, and rounding must not be amplified there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,16 +36,22 @@ class Multigrid:
     Attributes:
         scale: ``(N,)`` one over the root of the diagonal, 0 where nothing conducts.
         finest: the scaled systems.
+        constant: ``(B, n)`` unit vectors, what a constant is in the scaled systems; None where something is held. Rounding
+            in a direction that a system does not see would be amplified by each level.
     """
 
     scale: torch.Tensor
     finest: Level
+    constant: torch.Tensor | None
 
     @staticmethod
     def of(cells: Cells, ahead: Sequence[torch.Tensor], held: torch.Tensor) -> Multigrid:
         """From conductances to the neighbours ahead, ``(N,)`` an axis, and to what is held, ``(N,)``."""
         finest, root = Level.of(cells, ahead, held)
-        return Multigrid(_reciprocal(root), finest)
+        if held.any():
+            return Multigrid(_reciprocal(root), finest, None)
+        constant = by_sample(root[finest.sizes[0] :], finest.counts[1:])
+        return Multigrid(_reciprocal(root), finest, torch.nn.functional.normalize(constant))
 
     def solve(self, rhs: torch.Tensor, tolerance: float, max_iterations: int) -> Solved:
         """By conjugate gradients, for right-hand sides ``(N,)``; as :func:`conjugate_gradients`, x is ``(N,)`` too."""
@@ -64,14 +71,22 @@ class Multigrid:
 
     def precondition(self, residual: torch.Tensor) -> torch.Tensor:
         """Approximate inverses times ``residual``; symmetric positive definite."""
-        parts = self._parts(residual)
-        if self.finest.inverse is not None:
-            return self._rows(self.finest.cycle(parts)[1:])
-        return self._rows(self.finest.sweeps(parts, settled=True)[1:])
+        parts = self._parts(self._without_constant(residual))
+        x = self.finest.sweeps(parts, settled=True) if self.finest.inverse is None else self.finest.cycle(parts)
+        return self._without_constant(self._rows(x[1:]))
 
     def select(self, rows: torch.Tensor) -> Multigrid:
         """The systems of these samples, each of them once and in order; the scale stays that of all."""
-        return self if len(rows) == self.finest.batch else replace(self, finest=self.finest.select(rows))
+        if len(rows) == self.finest.batch:
+            return self
+        constant = None if self.constant is None else self.constant[rows]
+        return replace(self, finest=self.finest.select(rows), constant=constant)
+
+    def _without_constant(self, x: torch.Tensor) -> torch.Tensor:
+        if self.constant is None:
+            return x
+        share = dot(self.constant, x).to(x.dtype)
+        return torch.addcmul(x, self.constant, share[:, None], value=-1)
 
     def _parts(self, x: torch.Tensor) -> list[torch.Tensor]:
         """The colours of rows, zeros for the first."""
@@ -240,15 +255,19 @@ def _joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
 
 
 def _dense_inverse(cells: Cells, conductances: torch.Tensor) -> torch.Tensor:
-    """``(B, n, n)`` the inverse of the system of these conductances ``(N, 2 d)`` with a diagonal of ones."""
+    """``(B, n, n)`` the inverse of the system of these conductances ``(N, 2 d)`` with a diagonal of ones.
+
+    An eigenvalue l comes back as ``l / (l + GROUND)^2``, so that what is singular comes back as 0.
+    """
     batch, n = cells.batch, sum(cells.counts)
     row = by_colour(torch.arange(n, device=cells.place.device).expand(batch, n), cells.counts)
     matrix = torch.zeros(batch, n, n, dtype=torch.float64, device=row.device)
     for step, values in enumerate(conductances.T):
         index = (cells.sample * n + row) * n + cells.of_neighbours(row, step)
         matrix.view(-1).scatter_add_(0, index, -values.double())
-    matrix.diagonal(dim1=1, dim2=2).add_(1 + GROUND)
-    return torch.linalg.inv(matrix).to(conductances.dtype)
+    matrix.diagonal(dim1=1, dim2=2).add_(1)
+    grounded = torch.linalg.inv(matrix + GROUND * torch.eye(n, dtype=matrix.dtype, device=matrix.device))
+    return (grounded @ matrix @ grounded).to(conductances.dtype)
 
 
 def _moved(numbers: torch.Tensor, counts: Sequence[int], batch: int, rows: torch.Tensor) -> torch.Tensor:
