@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
 import torch
 from torch.nn import functional
@@ -88,7 +88,9 @@ class Cells:
     @cached_property
     def sample(self) -> torch.Tensor:
         """``(N,)`` the sample of each number."""
-        samples = torch.arange(self.batch, device=self.place.device)
+        samples = torch.arange(self.batch, dtype=torch.int32, device=self.place.device)
+        if self.batch == 1:
+            return samples.expand(len(self.place))
         return torch.cat([samples.repeat_interleave(count) for count in self.counts])
 
     def of_neighbours(self, values: torch.Tensor, step: int) -> torch.Tensor:
@@ -102,8 +104,9 @@ class Cells:
 
     def walls(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The cells that have no neighbour at the end of a step, and the places of what is there instead."""
-        cells = (self.neighbours[step] == len(self.place)).nonzero()[:, 0]
-        return cells, self.place[cells] + self.steps[step]
+        rim = self._rim
+        cells = rim[self.neighbours[step].index_select(0, rim) == len(self.place)]
+        return cells, self.place.index_select(0, cells) + self.steps[step]
 
     def gather(self, grids: torch.Tensor) -> torch.Tensor:
         """``(N,)`` the values of ``(B, *S)`` at the cells, 0 for spare numbers."""
@@ -139,8 +142,13 @@ class Cells:
         conducts.scatter_(0, block, True)
         conducts[::size] = False  # a corner of the frame, where spare numbers went
         cells = Cells._framed(conducts.view(self.batch, *(n + 2 for n in coarse)), self.periodic)
-        parent = cells.number.index_select(0, block.add_(_front(coarse))).long()
+        parent = cells.number.index_select(0, block.add_(_front(coarse)))
         return cells, parent.clamp_max_(len(cells.place) - 1)
+
+    @cached_property
+    def _rim(self) -> torch.Tensor:
+        """The cells that lack a neighbour."""
+        return (reduce(torch.maximum, self.neighbours) == len(self.place)).nonzero()[:, 0]
 
     @property
     def _in_sample(self) -> torch.Tensor:

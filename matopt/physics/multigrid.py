@@ -128,8 +128,10 @@ class Level:
     def of(cells: Cells, ahead: Sequence[torch.Tensor], held: torch.Tensor) -> tuple[Level, torch.Tensor]:
         """The level, and the root of the diagonal, as :meth:`Multigrid.of`."""
         dimensions, sizes = len(ahead), [cells.batch * count for count in cells.counts]
-        behind = [cells.of_neighbours(c, dimensions + axis) for axis, c in enumerate(ahead)]
-        root = sum([*ahead, *behind], held).sqrt_()
+        root = held.clone()
+        for axis, conductance in enumerate(ahead):
+            root.add_(conductance).add_(cells.of_neighbours(conductance, dimensions + axis))
+        root.sqrt_()
         scale = _reciprocal(root)
         conductances = held.new_empty(len(held), 2 * dimensions)
         columns = torch.empty(conductances.shape, dtype=cells.number.dtype, device=held.device)
@@ -150,14 +152,14 @@ class Level:
             return replace(level, inverse=_dense_inverse(cells, conductances)), root
         blocks, parent = cells.blocks()
         coarse = [held.new_zeros(len(blocks.place)) for _ in range(dimensions + 1)]
-        places = torch.cat([parent, parent.new_full((1,), -1)])
+        within, parent = parent, parent.long()
         for axis, conductance in enumerate(ahead):
-            leaves = places.index_select(0, cells.neighbours[axis]) != parent
+            leaves = cells.of_neighbours(within, axis) != within
             coarse[axis].scatter_add_(0, parent, conductance * leaves)
         coarse[-1].scatter_add_(0, parent, held)
         *coarse_ahead, coarse_held = (c.div_(STIFFNESS_OF_BLOCKS) for c in coarse)
         coarser, coarse_root = Level.of(blocks, coarse_ahead, coarse_held)
-        parent = parent[: -sizes[-1]]
+        parent = parent[: -sizes[-1]].clone()
         weight = root[: -sizes[-1]] * _reciprocal(coarse_root).index_select(0, parent)
         return replace(level, parent=parent, weight=weight, coarser=coarser), root
 
