@@ -58,8 +58,9 @@ class Cells:
                 place = filled.scatter_(0, first.repeat_interleave(counts) + ranks, place)
             places.append(place)
         place = torch.cat(places)
-        kind = torch.int32 if len(place) * 2 * len(shape) < 2**31 else torch.int64
-        number = torch.full((_front(shape) + conducts.numel(),), len(place), dtype=kind, device=place.device)
+        total = _front(shape) + conducts.numel()
+        kind = torch.int32 if max(total, 2 * len(shape) * len(place)) < 2**31 else torch.int64
+        number = torch.full((total,), len(place), dtype=kind, device=place.device)
         number.scatter_(0, place, torch.arange(len(place), dtype=kind, device=place.device))
         number[_empty(shape)] = len(place)
         if periodic:
@@ -67,7 +68,7 @@ class Cells:
             for axis in range(1, grids.ndim):
                 for frame, wrapped in ((0, -2), (-1, 1)):
                     _layer(grids, axis, frame).copy_(_layer(grids, axis, wrapped))
-        return Cells(shape, periodic, tuple(most), place, number)
+        return Cells(shape, periodic, tuple(most), place.to(kind), number)
 
     @property
     def batch(self) -> int:
@@ -88,7 +89,7 @@ class Cells:
     @cached_property
     def sample(self) -> torch.Tensor:
         """``(N,)`` the sample of each number."""
-        samples = torch.arange(self.batch, dtype=torch.int32, device=self.place.device)
+        samples = torch.arange(self.batch, dtype=self.place.dtype, device=self.place.device)
         if self.batch == 1:
             return samples.expand(len(self.place))
         return torch.cat([samples.repeat_interleave(count) for count in self.counts])
@@ -134,12 +135,14 @@ class Cells:
         coarse = tuple((n + 1) // 2 for n in self.shape)
         place = self.place.new_zeros(())
         for n, stride in zip(self.shape, _strides(coarse), strict=True):
-            along = torch.arange(-1, n + 1, device=place.device).div(2, rounding_mode="floor") + 1
+            along = (
+                torch.arange(0, n + 2, dtype=place.dtype, device=place.device).add_(1).div_(2, rounding_mode="floor")
+            )
             place = place[..., None] + stride * along
         size = math.prod(n + 2 for n in coarse)
         block = place.view(-1).index_select(0, self._in_sample).add_(self.sample, alpha=size)
         conducts = torch.zeros(self.batch * size, dtype=torch.bool, device=block.device)
-        conducts.scatter_(0, block, True)
+        conducts.scatter_(0, block.long(), True)
         conducts[::size] = False  # a corner of the frame, where spare numbers went
         cells = Cells._framed(conducts.view(self.batch, *(n + 2 for n in coarse)), self.periodic)
         parent = cells.number.index_select(0, block.add_(_front(coarse)))

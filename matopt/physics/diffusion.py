@@ -194,7 +194,7 @@ class _Network:
             total = total + cells.of_neighbours(squares[axis], dimensions + axis)
         slope = x.new_zeros(len(cells.number))
         cells.inner(slope).fill_(rate)
-        slope.scatter_(0, cells.place, total.mul_(rate / 2).div_(self.local.square()))
+        slope.scatter_(0, cells.place.long(), total.mul_(rate / 2).div_(self.local.square()))
         for step in range(2 * dimensions):
             cell, place = cells.walls(step)
             is_load = step % dimensions == 0

@@ -36,8 +36,8 @@ class Multigrid:
     Attributes:
         scale: ``(N,)`` one over the root of the diagonal, 0 where nothing conducts.
         finest: the scaled systems.
-        constant: ``(B, n)`` unit vectors, what a constant is in the scaled systems; None where something is held. Rounding
-            in a direction that a system does not see would be amplified by each level.
+        constant: ``(B, n)`` unit vectors, what a constant is in the scaled systems; None where something is held.
+            Rounding in a direction that a system does not see would be amplified by each level.
     """
 
     scale: torch.Tensor
@@ -141,11 +141,14 @@ class Level:
             conductances[:, dimensions + axis] = cells.of_neighbours(scaled, dimensions + axis)
         for step, neighbour in enumerate(cells.neighbours):
             columns[:, step] = neighbour
-        first, split = 0, columns.split(sizes)
+        split, end = columns.split(sizes), 0
         for part, size in zip(split, sizes, strict=True):
             # Without the colour's own numbers, and with any of the others' where there is no neighbour.
-            first += size
-            part -= size if first == size else (part >= first) * size
+            end += size
+            if end == size:
+                part -= size
+            elif end < len(held):
+                part -= (part >= end).to(part.dtype) * size
             part.clamp_(0, len(held) - size - 1)
         level = Level(cells.counts, conductances.split(sizes), split)
         if math.prod(cells.shape) <= FEWEST_CELLS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -153,3 +154,17 @@ def test_iterations_in_rock_hardly_grow_with_size(berea):
         density = torch.from_numpy(berea[None, None, cut, cut, cut].astype(np.float32))
         solution = Diffusivity().solve(density, 1.0)
         assert list(solution.status) == ["ok"] and solution.iterations[0] <= most
+
+
+@pytest.mark.parametrize("boundary", ["fixed", "periodic"])
+@pytest.mark.parametrize("apart", [False, True])
+def test_single_precision_reaches_its_smallest_tolerance(boundary, apart):
+    noise = smooth_noise(256, 2, wave=6)
+    if apart:  # clusters that have nothing to do with each other
+        density, simulator = torch.where(torch.arange(256) % 16 > 11, 1.0, 0.95 * noise), Diffusivity(0.0, boundary)
+    else:
+        density, simulator = (noise > 0.4).float(), Diffusivity(0.01, boundary)
+    single = replace(simulator, tolerance=1e-5).solve(density, 1.0)
+    double = replace(simulator, tolerance=1e-9).solve(density.double(), 1.0)
+    assert list(single.status) == list(double.status) == ["ok"] and single.iterations[0] <= 30
+    assert single.values.item() == pytest.approx(double.values.item(), rel=1e-6)
