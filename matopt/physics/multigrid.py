@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
+from torch.nn import functional
 
 from matopt.physics.cells import Cells, by_colour, by_sample
 from matopt.physics.krylov import Solved, conjugate_gradients, dot
@@ -51,7 +52,7 @@ class Multigrid:
         if held.any():
             return Multigrid(_reciprocal(root), finest, None)
         constant = by_sample(root[finest.sizes[0] :], finest.counts[1:])
-        return Multigrid(_reciprocal(root), finest, torch.nn.functional.normalize(constant))
+        return Multigrid(_reciprocal(root), finest, functional.normalize(constant))
 
     def solve(self, rhs: torch.Tensor, tolerance: float, max_iterations: int) -> Solved:
         """By conjugate gradients, for right-hand sides ``(N,)``; as :func:`conjugate_gradients`, x is ``(N,)`` too."""
@@ -169,8 +170,12 @@ class Level:
     def relaxed(self, residual: torch.Tensor | None, x: Sequence[torch.Tensor], colour: int) -> torch.Tensor:
         """What solves the equations of a colour; without a residual, what the neighbours have part in that."""
         others = _joined([part for c, part in enumerate(x) if c != colour])
-        matrix = self._matrices[colour]
-        return matrix.mv(others) if residual is None else torch.addmv(residual, matrix, others)
+        if _multiplies_sparse(others.device):
+            matrix = self._matrices[colour]
+            return matrix.mv(others) if residual is None else torch.addmv(residual, matrix, others)
+        weights = self.conductances[colour]
+        sums = functional.embedding_bag(self.columns[colour], others[:, None], mode="sum", per_sample_weights=weights)
+        return sums[:, 0] if residual is None else sums[:, 0] + residual
 
     def cycle(self, residual: list[torch.Tensor]) -> list[torch.Tensor]:
         """Two cycles, or the solution on the coarsest level."""
@@ -253,6 +258,11 @@ class Level:
                     torch.sparse_csr_tensor(starts, columns.view(-1), values.view(-1), size, check_invariants=False)
                 )
         return tuple(matrices)
+
+
+def _multiplies_sparse(device: torch.device) -> bool:
+    """Whether sparse matrices can be multiplied there; it is two to three times as quick as any other way."""
+    return device.type == "cuda" or (device.type == "cpu" and torch.backends.mkl.is_available())
 
 
 def _joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -120,6 +120,15 @@ def test_the_samples_that_are_left_are_as_they_were(shape, periodic):
         assert torch.allclose(again.precondition(x[rows[-1:]]), systems.precondition(x)[rows[-1:]], atol=1e-14)
 
 
+def test_machines_without_sparse_products_find_the_same(monkeypatch):
+    local = blobs((19, 21), 1e-2)[None]
+    cells, systems = network(local, 0.1 * local, periodic=True)
+    rhs = torch.randn(cells.place.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    found = systems.solve(rhs, 1e-11, 100).x
+    monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: False)
+    assert torch.allclose(systems.solve(rhs, 1e-11, 100).x, found, rtol=1e-8, atol=1e-10)
+
+
 def test_values_by_colour_and_by_sample_are_the_same_values():
     rows = torch.arange(12).view(3, 4)
     line = by_colour(rows, (1, 3))
