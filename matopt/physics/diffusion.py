@@ -15,8 +15,8 @@ from matopt.physics.adjoint import with_gradient
 from matopt.physics.base import SIMULATORS, Simulator, Solution
 from matopt.physics.batching import check_density, solve_in_chunks, statuses
 from matopt.physics.cells import Cells, by_sample
+from matopt.physics.conduction import Conduction
 from matopt.physics.krylov import Solved, dot
-from matopt.physics.multigrid import Multigrid
 from matopt.properties import Property
 
 WORKING_SET = 2**26
@@ -138,7 +138,7 @@ class _Network:
     cells: Cells
     local: torch.Tensor
     faces: tuple[torch.Tensor, ...]
-    systems: Multigrid
+    systems: Conduction
 
     @staticmethod
     def of(local: torch.Tensor, cells: Cells) -> _Network:
@@ -148,10 +148,10 @@ class _Network:
             other = cells.of_neighbours(own, axis)
             ahead.append((2 * own * other).div_((own + other).clamp_min_(torch.finfo(own.dtype).tiny)))
         if cells.periodic:
-            return _Network(cells, own, tuple(ahead), Multigrid.of(cells, ahead, torch.zeros_like(own)))
+            return _Network(cells, own, tuple(ahead), Conduction.of(cells, ahead, torch.zeros_like(own)))
         # The concentration is held half a voxel outside the first and last cell: twice the conductance.
         outer = [2 * own * cells.at_edge(ahead=side) for side in (False, True)]
-        return _Network(cells, own, (*ahead, *outer), Multigrid.of(cells, ahead, outer[0] + outer[1]))
+        return _Network(cells, own, (*ahead, *outer), Conduction.of(cells, ahead, outer[0] + outer[1]))
 
     def solve(self, load: int, tolerance: float, max_iterations: int) -> Solved:
         """The fluctuations, ``(N,)``."""

@@ -1,4 +1,4 @@
-"""Systems of conductances between the cells of grids, with multigrid as their preconditioner."""
+"""Multigrid for systems of conductances between the cells of grids."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import torch
 from torch.nn import functional
 
 from matopt.physics.cells import Cells, by_colour, by_sample
-from matopt.physics.krylov import Solved, conjugate_gradients, dot
 
 FEWEST_CELLS = 64
 """Grids of no more cells than this are solved directly."""
@@ -24,78 +23,6 @@ apart as cells are: Braess, Towards algebraic multigrid for elliptic problems of
 GROUND = 1e-3
 """Smallest eigenvalue, of systems with a diagonal of ones, that direct solutions resolve: clusters that nothing holds
 have a singular system, and rounding must not be amplified there."""
-
-
-@dataclass(frozen=True, eq=False)
-class Multigrid:
-    """B symmetric systems of conductances between cells and to what holds them, and their preconditioner.
-
-    They are scaled to a diagonal of ones, and the cells of the first colour, which have no neighbours among each other,
-    are eliminated: it halves the vectors, and no iteration is lost, as a cycle leaves no residual there. Rows are
-    ``(B, n)``, the numbers of a sample by colour as :class:`Cells` has them, without the first colour.
-
-    Attributes:
-        scale: ``(N,)`` one over the root of the diagonal, 0 where nothing conducts.
-        finest: the scaled systems.
-        constant: ``(B, n)`` unit vectors, what a constant is in the scaled systems; None where something is held.
-            Rounding in a direction that a system does not see would be amplified by each level.
-    """
-
-    scale: torch.Tensor
-    finest: Level
-    constant: torch.Tensor | None
-
-    @staticmethod
-    def of(cells: Cells, ahead: Sequence[torch.Tensor], held: torch.Tensor) -> Multigrid:
-        """From conductances to the neighbours ahead, ``(N,)`` an axis, and to what is held, ``(N,)``."""
-        finest, root = Level.of(cells, ahead, held)
-        if held.any():
-            return Multigrid(_reciprocal(root), finest, None)
-        constant = by_sample(root[finest.sizes[0] :], finest.counts[1:])
-        return Multigrid(_reciprocal(root), finest, functional.normalize(constant))
-
-    def solve(self, rhs: torch.Tensor, tolerance: float, max_iterations: int) -> Solved:
-        """By conjugate gradients, for right-hand sides ``(N,)``; as :func:`conjugate_gradients`, x is ``(N,)`` too."""
-        first, *others = (rhs * self.scale).split(self.finest.sizes)
-        known = [first, *(torch.zeros_like(part) for part in others)]
-        reduced = [self.finest.relaxed(part, known, colour) for colour, part in enumerate(others, start=1)]
-        solved = conjugate_gradients(self, self._rows(reduced), tolerance, max_iterations)
-        x = self._parts(solved.x)
-        x[0] = self.finest.relaxed(first, x, 0)
-        return replace(solved, x=torch.cat(x) * self.scale)
-
-    def apply(self, x: torch.Tensor) -> torch.Tensor:
-        """The systems times ``x``."""
-        parts = self._parts(x)
-        parts[0] = self.finest.relaxed(None, parts, 0)
-        return self._rows([part - self.finest.relaxed(None, parts, c) for c, part in enumerate(parts) if c])
-
-    def precondition(self, residual: torch.Tensor) -> torch.Tensor:
-        """Approximate inverses times ``residual``; symmetric positive definite."""
-        parts = self._parts(self._without_constant(residual))
-        x = self.finest.sweeps(parts, settled=True) if self.finest.inverse is None else self.finest.cycle(parts)
-        return self._without_constant(self._rows(x[1:]))
-
-    def select(self, rows: torch.Tensor) -> Multigrid:
-        """The systems of these samples, each of them once and in order; the scale stays that of all."""
-        if len(rows) == self.finest.batch:
-            return self
-        constant = None if self.constant is None else self.constant[rows]
-        return replace(self, finest=self.finest.select(rows), constant=constant)
-
-    def _without_constant(self, x: torch.Tensor) -> torch.Tensor:
-        if self.constant is None:
-            return x
-        share = dot(self.constant, x).to(x.dtype)
-        return torch.addcmul(x, self.constant, share[:, None], value=-1)
-
-    def _parts(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """The colours of rows, zeros for the first."""
-        first, *others = self.finest.sizes
-        return [x.new_zeros(first), *by_colour(x, self.finest.counts[1:]).split(others)]
-
-    def _rows(self, parts: Sequence[torch.Tensor]) -> torch.Tensor:
-        return by_sample(_joined(parts), self.finest.counts[1:])
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,13 +54,19 @@ class Level:
 
     @staticmethod
     def of(cells: Cells, ahead: Sequence[torch.Tensor], held: torch.Tensor) -> tuple[Level, torch.Tensor]:
-        """The level, and the root of the diagonal, as :meth:`Multigrid.of`."""
+        """The finest level, and the root of the diagonal.
+
+        Args:
+            cells: of the grids.
+            ahead: conductances to the neighbours ahead, ``(N,)`` an axis.
+            held: ``(N,)``, conductances to what is held.
+        """
         dimensions, sizes = len(ahead), [cells.batch * count for count in cells.counts]
         root = held.clone()
         for axis, conductance in enumerate(ahead):
             root.add_(conductance).add_(cells.of_neighbours(conductance, dimensions + axis))
         root.sqrt_()
-        scale = _reciprocal(root)
+        scale = reciprocal(root)
         conductances = held.new_empty(len(held), 2 * dimensions)
         columns = torch.empty(conductances.shape, dtype=cells.number.dtype, device=held.device)
         for axis, conductance in enumerate(ahead):
@@ -164,12 +97,12 @@ class Level:
         *coarse_ahead, coarse_held = (c.div_(STIFFNESS_OF_BLOCKS) for c in coarse)
         coarser, coarse_root = Level.of(blocks, coarse_ahead, coarse_held)
         parent = parent[: -sizes[-1]].clone()
-        weight = root[: -sizes[-1]] * _reciprocal(coarse_root).index_select(0, parent)
+        weight = root[: -sizes[-1]] * reciprocal(coarse_root).index_select(0, parent)
         return replace(level, parent=parent, weight=weight, coarser=coarser), root
 
     def relaxed(self, residual: torch.Tensor | None, x: Sequence[torch.Tensor], colour: int) -> torch.Tensor:
         """What solves the equations of a colour; without a residual, what the neighbours have part in that."""
-        others = _joined([part for c, part in enumerate(x) if c != colour])
+        others = joined([part for c, part in enumerate(x) if c != colour])
         if _multiplies_sparse(others.device):
             matrix = self._matrices[colour]
             return matrix.mv(others) if residual is None else torch.addmv(residual, matrix, others)
@@ -205,8 +138,8 @@ class Level:
             # The last colour has no residual, and what it would be given is not looked at.
             below = [self.relaxed(residual[c] - x[c] if c else None, x, c) for c in range(len(x) - 1)]
             coarse = self.weight.new_zeros(sum(self.coarser.sizes))
-            coarse.scatter_add_(0, self.parent, _joined(below) * self.weight)
-            correction = _joined(self.coarser.cycle(list(coarse.split(self.coarser.sizes))))
+            coarse.scatter_add_(0, self.parent, joined(below) * self.weight)
+            correction = joined(self.coarser.cycle(list(coarse.split(self.coarser.sizes))))
             correction = correction.index_select(0, self.parent).mul_(self.weight)
             for colour, part in enumerate(correction.split(self.sizes[:-1])):
                 x[colour] = x[colour] + part
@@ -265,7 +198,8 @@ def _multiplies_sparse(device: torch.device) -> bool:
     return device.type == "cuda" or (device.type == "cpu" and torch.backends.mkl.is_available())
 
 
-def _joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+def joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Colours in a line."""
     return parts[0] if len(parts) == 1 else torch.cat(list(parts))
 
 
@@ -299,5 +233,6 @@ def _moved(numbers: torch.Tensor, counts: Sequence[int], batch: int, rows: torch
     return (numbers + moves).clamp_(0, len(rows) * first - 1)
 
 
-def _reciprocal(root: torch.Tensor) -> torch.Tensor:
+def reciprocal(root: torch.Tensor) -> torch.Tensor:
+    """One over it, and 0 of 0."""
     return root.reciprocal().nan_to_num_(posinf=0.0)

@@ -12,16 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matopt.physics.cells import Cells, by_colour, by_sample
+from matopt.physics.conduction import Conduction
 from matopt.physics.diffusion import Diffusivity
-from matopt.physics.multigrid import Multigrid
 
 
-def network(local: torch.Tensor, held: torch.Tensor, periodic: bool) -> tuple[Cells, Multigrid]:
+def network(local: torch.Tensor, held: torch.Tensor, periodic: bool) -> tuple[Cells, Conduction]:
     """Neighbours are linked by the product of their values ``(B, *S)``; what holds them is given for all."""
     cells = Cells.of(local > 0, periodic)
     own = cells.gather(local)
     ahead = [own * cells.of_neighbours(own, axis) for axis in range(local.ndim - 1)]
-    return cells, Multigrid.of(cells, ahead, cells.gather(held))
+    return cells, Conduction.of(cells, ahead, cells.gather(held))
 
 
 def dense(local: np.ndarray, held: np.ndarray, periodic: bool) -> np.ndarray:
