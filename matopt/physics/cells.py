@@ -122,13 +122,13 @@ class Cells:
             grids = grids.narrow(axis, 1, n)
         return grids
 
-    def fold(self, line: torch.Tensor) -> None:
-        """Add the values in the frame of periodic grids to the places that it repeats."""
+    def fold(self, line: torch.Tensor, background: float) -> None:
+        """Add what the frame of periodic grids has more than a background to the places that it repeats."""
         if self.periodic:
             grids = self._grids(line)
             for axis in range(1, grids.ndim):
                 for frame, wrapped in ((0, -2), (-1, 1)):
-                    _layer(grids, axis, wrapped).add_(_layer(grids, axis, frame))
+                    _layer(grids, axis, wrapped).add_(_layer(grids, axis, frame) - background)
 
     def blocks(self) -> tuple[Cells, torch.Tensor]:
         """The blocks of two cells an edge that conduct, and ``(N,)`` the number of each cell's, any for spare ones."""

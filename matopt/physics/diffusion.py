@@ -113,8 +113,8 @@ class Diffusivity(Simulator):
             residual = torch.stack([s.residual for s in solved]).amax(0).cpu().numpy()
             iterations = torch.stack([s.iterations for s in solved]).amax(0).cpu().numpy()
             if density.requires_grad:
-                slope = network.sensitivity(solved[0].x, drops[0], grain - 1)
-                slope = slope.mul_(flows.view(-1, *[1] * (slope.ndim - 1)))[:, None]
+                slope = network.sensitivity(solved[0].x, drops[0], grain - 1)[:, None]
+                slope[~flows] = 0
         if density.requires_grad:
             values = with_gradient(density, values, slope)
         status = statuses(carries.numpy(), residual, self.tolerance)
@@ -192,13 +192,12 @@ class _Network:
         total = sum(squares[1:], squares[0])
         for axis in range(dimensions):
             total = total + cells.of_neighbours(squares[axis], dimensions + axis)
-        slope = x.new_zeros(len(cells.number))
-        cells.inner(slope).fill_(rate)
+        slope = x.new_full((len(cells.number),), rate)
         slope.scatter_(0, cells.place.long(), total.mul_(rate / 2).div_(self.local.square()))
         for step in range(2 * dimensions):
             cell, place = cells.walls(step)
             is_load = step % dimensions == 0
             drop = int(is_load) - (1 if step < dimensions else -1) * x[cell]
             slope.index_add_(0, place, drop.square_().mul_(2).sub_(0.5 * is_load), alpha=rate)
-        cells.fold(slope)
+        cells.fold(slope, rate)
         return cells.inner(slope.clamp_max_(0) if rate < 0 else slope.clamp_min_(0))
