@@ -103,11 +103,15 @@ class Cells:
         stride, place = _strides(self.shape)[0], self._in_sample
         return place >= self.shape[0] * stride if ahead else (place < 2 * stride) & (place > 0)
 
-    def walls(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """The cells that have no neighbour at the end of a step, and the places of what is there instead."""
-        rim = self._rim
-        cells = rim[self.neighbours[step].index_select(0, rim) == len(self.place)]
-        return cells, self.place.index_select(0, cells) + self.steps[step]
+    @cached_property
+    def rim(self) -> torch.Tensor:
+        """``(R,)`` the cells that lack a neighbour."""
+        return (reduce(torch.maximum, self.neighbours) == len(self.place)).nonzero()[:, 0]
+
+    def beyond_rim(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The places ``(R,)`` at the end of a step from the rim, and whether none of the cells is there."""
+        places = self.place.index_select(0, self.rim) + self.steps[step]
+        return places.long(), self.neighbours[step].index_select(0, self.rim) == len(self.place)
 
     def gather(self, grids: torch.Tensor) -> torch.Tensor:
         """``(N,)`` the values of ``(B, *S)`` at the cells, 0 for spare numbers."""
@@ -147,11 +151,6 @@ class Cells:
         cells = Cells._framed(conducts.view(self.batch, *(n + 2 for n in coarse)), self.periodic)
         parent = cells.number.index_select(0, block.add_(_front(coarse)))
         return cells, parent.clamp_max_(len(cells.place) - 1)
-
-    @cached_property
-    def _rim(self) -> torch.Tensor:
-        """The cells that lack a neighbour."""
-        return (reduce(torch.maximum, self.neighbours) == len(self.place)).nonzero()[:, 0]
 
     @property
     def _in_sample(self) -> torch.Tensor:

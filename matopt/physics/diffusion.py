@@ -194,10 +194,11 @@ class _Network:
             total = total + cells.of_neighbours(squares[axis], dimensions + axis)
         slope = x.new_full((len(cells.number),), rate)
         slope.scatter_(0, cells.place.long(), total.mul_(rate / 2).div_(self.local.square()))
+        at_rim = x.index_select(0, cells.rim)
         for step in range(2 * dimensions):
-            cell, place = cells.walls(step)
+            places, is_wall = cells.beyond_rim(step)
             is_load = step % dimensions == 0
-            drop = int(is_load) - (1 if step < dimensions else -1) * x[cell]
-            slope.index_add_(0, place, drop.square_().mul_(2).sub_(0.5 * is_load), alpha=rate)
+            drop = int(is_load) - (1 if step < dimensions else -1) * at_rim
+            slope.scatter_add_(0, places, drop.square_().mul_(2).sub_(0.5 * is_load).mul_(is_wall).mul_(rate))
         cells.fold(slope, rate)
         return cells.inner(slope.clamp_max_(0) if rate < 0 else slope.clamp_min_(0))
