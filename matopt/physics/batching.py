@@ -38,7 +38,11 @@ def check_density(density: torch.Tensor) -> None:
 
 
 def solve_in_chunks(
-    density: torch.Tensor, vectors: int, solve: Callable[[torch.Tensor], Solution], tensor_shape: tuple[int, ...]
+    density: torch.Tensor,
+    vectors: int,
+    solve: Callable[[torch.Tensor], Solution],
+    tensor_shape: tuple[int, ...],
+    cache: int = CACHE_BYTES,
 ) -> Solution:
     """Solve a batch a few samples at a time, as many as fit; half as many whenever memory runs out.
 
@@ -47,12 +51,13 @@ def solve_in_chunks(
         vectors: how many numbers a voxel ``solve`` holds.
         solve: takes ``(n, 1, *S)``.
         tensor_shape: of one sample's tensor, for an empty batch.
+        cache: bytes of the working set on a CPU.
 
     Raises:
         FailureError: memory runs out with a single sample.
     """
     sample = density[0].numel() * density.element_size() * vectors if len(density) else 1
-    budget = torch.cuda.mem_get_info(density.device)[0] // 2 if density.is_cuda else CACHE_BYTES
+    budget = torch.cuda.mem_get_info(density.device)[0] // 2 if density.is_cuda else cache
     parts = []
     step = min(max(1, budget // sample), max(1, len(density)))
     while (done := sum(len(p.values) for p in parts)) < len(density):

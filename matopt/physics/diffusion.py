@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import itertools
+import math
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
@@ -12,10 +14,13 @@ from matopt.physics import percolation
 from matopt.physics.adjoint import with_gradient
 from matopt.physics.base import SIMULATORS, Simulator, Solution
 from matopt.physics.batching import check_density, solve_in_chunks, statuses
-from matopt.physics.grid import DivergenceForm, add_to_sides, sides
-from matopt.physics.krylov import conjugate_gradients
-from matopt.physics.poisson import Inverse, PeriodicInverse, WalledInverse
+from matopt.physics.cells import Cells, by_sample
+from matopt.physics.conduction import Conduction
+from matopt.physics.krylov import Solved, dot
 from matopt.properties import Property
+
+WORKING_SET = 2**26
+"""Bytes at which a batch on a CPU is quickest: its many small operations on coarse levels serve all samples alike."""
 
 
 @SIMULATORS.register("diffusivity")
@@ -33,6 +38,8 @@ class Diffusivity(Simulator):
     ``tensor``: with ``periodic`` the symmetric tensor ``(N, d, d)`` over D0, entry ``[i, j]`` the flux along axis i for
     a unit gradient along axis j; with ``fixed`` only the flow along x exists, ``(N, 1, 1)``.
 
+    Only voxels that conduct are solved for, by conjugate gradients with multigrid.
+
     Where a voxel carries nothing at all its gradient is one of the many supergradients: the effective diffusivity is
     concave in the voxels' diffusivities, and has a kink there.
 
@@ -40,7 +47,8 @@ class Diffusivity(Simulator):
         grain_diffusivity: of the grain, over D0. None is 0 for volumes and 0.01 for 2D images, whose pores hardly ever
             percolate: it lets them have a value.
         boundary: "fixed" or "periodic".
-        tolerance: relative residual at which the iterations stop.
+        tolerance: relative residual at which the iterations stop, scaled by the roots of the voxels' conductances; the
+            error of the value goes with its square, that of the gradient with itself.
         max_iterations: at which a sample is given up as ``not_converged``.
     """
 
@@ -77,129 +85,120 @@ class Diffusivity(Simulator):
         """Solve a batch; ``voxel_size`` does not matter to a ratio. See :meth:`Simulator.solve`."""
         check_density(density)
         loads = density.ndim - 2 if self.boundary == "periodic" else 1
-        return solve_in_chunks(density, 8 * loads, self._solve, (loads, loads))
+        return solve_in_chunks(density, 40 + 6 * loads, self._solve, (loads, loads), WORKING_SET)
 
     def _solve(self, density: torch.Tensor) -> Solution:
+        periodic = self.boundary == "periodic"
+        if periodic:
+            # A network has no place for a voxel that is its own neighbour; two of it are the same sample.
+            density = density.repeat(1, 1, *(2 if n == 1 else 1 for n in density.shape[2:]))
         with torch.no_grad():
             solid = density.detach()[:, 0]
             grain = self.grain(solid.ndim - 1)
             local = 1 - (1 - grain) * solid
+            conducts = local > 0
             carries = torch.ones(len(solid), dtype=torch.bool)
             if grain == 0:
-                find = percolation.wrapping if self.boundary == "periodic" else percolation.crossing
-                found = find((local > 0).cpu().numpy())
-                local = torch.where(torch.from_numpy(found.carrying).to(local.device), local, 0.0)
+                find = percolation.wrapping if periodic else percolation.crossing
+                found = find(conducts.cpu().numpy())
+                conducts = torch.from_numpy(found.carrying).to(local.device)
                 carries = torch.from_numpy(found.along[:, 0])
-            problem = _Cell.of(local, self.boundary == "periodic")
-            solved = conjugate_gradients(problem, problem.right_hand_side(), self.tolerance, self.max_iterations)
-            drops = problem.drops(solved.x)
-            tensor = problem.dissipation(drops)
+            network = _Network.of(local, Cells.of(conducts, periodic))
+            loads = range(solid.ndim - 1 if periodic else 1)
+            solved = [network.solve(load, self.tolerance, self.max_iterations) for load in loads]
+            drops = [network.drops(s.x, load) for load, s in zip(loads, solved, strict=True)]
+            tensor = network.dissipation(drops)
             flows = carries.to(local.device)
             values = torch.where(flows, tensor[:, 0, 0], 0.0)
-            residual = solved.residual.view(len(solid), -1).amax(1).cpu().numpy()
-            iterations = solved.iterations.view(len(solid), -1).amax(1).cpu().numpy()
+            residual = torch.stack([s.residual for s in solved]).amax(0).cpu().numpy()
+            iterations = torch.stack([s.iterations for s in solved]).amax(0).cpu().numpy()
             if density.requires_grad:
-                slope = problem.sensitivity(drops) * (grain - 1)
-                slope = torch.where(flows.view(-1, *[1] * (slope.ndim - 1)), slope, 0.0)[:, None]
+                slope = network.sensitivity(solved[0].x, drops[0], grain - 1)[:, None]
+                slope[~flows] = 0
         if density.requires_grad:
             values = with_gradient(density, values, slope)
         status = statuses(carries.numpy(), residual, self.tolerance)
         return Solution(values, tensor, status, residual, iterations)
 
 
-Drops = tuple[list[torch.Tensor], tuple[torch.Tensor, torch.Tensor] | None]
-"""Concentration drops across inner faces, an axis each, ``(n, loads, *F)``, and across the two outer ones of axis x."""
-
-
 @dataclass(frozen=True, eq=False)
-class _Cell:
-    """The cell problem of n samples and their load cases: the fluctuation around a unit mean gradient.
+class _Network:
+    """The cell problem of B samples: the fluctuation of the concentration around a unit mean gradient.
 
-    Rows are samples times load cases; load case m is the gradient along axis m.
+    Load case m is the gradient along axis m.
+
+    Attributes:
+        cells: the N that conduct.
+        local: ``(N,)`` their diffusivities, 0 for spare numbers.
+        faces: ``(N,)`` each, conductances: ahead along each axis; between fixed concentrations also behind the first
+            cells along x and ahead of the last.
+        systems: of the fluctuations.
     """
 
+    cells: Cells
     local: torch.Tensor
-    operator: DivergenceForm
-    inverse: Inverse
-    loads: int
+    faces: tuple[torch.Tensor, ...]
+    systems: Conduction
 
     @staticmethod
-    def of(local: torch.Tensor, periodic: bool) -> _Cell:
-        """From the local diffusivities ``(n, *S)``."""
-        loads = local.ndim - 1 if periodic else 1
-        faces = []
-        for axis in range(1, local.ndim):
-            a, b = sides(local, axis, periodic)
-            faces.append((2 * a * b / (a + b).clamp_min(torch.finfo(local.dtype).tiny)).repeat_interleave(loads, 0))
-        extra = torch.zeros_like(local)
-        if not periodic:
-            # The concentration is held half a voxel outside the first and last cell: twice the conductance.
-            extra[:, 0] += 2 * local[:, 0]
-            extra[:, -1] += 2 * local[:, -1]
-        inverse = PeriodicInverse.of(local) if periodic else WalledInverse.of(local)
-        return _Cell(local, DivergenceForm(tuple(faces), extra.repeat_interleave(loads, 0), periodic), inverse, loads)
+    def of(local: torch.Tensor, cells: Cells) -> _Network:
+        """From the local diffusivities of all cells ``(B, *S)``."""
+        own, ahead = cells.gather(local), []
+        for axis in range(len(cells.shape)):
+            other = cells.of_neighbours(own, axis)
+            ahead.append((2 * own * other).div_((own + other).clamp_min_(torch.finfo(own.dtype).tiny)))
+        if cells.periodic:
+            return _Network(cells, own, tuple(ahead), Conduction.of(cells, ahead, torch.zeros_like(own)))
+        # The concentration is held half a voxel outside the first and last cell: twice the conductance.
+        outer = [2 * own * cells.at_edge(ahead=side) for side in (False, True)]
+        return _Network(cells, own, (*ahead, *outer), Conduction.of(cells, ahead, outer[0] + outer[1]))
 
-    def apply(self, x: torch.Tensor) -> torch.Tensor:
-        return self.operator.apply(x)
+    def solve(self, load: int, tolerance: float, max_iterations: int) -> Solved:
+        """The fluctuations, ``(N,)``."""
+        dimensions = len(self.cells.shape)
+        # The divergence of the flux that a unit gradient drives by itself.
+        rhs = self.faces[load] - self.cells.of_neighbours(self.faces[load], dimensions + load)
+        if not self.cells.periodic:
+            rhs.add_(self.faces[-1] - self.faces[-2], alpha=0.5)
+        return self.systems.solve(rhs, tolerance, max_iterations)
 
-    def precondition(self, residual: torch.Tensor) -> torch.Tensor:
-        return self.inverse(residual)
+    def drops(self, x: torch.Tensor, load: int) -> list[torch.Tensor]:
+        """The total concentration drops ``(N,)`` across the faces, of fluctuations; any where none conducts."""
+        drops = [self.cells.of_neighbours(x, axis).sub_(x) for axis in range(len(self.cells.shape))]
+        drops[load] += 1
+        return drops if self.cells.periodic else [*drops, 0.5 + x, 0.5 - x]
 
-    def select(self, rows: torch.Tensor) -> _Cell:
-        return replace(self, operator=self.operator.select(rows))
+    def dissipation(self, drops: list[list[torch.Tensor]]) -> torch.Tensor:
+        """``(B, loads, loads)`` mean dissipated energies, mutual between the load cases."""
+        loads, counts = len(drops), self.cells.counts
+        total = torch.zeros(self.cells.batch, loads, loads, dtype=torch.float64, device=self.local.device)
+        for face, conductances in enumerate(self.faces):
+            for i, j in itertools.combinations_with_replacement(range(loads), 2):
+                total[:, i, j] += dot(
+                    by_sample(conductances * drops[i][face], counts), by_sample(drops[j][face], counts)
+                )
+        total = (total / math.prod(self.cells.shape)).to(self.local.dtype)
+        return total + total.triu(1).mT
 
-    def right_hand_side(self) -> torch.Tensor:
-        """``(n * loads, *S)``, the divergence of the flux that a unit gradient drives by itself."""
-        rhs = torch.zeros(len(self.local), self.loads, *self.local.shape[1:]).to(self.local)
-        for load in range(self.loads):
-            axis = load + 1
-            flux = self.operator.faces[load][:: self.loads]
-            add_to_sides(rhs[:, load], flux, -flux, axis)
-            if not self.operator.periodic:
-                rhs[:, load, 0] -= self.local[:, 0]
-                rhs[:, load, -1] += self.local[:, -1]
-        return rhs.flatten(0, 1)
+    def sensitivity(self, x: torch.Tensor, drops: list[torch.Tensor], rate: float) -> torch.Tensor:
+        """``(B, *S)`` derivative of the dissipation along x where the local diffusivities change at a rate.
 
-    def drops(self, x: torch.Tensor) -> Drops:
-        """The total concentration drops of the fluctuations ``(n * loads, *S)``."""
-        x = x.view(len(self.local), self.loads, *x.shape[1:])
-        inner = []
-        for axis in range(self.local.ndim - 1):
-            behind, ahead = sides(x, axis + 2, self.operator.periodic)
-            drop = ahead - behind
-            if axis < self.loads:
-                drop[:, axis] += 1
-            inner.append(drop)
-        return inner, None if self.operator.periodic else (0.5 + x[:, :, 0], 0.5 - x[:, :, -1])
-
-    def dissipation(self, drops: Drops) -> torch.Tensor:
-        """``(n, loads, loads)`` mean dissipated energies, mutual between load cases."""
-        inner, outer = drops
-        total = torch.zeros(len(self.local), self.loads, self.loads, dtype=torch.float64, device=self.local.device)
-        for axis, drop in enumerate(inner):
-            total += _mutual(self.operator.faces[axis][:: self.loads, None] * drop, drop)
-        if outer is not None:
-            for side, drop in zip((0, -1), outer, strict=True):
-                total += _mutual(2 * self.local[:, None, side] * drop, drop)
-        return (total / self.local[0].numel()).to(self.local.dtype)
-
-    def sensitivity(self, drops: Drops) -> torch.Tensor:
-        """``(n, *S)`` derivative of the dissipation along x with respect to the local diffusivities."""
-        inner, outer = drops
-        slope = torch.zeros_like(self.local)
-        for axis, drop in enumerate(inner, start=1):
-            a, b = sides(self.local, axis, self.operator.periodic)
-            # d(2ab/(a+b))/da = 2 (b/(a+b))^2; a half of each where nothing is on either side.
-            share = torch.where(a + b > 0, b / (a + b).clamp_min(torch.finfo(a.dtype).tiny), 0.5)
-            energy = 2 * drop[:, 0].square()
-            for_a, for_b = energy * share.square(), energy * (1 - share).square()
-            add_to_sides(slope, for_a, for_b, axis)
-        if outer is not None:
-            slope[:, 0] += 2 * outer[0][:, 0].square()
-            slope[:, -1] += 2 * outer[1][:, 0].square()
-        return slope / self.local[0].numel()
-
-
-def _mutual(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """``(n, loads, loads)`` dot products over cells, in float64."""
-    return torch.einsum("nix,njx->nij", a.flatten(2).double(), b.flatten(2).double())
+        Of the conductance c between a and b it is ``dc/da = c^2 / (2 a^2)``. Voxels that do not conduct are taken at
+        the mean concentration of their place along x.
+        """
+        cells, dimensions = self.cells, len(self.cells.shape)
+        rate /= math.prod(cells.shape)
+        squares = [(c * drop).square_() for c, drop in zip(self.faces, drops, strict=True)]
+        total = sum(squares[1:], squares[0])
+        for axis in range(dimensions):
+            total = total + cells.of_neighbours(squares[axis], dimensions + axis)
+        slope = x.new_full((len(cells.number),), rate)
+        slope.scatter_(0, cells.place.long(), total.mul_(rate / 2).div_(self.local.square()))
+        at_rim = x.index_select(0, cells.rim)
+        for step in range(2 * dimensions):
+            places, is_wall = cells.beyond_rim(step)
+            is_load = step % dimensions == 0
+            drop = int(is_load) - (1 if step < dimensions else -1) * at_rim
+            slope.scatter_add_(0, places, drop.square_().mul_(2).sub_(0.5 * is_load).mul_(is_wall).mul_(rate))
+        cells.fold(slope, rate)
+        return cells.inner(slope.clamp_max_(0) if rate < 0 else slope.clamp_min_(0))

@@ -202,7 +202,9 @@ def _check_tolerance(rhs: torch.Tensor, tolerance: float) -> None:
 
 
 def dot(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """``(B,)`` float64 dot products of rows; their entries are summed in the precision of the rows."""
+    """``(B,)`` float64 dot products of rows; only the later axes of grids are summed in the precision of the rows."""
+    if a.ndim == 2:
+        return (a * b).sum(1, dtype=torch.float64)
     return torch.linalg.vecdot(a.flatten(2), b.flatten(2)).sum(1, dtype=torch.float64)
 
 

@@ -55,12 +55,13 @@ def _each(phase: np.ndarray, find: Callable[[np.ndarray], tuple[np.ndarray, np.n
 
 
 def _crossing(sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    labels, _ = ndimage.label(sample)
-    both = np.intersect1d(labels[0], labels[-1])
-    both = both[both > 0]
+    labels, count = ndimage.label(sample)
+    carries = np.zeros(count + 1, bool)
+    carries[np.intersect1d(labels[0], labels[-1])] = True
+    carries[0] = False
     along = np.zeros(sample.ndim, bool)
-    along[0] = len(both) > 0
-    return np.isin(labels, both), along
+    along[0] = carries.any()
+    return carries[labels], along
 
 
 def _wrapping(sample: np.ndarray, corners: bool) -> tuple[np.ndarray, np.ndarray]:
