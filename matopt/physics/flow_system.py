@@ -146,8 +146,8 @@ class FlowSystem:
         u = self.velocities(force)
         excess = (self.divergence @ u).sub_(source)
         p = self.pressures(excess).add_(excess)
-        z = torch.cat([u, p])
-        return z, self.dot(torch.cat([force, excess]), z)
+        error = self.dot(torch.cat([force, excess]), torch.cat([u, p]))
+        return torch.cat([u.sub_(self.velocities(self.gradient @ p)), p]), error
 
     def dot(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         """``(B,)`` float64 dot products; only pieces are summed in the precision of the vectors."""
