@@ -52,16 +52,14 @@ def solve(systems: FlowSystem, rhs: torch.Tensor, tolerance: float, max_iteratio
             "use a larger tolerance or double precision"
         )
     result = torch.zeros_like(rhs)
-    value = systems.dot(rhs, rhs)
-    rows = (value > 0).nonzero()[:, 0]
-    value, residual = torch.zeros_like(value), (value > 0).to(value)
+    has_force = systems.dot(rhs, rhs) > 0
+    rows, value, residual = has_force.nonzero()[:, 0], torch.zeros_like(has_force, dtype=torch.float64), has_force.double()
     iterations = torch.zeros(systems.batch, dtype=torch.int64, device=rhs.device)
     if not len(rows):
         return Flow(result, value, residual, iterations)
     places = torch.arange(len(rhs), device=rhs.device)
     if len(rows) < systems.batch:
-        keep = systems.unknowns(rows)
-        places, systems = places[keep], systems.select(rows)
+        places, systems = places[systems.unknowns(has_force)], systems.select(has_force)
     b = rhs[places]
     x, r = torch.zeros_like(b), b.clone()
     directions: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
@@ -73,15 +71,13 @@ def solve(systems: FlowSystem, rhs: torch.Tensor, tolerance: float, max_iteratio
         if step == max_iterations:
             done = torch.ones_like(done)
         if done.any():
-            left = done.nonzero()[:, 0]
-            leaving = systems.unknowns(left)
+            left, leaving, keep = rows[done], systems.unknowns(done), ~done
             result[places[leaving]] = x[leaving]
-            value[rows[left]], residual[rows[left]], iterations[rows[left]] = now[left], relative[left], step
-            keep = (~done).nonzero()[:, 0]
-            if not len(keep):
+            value[left], residual[left], iterations[left] = now[done], relative[done], step
+            rows, stays = rows[keep], ~leaving
+            if not len(rows):
                 break
-            stays = ~leaving
-            rows, places, systems = rows[keep], places[stays], systems.select(keep)
+            places, systems = places[stays], systems.select(keep)
             b, x, r, z = b[stays], x[stays], r[stays], z[stays]
             directions = [(d[stays], q[stays], s[keep]) for d, q, s in directions]
         q = systems.apply(z)
@@ -93,6 +89,7 @@ def solve(systems: FlowSystem, rhs: torch.Tensor, tolerance: float, max_iteratio
         square = systems.dot(q, heavy).clamp_min(1e-300)
         step_length = systems.spread(systems.dot(r, heavy) / square, q)
         x.addcmul_(step_length, z)
-        r.addcmul_(step_length, q, value=-1)
+        # Not by recursion, which in single precision forgets what x really leaves.
+        r = b - systems.apply(x)
         directions = [*directions[1 - MOST_DIRECTIONS :], (z, q, square)]
     return Flow(result, value, residual, iterations)

@@ -11,7 +11,7 @@ import torch
 from scipy.sparse import csr_array
 
 from matopt.physics import sparse
-from matopt.physics.aggregation import Aggregation
+from matopt.physics.aggregation import Aggregation, Links
 from matopt.physics.grid import DivergenceForm
 
 PIECE = 64
@@ -47,6 +47,11 @@ class Places:
         at = np.arange(len(found)) + shift[sample]
         place[at], is_real[at] = found, True
         return Places(has_unknown.shape, place, is_real, np.repeat(np.arange(len(counts)), pieces))
+
+    @property
+    def owners(self) -> np.ndarray:
+        """``(n,)`` sample of each unknown."""
+        return np.repeat(self.owner, PIECE)
 
     @cached_property
     def number(self) -> np.ndarray:
@@ -97,28 +102,14 @@ class FlowSystem:
         faces: Places, cells: Places, friction: Callable[[int], DivergenceForm], like: torch.Tensor
     ) -> FlowSystem:
         """From where faces ``(B, d, *S)`` and voxels ``(B, *S)`` are open and the friction of velocities by axis."""
-        axes = range(faces.shape[1])
-        parts = [_friction(faces.number[:, axis], friction(axis + 1)) for axis in axes]
-        data, row, column = (np.concatenate(p) for p in zip(*parts, strict=True))
-        n = len(faces.place)
-        a = csr_array((data, (row, column)), shape=(n, n))
-        group, *along = _coordinates(faces, len(axes))
-        velocities = Aggregation.constant(a, group, np.stack(along, 1), np.repeat(faces.owner, PIECE), like)
+        velocities = Aggregation.held(_frictions(faces, friction, like), like)
         behind, ahead = _ends(faces, cells)
-        ones = faces.is_real.astype(a.dtype)
-        grad = csr_array(
-            (
-                np.stack([-ones, ones], 1).ravel(),
-                np.stack([behind, ahead], 1).ravel(),
-                np.arange(0, 2 * n + 1, 2),
-            ),
-            shape=(n, len(cells.place)),
-        )
-        real = torch.from_numpy(ones).to(like)
-        mobility = velocities(real).maximum(velocities.levels[0].inverse_diagonal).cpu().numpy()
-        network = _network(mobility, behind, ahead, len(cells.place))
-        group, *along = _coordinates(cells, len(axes))
-        pressures = Aggregation.smoothed(network, group, np.stack(along, 1), np.repeat(cells.owner, PIECE), like)
+        ones = faces.is_real.astype(like.numpy(force=True).dtype)
+        entries = np.stack([-ones, ones], 1).ravel(), np.stack([behind, ahead], 1).ravel()
+        grad = csr_array((*entries, np.arange(0, 2 * len(ones) + 1, 2)), shape=(len(ones), len(cells.place)))
+        lumped = velocities(torch.from_numpy(ones).to(like))
+        mobility = torch.maximum(lumped, velocities.levels[0].inverse_diagonal)
+        pressures = Aggregation.free(_network(mobility.cpu().numpy(), faces, cells), like)
         return FlowSystem(
             velocities.levels[0].matrix,
             sparse.on_device(grad, like),
@@ -127,7 +118,7 @@ class FlowSystem:
             pressures,
             torch.from_numpy(np.concatenate([faces.owner, cells.owner])).to(like.device),
             faces.shape[0],
-            torch.cat([torch.from_numpy(mobility).to(like), 1 + pressures.levels[0].inverse_diagonal]),
+            torch.cat([mobility, 1 + pressures.levels[0].inverse_diagonal]),
         )
 
     @property
@@ -162,70 +153,57 @@ class FlowSystem:
             return scalars.to(like)
         return scalars.to(like)[self.owner].repeat_interleave(PIECE)
 
-    def unknowns(self, rows: torch.Tensor) -> torch.Tensor:
-        """``(n,)`` bool, the unknowns of these samples."""
-        chosen = torch.zeros(self.batch, dtype=torch.bool, device=rows.device)
-        chosen[rows] = True
+    def unknowns(self, chosen: torch.Tensor) -> torch.Tensor:
+        """``(n,)`` bool, the unknowns of the samples that a mask ``(B,)`` chooses."""
         return chosen[self.owner].repeat_interleave(PIECE)
 
-    def select(self, rows: torch.Tensor) -> FlowSystem:
-        """The systems of these rows, in ascending order."""
-        kept = self.unknowns(rows)
+    def select(self, chosen: torch.Tensor) -> FlowSystem:
+        """The systems of the samples that a mask ``(B,)`` chooses."""
+        kept = self.unknowns(chosen)
         faces, cells = kept[: self.faces], kept[self.faces :]
-        velocities = self.velocities.select(rows, self.batch)
-        number = torch.zeros(self.batch, dtype=torch.int64, device=rows.device)
-        number[rows] = torch.arange(len(rows), device=rows.device)
+        velocities = self.velocities.select(chosen)
         return FlowSystem(
             velocities.levels[0].matrix,
             sparse.part(self.gradient, faces, cells),
             sparse.part(self.divergence, cells, faces),
             velocities,
-            self.pressures.select(rows, self.batch),
-            number[self.owner[kept.view(-1, PIECE)[:, 0]]],
-            len(rows),
+            self.pressures.select(chosen),
+            (chosen.cumsum(0) - 1)[self.owner[kept.view(-1, PIECE)[:, 0]]],
+            int(chosen.sum()),
             self.weight[kept],
         )
 
 
-def _coordinates(places: Places, dimensions: int) -> tuple[np.ndarray, ...]:
-    """The grid of each unknown, among all of the batch's, and its coordinates there."""
-    inner = places.shape[-dimensions:]
-    size = int(np.prod(inner))
-    return (places.place // size, *np.unravel_index(places.place % size, inner))
-
-
-def _friction(number: np.ndarray, form: DivergenceForm) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Entries, rows and columns of the friction of the velocities numbered ``(B, *S)``."""
-    is_open = number >= 0
-    data, rows, columns = [form.diagonal.cpu().numpy()[is_open]], [number[is_open]], [number[is_open]]
-    for axis, c in enumerate(form.faces, start=1):
-        c = c.cpu().numpy()
-        linked = (c > 0) & is_open
-        here, there, weight = number[linked], np.roll(number, -1, axis)[linked], -c[linked]
-        data += [weight, weight]
-        rows += [here, there]
-        columns += [there, here]
-    return np.concatenate(data), np.concatenate(rows), np.concatenate(columns)
+def _frictions(faces: Places, friction: Callable[[int], DivergenceForm], like: torch.Tensor) -> Links:
+    """The friction of all velocities, a grid for each sample and axis."""
+    dimensions, size = faces.shape[1], len(faces.place)
+    number = faces.number.reshape(-1, *faces.shape[2:])
+    links = Links(number, *(np.zeros(s, like.numpy(force=True).dtype) for s in ((size, dimensions), size)), faces.owners)
+    for axis in range(dimensions):
+        form = friction(axis + 1)
+        at = faces.number[:, axis] >= 0
+        here = faces.number[:, axis][at]
+        for other, c in enumerate(form.faces):
+            links.ahead[here, other] = c.numpy(force=True)[at]
+        links.held[here] = form.extra.numpy(force=True)[at]
+    return links
 
 
 def _ends(faces: Places, cells: Places) -> tuple[np.ndarray, np.ndarray]:
     """The voxels' numbers behind and ahead of each face."""
-    dimensions = faces.shape[1]
-    behind = np.zeros(len(faces.place), np.int32)
-    ahead = np.zeros(len(faces.place), np.int32)
-    for axis in range(dimensions):
-        number = faces.number[:, axis]
-        is_open = number >= 0
-        behind[number[is_open]] = cells.number[is_open]
-        ahead[number[is_open]] = np.roll(cells.number, -1, axis + 1)[is_open]
+    behind, ahead = (np.zeros(len(faces.place), np.int32) for _ in range(2))
+    for axis in range(faces.shape[1]):
+        at = faces.number[:, axis] >= 0
+        here = faces.number[:, axis][at]
+        behind[here], ahead[here] = cells.number[at], np.roll(cells.number, -1, axis + 1)[at]
     return behind, ahead
 
 
-def _network(mobility: np.ndarray, behind: np.ndarray, ahead: np.ndarray, size: int) -> csr_array:
-    """``-div m grad`` on voxels; its rows sum to 0."""
-    linked = behind != ahead
-    m, a, b = mobility[linked], behind[linked], ahead[linked]
-    diagonal = np.bincount(a, m, size) + np.bincount(b, m, size)
-    here = np.arange(size, dtype=np.int32)
-    data = np.concatenate([-m, -m, diagonal.astype(m.dtype)])
-    return csr_array((data, (np.concatenate([a, b, here]), np.concatenate([b, a, here]))), shape=(size, size))
+def _network(mobility: np.ndarray, faces: Places, cells: Places) -> Links:
+    """Voxels that exchange by the mobility of the face between them."""
+    at = cells.number >= 0
+    ahead = np.zeros((len(cells.place), faces.shape[1]), mobility.dtype)
+    for axis in range(faces.shape[1]):
+        face = faces.number[:, axis][at]
+        ahead[cells.number[at], axis] = np.where(face >= 0, mobility[face], 0)
+    return Links(cells.number, ahead, np.zeros(len(ahead), ahead.dtype), cells.owners)
