@@ -50,7 +50,7 @@ class Links:
     def matrix(self) -> csr_array:
         """``held x - div(c grad x)``, every row with an entry for each neighbour."""
         size, dimensions = self.ahead.shape
-        columns = np.repeat(np.arange(size, dtype=np.int32), 2 * dimensions + 1).reshape(size, -1)
+        columns = np.repeat(np.arange(size, dtype=np.int32), 2 * dimensions + 1).reshape(size, 2 * dimensions + 1)
         values = np.zeros(columns.shape, self.ahead.dtype)
         for axis in range(dimensions):
             there = self.there(axis, 1)

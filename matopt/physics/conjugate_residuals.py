@@ -10,8 +10,11 @@ from matopt.errors import InputError
 from matopt.physics.flow_system import FlowSystem
 from matopt.physics.krylov import SMALLEST_TOLERANCE
 
-MOST_DIRECTIONS = 10
+MOST_DIRECTIONS = 8
 """Directions that are kept; the oldest are dropped. Nearly symmetric systems hardly need any but the last."""
+
+REFRESH = 8
+"""Iterations after which the preconditioned residual is taken anew."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,35 +64,44 @@ def solve(systems: FlowSystem, rhs: torch.Tensor, tolerance: float, max_iteratio
     if len(rows) < systems.batch:
         places, systems = places[systems.unknowns(has_force)], systems.select(has_force)
     b = rhs[places]
-    x, r = torch.zeros_like(b), b.clone()
-    directions: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
-    for step in range(max_iterations + 1):
-        z, error = systems.precondition(r)
-        now = systems.dot(b, x) + systems.dot(r, x)
-        relative = torch.where(now > 0, (error.abs() / now.clamp_min(1e-300)).sqrt(), 1.0).clamp_max(1)
-        done = (relative <= tolerance) | (error == 0)
-        if step == max_iterations:
-            done = torch.ones_like(done)
-        if done.any():
-            left, leaving, keep = rows[done], systems.unknowns(done), ~done
-            result[places[leaving]] = x[leaving]
-            value[left], residual[left], iterations[left] = now[done], relative[done], step
-            rows, stays = rows[keep], ~leaving
-            if not len(rows):
-                break
-            places, systems = places[stays], systems.select(keep)
-            b, x, r, z = b[stays], x[stays], r[stays], z[stays]
-            directions = [(d[stays], q[stays], s[keep]) for d, q, s in directions]
-        q = systems.apply(z)
-        for d, image, square in directions:
-            share = systems.spread(-systems.dot(q, image * systems.weight) / square, q)
-            q.addcmul_(share, image)
-            z.addcmul_(share, d)
-        heavy = q * systems.weight
-        square = systems.dot(q, heavy).clamp_min(1e-300)
-        step_length = systems.spread(systems.dot(r, heavy) / square, q)
-        x.addcmul_(step_length, z)
+    x, r = torch.zeros_like(b), b
+    z, dual = systems.precondition(b)
+    directions: list[tuple[torch.Tensor, ...]] = []
+    for step in range(1, max_iterations + 1):
+        image, direction = systems.apply(z), z.clone()
+        back, heavy = systems.precondition(image)
+        square = systems.dot(image, heavy)
+        for *old, old_heavy, old_square in directions:
+            share = systems.dot(image, old_heavy) / old_square
+            square = square - share.square() * old_square
+            for t, other in zip((direction, back, heavy), (*old, old_heavy), strict=True):
+                t.addcmul_(systems.spread(share, t), other, value=-1)
+        square = square.clamp_min(1e-300)
+        length = systems.dot(r, heavy) / square
+        x.addcmul_(systems.spread(length, x), direction)
+        z.addcmul_(systems.spread(length, z), back, value=-1)
+        dual.addcmul_(systems.spread(length, z), heavy, value=-1)
         # Not by recursion, which in single precision forgets what x really leaves.
         r = b - systems.apply(x)
-        directions = [*directions[1 - MOST_DIRECTIONS :], (z, q, square)]
+        now = systems.dot(b, x) + systems.dot(r, x)
+        directions = [*directions[1 - MOST_DIRECTIONS :], (direction, back, heavy, square)]
+        if step % REFRESH and step < max_iterations and not (_relative(systems.dot(r, dual), now) <= tolerance).any():
+            continue
+        z, dual = systems.precondition(r)
+        relative = _relative(systems.dot(r, dual), now)
+        done = (relative <= tolerance) | (step == max_iterations)
+        left, leaving, keep = rows[done], systems.unknowns(done), ~done
+        result[places[leaving]] = x[leaving]
+        value[left], residual[left], iterations[left] = now[done], relative[done], step
+        rows, stays = rows[keep], ~leaving
+        if not len(rows):
+            break
+        if len(left):
+            places, systems = places[stays], systems.select(keep)
+            b, x, r, z, dual = b[stays], x[stays], r[stays], z[stays], dual[stays]
+            directions = [(*(t[stays] for t in d[:-1]), d[-1][keep]) for d in directions]
     return Flow(result, value, residual, iterations)
+
+
+def _relative(error: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    return torch.where(value > 0, (error.clamp_min(0) / value.clamp_min(1e-300)).sqrt(), 1.0).clamp_max(1)

@@ -85,7 +85,6 @@ class FlowSystem:
         pressures: approximate inverse of the network's matrix.
         owner: ``(n / PIECE,)`` sample of each piece of a vector.
         batch: B.
-        weight: of residuals, which makes them alike in pores and in tight places.
     """
 
     friction: torch.Tensor
@@ -95,7 +94,6 @@ class FlowSystem:
     pressures: Aggregation
     owner: torch.Tensor
     batch: int
-    weight: torch.Tensor
 
     @staticmethod
     def of(
@@ -118,7 +116,6 @@ class FlowSystem:
             pressures,
             torch.from_numpy(np.concatenate([faces.owner, cells.owner])).to(like.device),
             faces.shape[0],
-            torch.cat([mobility, 1 + pressures.levels[0].inverse_diagonal]),
         )
 
     @property
@@ -132,13 +129,16 @@ class FlowSystem:
         return torch.cat([(self.friction @ u).add_(self.gradient @ p), self.divergence @ u])
 
     def precondition(self, residual: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Approximate solutions for ``residual``, and estimates ``(B,)`` of their squared energy norms."""
+        """Approximate solutions for ``residual``, and ``residual`` times the matrix of its norm.
+
+        The norm is that of the error that the residual stands for: both signs of what the pressures do count.
+        """
         force, source = residual[: self.faces], residual[self.faces :]
         u = self.velocities(force)
         excess = (self.divergence @ u).sub_(source)
         p = self.pressures(excess).add_(excess)
-        error = self.dot(torch.cat([force, excess]), torch.cat([u, p]))
-        return torch.cat([u.sub_(self.velocities(self.gradient @ p)), p]), error
+        driven = self.velocities(self.gradient @ p)
+        return torch.cat([u - driven, p]), torch.cat([u + driven, -p])
 
     def dot(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         """``(B,)`` float64 dot products; only pieces are summed in the precision of the vectors."""
@@ -170,7 +170,6 @@ class FlowSystem:
             self.pressures.select(chosen),
             (chosen.cumsum(0) - 1)[self.owner[kept.view(-1, PIECE)[:, 0]]],
             int(chosen.sum()),
-            self.weight[kept],
         )
 
 
