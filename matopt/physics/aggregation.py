@@ -241,7 +241,8 @@ def _rows(matrix: csr_array) -> np.ndarray:
 def _connected(matrix: csr_array, block: np.ndarray) -> np.ndarray:
     """Numbers of what is connected within each block."""
     row = _rows(matrix)
-    inside = (block[row] == block[matrix.indices]) & (matrix.data != 0)
+    inside = (row < matrix.indices) & (matrix.data != 0)
+    inside &= block[row] == block[matrix.indices]
     graph = coo_array((np.ones(inside.sum(), bool), (row[inside], matrix.indices[inside])), shape=matrix.shape)
     return connected_components(graph, directed=False)[1]
 
