@@ -48,7 +48,7 @@ class Links:
         return np.roll(self.number, -step, axis + 1).reshape(-1)[self.at]
 
     def matrix(self) -> csr_array:
-        """``held x - div(c grad x)``, every row with an entry for each neighbour."""
+        """``held x - div(c grad x)``."""
         size, dimensions = self.ahead.shape
         columns = np.repeat(np.arange(size, dtype=np.int32), 2 * dimensions + 1).reshape(size, 2 * dimensions + 1)
         values = np.zeros(columns.shape, self.ahead.dtype)
@@ -61,7 +61,9 @@ class Links:
             values[self.here, 2 * axis + 2] = np.where(there >= 0, -self.ahead[there, axis], 0)
         values[:, 0] = self.held - values[:, 1:].sum(1)
         starts = np.arange(0, columns.size + 1, columns.shape[1], dtype=np.int32)
-        return csr_array((values.reshape(-1), columns.reshape(-1), starts), shape=(size, size))
+        matrix = csr_array((values.reshape(-1), columns.reshape(-1), starts), shape=(size, size))
+        matrix.eliminate_zeros()
+        return matrix
 
     def blocks(self) -> tuple[np.ndarray, np.ndarray]:
         """``(n,)`` numbers of the cubes of two to a side, 0 for unknowns that are on no grid, and the cubes' grids."""

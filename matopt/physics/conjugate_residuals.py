@@ -10,7 +10,7 @@ from matopt.errors import InputError
 from matopt.physics.flow_system import FlowSystem
 from matopt.physics.krylov import SMALLEST_TOLERANCE
 
-MOST_DIRECTIONS = 8
+MOST_DIRECTIONS = 5
 """Directions that are kept; the oldest are dropped. Nearly symmetric systems hardly need any but the last."""
 
 REFRESH = 8
@@ -60,10 +60,10 @@ def solve(systems: FlowSystem, rhs: torch.Tensor, tolerance: float, max_iteratio
     iterations = torch.zeros(systems.batch, dtype=torch.int64, device=rhs.device)
     if not len(rows):
         return Flow(result, value, residual, iterations)
-    places = torch.arange(len(rhs), device=rhs.device)
+    is_busy = systems.unknowns(has_force)
+    b = rhs
     if len(rows) < systems.batch:
-        places, systems = places[systems.unknowns(has_force)], systems.select(has_force)
-    b = rhs[places]
+        b, systems = rhs[is_busy], systems.select(has_force)
     x, r = torch.zeros_like(b), b
     z, dual = systems.precondition(b)
     directions: list[tuple[torch.Tensor, ...]] = []
@@ -91,13 +91,13 @@ def solve(systems: FlowSystem, rhs: torch.Tensor, tolerance: float, max_iteratio
         relative = _relative(systems.dot(r, dual), now)
         done = (relative <= tolerance) | (step == max_iterations)
         left, leaving, keep = rows[done], systems.unknowns(done), ~done
-        result[places[leaving]] = x[leaving]
+        result[is_busy.masked_scatter(is_busy, leaving)] = x[leaving]
         value[left], residual[left], iterations[left] = now[done], relative[done], step
         rows, stays = rows[keep], ~leaving
         if not len(rows):
             break
         if len(left):
-            places, systems = places[stays], systems.select(keep)
+            is_busy, systems = is_busy.masked_scatter(is_busy, stays), systems.select(keep)
             b, x, r, z, dual = b[stays], x[stays], r[stays], z[stays], dual[stays]
             directions = [(*(t[stays] for t in d[:-1]), d[-1][keep]) for d in directions]
     return Flow(result, value, residual, iterations)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -24,7 +23,7 @@ class Places:
 
     Attributes:
         shape: of the grids, ``(B, ...)``.
-        place: ``(n,)`` int64 index in the grids.
+        place: ``(n,)`` index in the grids.
         is_real: ``(n,)`` bool, False where filled up.
         owner: ``(n / PIECE,)`` sample of each piece.
     """
@@ -38,22 +37,22 @@ class Places:
     def of(has_unknown: np.ndarray) -> Places:
         """From ``(B, ...)`` bool."""
         found = np.flatnonzero(has_unknown)
+        kind = np.int32 if has_unknown.size < 2**31 else np.int64
         sample = found // max(has_unknown[0].size, 1)
         counts = np.bincount(sample, minlength=len(has_unknown))
         pieces = -(-counts // PIECE)
         shift = np.cumsum(pieces * PIECE - counts) - (pieces * PIECE - counts)
-        place = np.zeros(pieces.sum() * PIECE, np.int64)
+        place = np.zeros(pieces.sum() * PIECE, kind)
         is_real = np.zeros(len(place), bool)
         at = np.arange(len(found)) + shift[sample]
         place[at], is_real[at] = found, True
-        return Places(has_unknown.shape, place, is_real, np.repeat(np.arange(len(counts)), pieces))
+        return Places(has_unknown.shape, place, is_real, np.repeat(np.arange(len(counts), dtype=np.int32), pieces))
 
     @property
     def owners(self) -> np.ndarray:
         """``(n,)`` sample of each unknown."""
         return np.repeat(self.owner, PIECE)
 
-    @cached_property
     def number(self) -> np.ndarray:
         """int32 on the grids: the unknown's index, -1 where there is none."""
         number = np.full(self.shape, -1, np.int32)
@@ -64,7 +63,7 @@ class Places:
         """Values ``(n,)`` on the grids, 0 where there is no unknown."""
         grid = torch.zeros(self.shape, dtype=x.dtype, device=x.device)
         is_real = torch.from_numpy(self.is_real).to(x.device)
-        grid.view(-1)[torch.from_numpy(self.place).to(x.device)[is_real]] = x[is_real]
+        grid.view(-1)[torch.from_numpy(self.place).to(x.device)[is_real].long()] = x[is_real]
         return grid
 
 
@@ -100,14 +99,15 @@ class FlowSystem:
         faces: Places, cells: Places, friction: Callable[[int], DivergenceForm], like: torch.Tensor
     ) -> FlowSystem:
         """From where faces ``(B, d, *S)`` and voxels ``(B, *S)`` are open and the friction of velocities by axis."""
-        velocities = Aggregation.held(_frictions(faces, friction, like), like)
-        behind, ahead = _ends(faces, cells)
+        face, cell = faces.number(), cells.number()
+        velocities = Aggregation.held(_frictions(face, faces.owners, friction, like), like)
+        behind, ahead = _ends(face, cell, len(faces.place))
         ones = faces.is_real.astype(like.numpy(force=True).dtype)
         entries = np.stack([-ones, ones], 1).ravel(), np.stack([behind, ahead], 1).ravel()
-        grad = csr_array((*entries, np.arange(0, 2 * len(ones) + 1, 2)), shape=(len(ones), len(cells.place)))
+        grad = csr_array((*entries, np.arange(0, 2 * len(ones) + 1, 2, dtype=np.int32)), shape=(len(ones), len(cells.place)))
         lumped = velocities(torch.from_numpy(ones).to(like))
         mobility = torch.maximum(lumped, velocities.levels[0].inverse_diagonal)
-        pressures = Aggregation.free(_network(mobility.cpu().numpy(), faces, cells), like)
+        pressures = Aggregation.free(_network(mobility.cpu().numpy(), face, cell, cells.owners), like)
         return FlowSystem(
             velocities.levels[0].matrix,
             sparse.on_device(grad, like),
@@ -173,36 +173,38 @@ class FlowSystem:
         )
 
 
-def _frictions(faces: Places, friction: Callable[[int], DivergenceForm], like: torch.Tensor) -> Links:
-    """The friction of all velocities, a grid for each sample and axis."""
-    dimensions, size = faces.shape[1], len(faces.place)
-    number = faces.number.reshape(-1, *faces.shape[2:])
-    links = Links(number, *(np.zeros(s, like.numpy(force=True).dtype) for s in ((size, dimensions), size)), faces.owners)
+def _frictions(
+    face: np.ndarray, owner: np.ndarray, friction: Callable[[int], DivergenceForm], like: torch.Tensor
+) -> Links:
+    """The friction of the velocities numbered ``(B, d, *S)``, a grid for each sample and axis."""
+    dimensions, size = face.shape[1], len(owner)
+    dtype = like.numpy(force=True).dtype
+    links = Links(face.reshape(-1, *face.shape[2:]), np.zeros((size, dimensions), dtype), np.zeros(size, dtype), owner)
     for axis in range(dimensions):
         form = friction(axis + 1)
-        at = faces.number[:, axis] >= 0
-        here = faces.number[:, axis][at]
+        at = face[:, axis] >= 0
+        here = face[:, axis][at]
         for other, c in enumerate(form.faces):
             links.ahead[here, other] = c.numpy(force=True)[at]
         links.held[here] = form.extra.numpy(force=True)[at]
     return links
 
 
-def _ends(faces: Places, cells: Places) -> tuple[np.ndarray, np.ndarray]:
+def _ends(face: np.ndarray, cell: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """The voxels' numbers behind and ahead of each face."""
-    behind, ahead = (np.zeros(len(faces.place), np.int32) for _ in range(2))
-    for axis in range(faces.shape[1]):
-        at = faces.number[:, axis] >= 0
-        here = faces.number[:, axis][at]
-        behind[here], ahead[here] = cells.number[at], np.roll(cells.number, -1, axis + 1)[at]
+    behind, ahead = np.zeros(size, np.int32), np.zeros(size, np.int32)
+    for axis in range(face.shape[1]):
+        at = face[:, axis] >= 0
+        here = face[:, axis][at]
+        behind[here], ahead[here] = cell[at], np.roll(cell, -1, axis + 1)[at]
     return behind, ahead
 
 
-def _network(mobility: np.ndarray, faces: Places, cells: Places) -> Links:
+def _network(mobility: np.ndarray, face: np.ndarray, cell: np.ndarray, owner: np.ndarray) -> Links:
     """Voxels that exchange by the mobility of the face between them."""
-    at = cells.number >= 0
-    ahead = np.zeros((len(cells.place), faces.shape[1]), mobility.dtype)
-    for axis in range(faces.shape[1]):
-        face = faces.number[:, axis][at]
-        ahead[cells.number[at], axis] = np.where(face >= 0, mobility[face], 0)
-    return Links(cells.number, ahead, np.zeros(len(ahead), ahead.dtype), cells.owners)
+    at = cell >= 0
+    ahead = np.zeros((len(owner), face.shape[1]), mobility.dtype)
+    for axis in range(face.shape[1]):
+        through = face[:, axis][at]
+        ahead[cell[at], axis] = np.where(through >= 0, mobility[through], 0)
+    return Links(cell, ahead, np.zeros(len(owner), mobility.dtype), owner)
