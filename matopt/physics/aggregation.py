@@ -1,4 +1,4 @@
-"""Algebraic multigrid by aggregation for what is exchanged between the unknowns of images, as an approximate inverse."""
+"""Multigrid by aggregation for what the unknowns of images exchange, as an approximate inverse."""
 
 from __future__ import annotations
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
-from matopt.errors import InputError
 from matopt.physics.flow_system import FlowSystem
-from matopt.physics.krylov import SMALLEST_TOLERANCE
+from matopt.physics.krylov import check_tolerance
 
 MOST_DIRECTIONS = 5
 """Directions that are kept; the oldest are dropped. Nearly symmetric systems hardly need any but the last."""
@@ -49,14 +48,14 @@ def solve(systems: FlowSystem, rhs: torch.Tensor, tolerance: float, max_iteratio
     Raises:
         InputError: the precision of ``rhs`` cannot reach ``tolerance``.
     """
-    if tolerance < SMALLEST_TOLERANCE[rhs.dtype]:
-        raise InputError(
-            f"a tolerance of {tolerance:g} is below what {rhs.dtype} resolves ({SMALLEST_TOLERANCE[rhs.dtype]:g}); "
-            "use a larger tolerance or double precision"
-        )
+    check_tolerance(rhs, tolerance)
     result = torch.zeros_like(rhs)
     has_force = systems.dot(rhs, rhs) > 0
-    rows, value, residual = has_force.nonzero()[:, 0], torch.zeros_like(has_force, dtype=torch.float64), has_force.double()
+    rows, value, residual = (
+        has_force.nonzero()[:, 0],
+        torch.zeros_like(has_force, dtype=torch.float64),
+        has_force.double(),
+    )
     iterations = torch.zeros(systems.batch, dtype=torch.int64, device=rhs.device)
     if not len(rows):
         return Flow(result, value, residual, iterations)

@@ -71,10 +71,10 @@ class Places:
 class FlowSystem:
     """B systems side by side; vectors are flat, all velocities and then all pressures.
 
-    The preconditioner solves the upper triangle of the factors of the system, approximately: velocities by one cycle
-    of multigrid, and pressures by ``1 + (div m grad)^-1``, one more cycle. The first term is the viscous one, of pressures that
-    vary within a pore; the second that of pressures that vary along pores, which drive flow as in a network of
-    channels: the mobility m of a face is the velocity under a unit force everywhere, ``A^-1 1``.
+    The preconditioner is the inverse of the system's symmetric factors, approximately: velocities by one cycle of
+    multigrid, and pressures by ``1 + (div m grad)^-1``, one more cycle. The first term is the viscous one, of pressures
+    that vary within a pore; the second is of pressures that vary along pores, which drive flow as in a network of
+    channels: the mobility m of a face is the velocity there under a unit force everywhere, ``A^-1 1``.
 
     Attributes:
         friction: sparse, A.
@@ -95,16 +95,16 @@ class FlowSystem:
     batch: int
 
     @staticmethod
-    def of(
-        faces: Places, cells: Places, friction: Callable[[int], DivergenceForm], like: torch.Tensor
-    ) -> FlowSystem:
+    def of(faces: Places, cells: Places, friction: Callable[[int], DivergenceForm], like: torch.Tensor) -> FlowSystem:
         """From where faces ``(B, d, *S)`` and voxels ``(B, *S)`` are open and the friction of velocities by axis."""
         face, cell = faces.number(), cells.number()
         velocities = Aggregation.held(_frictions(face, faces.owners, friction, like), like)
         behind, ahead = _ends(face, cell, len(faces.place))
         ones = faces.is_real.astype(like.numpy(force=True).dtype)
         entries = np.stack([-ones, ones], 1).ravel(), np.stack([behind, ahead], 1).ravel()
-        grad = csr_array((*entries, np.arange(0, 2 * len(ones) + 1, 2, dtype=np.int32)), shape=(len(ones), len(cells.place)))
+        grad = csr_array(
+            (*entries, np.arange(0, 2 * len(ones) + 1, 2, dtype=np.int32)), shape=(len(ones), len(cells.place))
+        )
         lumped = velocities(torch.from_numpy(ones).to(like))
         mobility = torch.maximum(lumped, velocities.levels[0].inverse_diagonal)
         pressures = Aggregation.free(_network(mobility.cpu().numpy(), face, cell, cells.owners), like)

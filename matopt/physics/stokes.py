@@ -111,7 +111,9 @@ class Stokes:
         slope = torch.zeros_like(p)
         for axis in axes:
             force_here, u_here = force[:, axis - 1], u[:, axis - 1]
-            in_pores = velocity_in_pores(_closed(self.solid, axis), _couplings(self.solid, axis), True, u_here, force_here)
+            in_pores = velocity_in_pores(
+                _closed(self.solid, axis), _couplings(self.solid, axis), True, u_here, force_here
+            )
             opening = -GREY_DRAG * in_pores.square()
             ahead = pore.roll(-1, axis)
             add_to_sides(slope, opening * ahead, opening * pore, axis)
