@@ -36,8 +36,8 @@ class Flow:
 def solve(systems: FlowSystem, rhs: torch.Tensor, tolerance: float, max_iterations: int) -> Flow:
     """Solve from ``x = 0``, each sample by itself; samples that are done leave the batch.
 
-    GCR: Eisenstat, Elman, Schultz, SIAM J. Numer. Anal. 20 (1983) 345, truncated. The error of the value is the
-    residual's square in the norm of the inverse, which the preconditioner stands for.
+    GCR: Eisenstat, Elman, Schultz, SIAM J. Numer. Anal. 20 (1983) 345, truncated, for the smallest residual in the norm
+    of the preconditioner. Its square estimates the error of the value; it is taken anew before a sample is done.
 
     Args:
         systems: of flow.
@@ -51,11 +51,8 @@ def solve(systems: FlowSystem, rhs: torch.Tensor, tolerance: float, max_iteratio
     check_tolerance(rhs, tolerance)
     result = torch.zeros_like(rhs)
     has_force = systems.dot(rhs, rhs) > 0
-    rows, value, residual = (
-        has_force.nonzero()[:, 0],
-        torch.zeros_like(has_force, dtype=torch.float64),
-        has_force.double(),
-    )
+    rows, residual = has_force.nonzero()[:, 0], has_force.double()
+    value = torch.zeros_like(residual)
     iterations = torch.zeros(systems.batch, dtype=torch.int64, device=rhs.device)
     if not len(rows):
         return Flow(result, value, residual, iterations)
@@ -75,7 +72,8 @@ def solve(systems: FlowSystem, rhs: torch.Tensor, tolerance: float, max_iteratio
             square = square - share.square() * old_square
             for t, other in zip((direction, back, heavy), (*old, old_heavy), strict=True):
                 t.addcmul_(systems.spread(share, t), other, value=-1)
-        square = square.clamp_min(1e-300)
+        # By rounding alone is it not positive; such a direction has no part.
+        square = torch.where(square > 0, square, torch.inf)
         length = systems.dot(r, heavy) / square
         x.addcmul_(systems.spread(length, x), direction)
         z.addcmul_(systems.spread(length, z), back, value=-1)
@@ -103,4 +101,5 @@ def solve(systems: FlowSystem, rhs: torch.Tensor, tolerance: float, max_iteratio
 
 
 def _relative(error: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-    return torch.where(value > 0, (error.clamp_min(0) / value.clamp_min(1e-300)).sqrt(), 1.0).clamp_max(1)
+    """The root of the relative error, at most 1."""
+    return torch.where(value > 0, (error.abs() / value.clamp_min(1e-300)).sqrt(), 1.0).clamp_max(1)
