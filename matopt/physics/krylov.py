@@ -69,7 +69,7 @@ def conjugate_gradients(
     Raises:
         InputError: the precision of ``rhs`` cannot reach ``tolerance``.
     """
-    _check_tolerance(rhs, tolerance)
+    check_tolerance(rhs, tolerance)
     batch = len(rhs)
     norm = dot(rhs, rhs).sqrt()
     size = max(rhs[0].numel(), 1) if batch else 1
@@ -119,80 +119,8 @@ def conjugate_gradients(
     return Solved(result, residual, iterations)
 
 
-def minimal_residuals(
-    systems: Systems, rhs: torch.Tensor, tolerance: float | torch.Tensor, max_iterations: int
-) -> Solved:
-    """Solve symmetric indefinite systems from ``x = 0``, each row by itself.
-
-    Preconditioned MINRES: Elman, Silvester, Wathen, Finite Elements and Fast Iterative Solvers (2014), algorithm 4.1.
-    The residual is measured in the norm of the preconditioner. Rows that are done leave the batch.
-
-    Args:
-        systems: the operators, symmetric, and their preconditioners, positive semidefinite.
-        rhs: ``(B, ...)``.
-        tolerance: of the relative residual, for all rows or ``(B,)``.
-        max_iterations: a row that is not done by then keeps its last iterate and residual.
-
-    Raises:
-        InputError: the precision of ``rhs`` cannot reach ``tolerance``.
-    """
-    limit = torch.as_tensor(tolerance, dtype=torch.float64, device=rhs.device).expand(len(rhs))
-    if len(rhs):
-        _check_tolerance(rhs, float(limit.min()))
-    result = torch.zeros_like(rhs)
-    z = systems.precondition(rhs)
-    gamma = dot(rhs, z).clamp_min(0).sqrt()
-    residual = (gamma > 0).to(gamma)
-    iterations = torch.zeros(len(rhs), dtype=torch.int64, device=rhs.device)
-    rows = (gamma > 0).nonzero()[:, 0]
-    if not len(rows):
-        return Solved(result, residual, iterations)
-    systems = systems.select(rows)
-    v, z, gamma = rhs[rows], z[rows], gamma[rows]
-    v_old, x, w, w_old = (torch.zeros_like(v) for _ in range(4))
-    first, eta, gamma_old = gamma.clone(), gamma.clone(), torch.ones_like(gamma)
-    c = c_old = torch.ones_like(gamma)
-    s = s_old = torch.zeros_like(gamma)
-    for step in range(1, max_iterations + 1):
-        z = z * _column(_ratio(torch.ones_like(gamma), gamma), z)
-        q = systems.apply(z)
-        delta = dot(q, z)
-        q.addcmul_(_column(_ratio(delta, gamma), v), v, value=-1)
-        q.addcmul_(_column(_ratio(gamma, gamma_old), v), v_old, value=-1)
-        v_old, v = v, q
-        z_new = systems.precondition(v)
-        gamma_new = dot(v, z_new).clamp_min(0).sqrt()
-        a0 = c * delta - c_old * s * gamma
-        a1 = (a0.square() + gamma_new.square()).sqrt()
-        a2 = s * delta + c_old * c * gamma
-        a3 = s_old * gamma
-        c_old, s_old = c, s
-        c, s = _ratio(a0.abs(), a1) * a0.sign(), _ratio(gamma_new, a1)
-        z.addcmul_(_column(a3, z), w_old, value=-1).addcmul_(_column(a2, z), w, value=-1)
-        w_old, w = w, z.mul_(_column(_ratio(torch.ones_like(a1), a1), z))
-        x.addcmul_(_column(c * eta, x), w)
-        eta = -s * eta
-        relative = eta.abs() / first
-        z, gamma_old, gamma = z_new, gamma, gamma_new
-        done = (relative <= limit[rows]) | (a1 == 0)
-        if step == max_iterations:
-            done = torch.ones_like(done)
-        if done.any():
-            left = rows[done]
-            result[left], residual[left], iterations[left] = x[done], relative[done], step
-            keep = (~done).nonzero()[:, 0]
-            rows = rows[keep]
-            if not len(rows):
-                break
-            systems = systems.select(keep)
-            v, v_old, x, w, w_old, z = (t[keep] for t in (v, v_old, x, w, w_old, z))
-            first, eta, gamma, gamma_old, c, c_old, s, s_old = (
-                t[keep] for t in (first, eta, gamma, gamma_old, c, c_old, s, s_old)
-            )
-    return Solved(result, residual, iterations)
-
-
-def _check_tolerance(rhs: torch.Tensor, tolerance: float) -> None:
+def check_tolerance(rhs: torch.Tensor, tolerance: float) -> None:
+    """Refuse a tolerance that the precision of ``rhs`` cannot reach."""
     smallest = SMALLEST_TOLERANCE[rhs.dtype]
     if tolerance < smallest:
         raise InputError(

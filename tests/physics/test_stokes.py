@@ -31,8 +31,10 @@ def test_an_extruded_section_has_the_permeability_of_its_duct(rock):
 def test_the_flow_has_no_divergence(rock):
     volume = (torch.rand(1, 8, 7, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) > 0.7).double()
     stokes = Stokes.of(volume)
-    _, solved = stokes.solve(1e-11, 2000)
-    assert stokes.apply(solved.x)[:, -1].abs().max() < 1e-8 * solved.x[:, :-1].abs().max()
+    _, flow = stokes.solve(1e-11, 2000)
+    velocity, _ = stokes.fields(flow.x)
+    divergence = sum(velocity[:, i] - velocity[:, i].roll(1, i + 1) for i in range(3))
+    assert divergence.abs().max() < 1e-8 * velocity.abs().max()
 
 
 def test_gradients_match_finite_differences():

@@ -1,0 +1,65 @@
+"""The systems of slow flow and what stands for their inverse."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from matopt.physics import percolation
+from matopt.physics.permeability import Permeability
+from matopt.physics.stokes import Stokes
+
+
+@pytest.fixture
+def flow() -> Stokes:
+    """Three made-up samples, with grey voxels, odd sizes and throats of one voxel."""
+    density = torch.rand(3, 7, 6, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    density = torch.where(density > 0.6, 1.0, torch.where(density > 0.5, density, 0.0))
+    carries = torch.from_numpy(percolation.wrapping((density < 1).numpy()).carrying)
+    return Stokes.of(torch.where(carries, density, 1.0))
+
+
+def columns(function, like: torch.Tensor) -> torch.Tensor:
+    return torch.stack([function(row) for row in torch.eye(len(like), dtype=like.dtype)], 1)
+
+
+def test_the_system_is_symmetric_and_the_norm_of_residuals_positive(flow):
+    system = flow.system
+    real = torch.from_numpy(np.concatenate([flow.faces.is_real, flow.cells.is_real]))
+    like = real.double()
+    matrix = columns(system.apply, like)
+    assert torch.allclose(matrix, matrix.mT, atol=1e-12)
+    inverse = columns(lambda r: system.precondition(r)[0], like)
+    norm = columns(lambda r: system.precondition(r)[1], like)
+    assert torch.allclose(inverse, inverse.mT, atol=1e-9 * inverse.abs().max().item())
+    assert torch.linalg.eigvalsh(norm[real][:, real]).min() > 0
+    assert (matrix[~real] == 0).all()
+
+
+def test_a_part_of_a_batch_is_the_batch_of_the_part(flow):
+    chosen = torch.tensor([True, False, True])
+    part, alone = flow.system.select(chosen), Stokes.of(flow.solid[chosen]).system
+    r = torch.rand(len(alone.owner) * 64, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    assert torch.allclose(part.apply(r), alone.apply(r), atol=1e-12)
+    for one, other in zip(part.precondition(r), alone.precondition(r), strict=True):
+        assert torch.allclose(one, other, atol=1e-9 * other.abs().max().item())
+
+
+def test_iterations_hardly_grow_with_the_sample(berea):
+    taken = []
+    for size in (32, 64):
+        cut = torch.from_numpy(berea[100 : 100 + size, 100 : 100 + size, 100 : 100 + size].astype(np.float32))
+        solution = Permeability().solve(cut[None, None], 5.345e-6)
+        assert solution.is_ok.all()
+        taken.append(solution.iterations[0])
+    assert max(taken) <= 16
+
+
+@pytest.mark.parametrize("tolerance", [1e-1, 1e-2])
+def test_the_residual_tells_the_error_of_the_value(berea, tolerance):
+    cut = torch.from_numpy(berea[100:132, 100:132, 100:132].astype(np.float64))[None, None]
+    exact = Permeability(tolerance=1e-9).solve(cut, 1.0).values.item()
+    solution = Permeability(tolerance=tolerance).solve(cut, 1.0)
+    error = abs(solution.values.item() / exact - 1)
+    assert error < 2 * solution.residual[0] ** 2
