@@ -204,7 +204,7 @@ def _network(mobility: np.ndarray, face: np.ndarray, cell: np.ndarray, owner: np
     """Voxels that exchange by the mobility of the face between them."""
     at = cell >= 0
     ahead = np.zeros((len(owner), face.shape[1]), mobility.dtype)
+    with_none = np.append(mobility, mobility.dtype.type(0))  # at -1
     for axis in range(face.shape[1]):
-        through = face[:, axis][at]
-        ahead[cell[at], axis] = np.where(through >= 0, mobility[through], 0)
+        ahead[cell[at], axis] = with_none[face[:, axis][at]]
     return Links(cell, ahead, np.zeros(len(owner), mobility.dtype), owner)
