@@ -126,7 +126,8 @@ class FlowSystem:
     def apply(self, x: torch.Tensor) -> torch.Tensor:
         """The systems times ``x``."""
         u, p = x[: self.faces], x[self.faces :]
-        return torch.cat([(self.friction @ u).add_(self.gradient @ p), self.divergence @ u])
+        force = sparse.product(self.gradient, p, sparse.product(self.friction, u))
+        return torch.cat([force, sparse.product(self.divergence, u)])
 
     def precondition(self, residual: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Approximate solutions for ``residual``, and ``residual`` times the matrix of its norm.
@@ -135,9 +136,9 @@ class FlowSystem:
         """
         force, source = residual[: self.faces], residual[self.faces :]
         u = self.velocities(force)
-        excess = (self.divergence @ u).sub_(source)
+        excess = sparse.product(self.divergence, u).sub_(source)
         p = self.pressures(excess).add_(excess)
-        driven = self.velocities(self.gradient @ p)
+        driven = self.velocities(sparse.product(self.gradient, p))
         return torch.cat([u - driven, p]), torch.cat([u + driven, -p])
 
     def dot(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:

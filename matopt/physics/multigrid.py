@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
-from torch.nn import functional
 
+from matopt.physics import sparse
 from matopt.physics.cells import Cells, by_colour, by_sample
 
 FEWEST_CELLS = 64
@@ -103,12 +102,7 @@ class Level:
     def relaxed(self, residual: torch.Tensor | None, x: Sequence[torch.Tensor], colour: int) -> torch.Tensor:
         """What solves the equations of a colour; without a residual, what the neighbours have part in that."""
         others = joined([part for c, part in enumerate(x) if c != colour])
-        if _multiplies_sparse(others.device):
-            matrix = self._matrices[colour]
-            return matrix.mv(others) if residual is None else torch.addmv(residual, matrix, others)
-        weights = self.conductances[colour]
-        sums = functional.embedding_bag(self.columns[colour], others[:, None], mode="sum", per_sample_weights=weights)
-        return sums[:, 0] if residual is None else sums[:, 0] + residual
+        return sparse.product(self._matrices[colour], others, residual)
 
     def cycle(self, residual: list[torch.Tensor]) -> list[torch.Tensor]:
         """Two cycles, or the solution on the coarsest level."""
@@ -185,17 +179,8 @@ class Level:
         for values, columns in zip(self.conductances, self.columns, strict=True):
             starts = torch.arange(len(values) + 1, dtype=columns.dtype, device=columns.device) * values.shape[1]
             size = (len(values), sum(self.sizes) - len(values))
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-                matrices.append(
-                    torch.sparse_csr_tensor(starts, columns.view(-1), values.view(-1), size, check_invariants=False)
-                )
+            matrices.append(sparse.compressed(starts, columns.view(-1), values.view(-1), size))
         return tuple(matrices)
-
-
-def _multiplies_sparse(device: torch.device) -> bool:
-    """Whether sparse matrices can be multiplied there; it is two to three times as quick as any other way."""
-    return device.type == "cuda" or (device.type == "cpu" and torch.backends.mkl.is_available())
 
 
 def joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:

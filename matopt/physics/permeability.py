@@ -63,7 +63,7 @@ class Permeability(Simulator):
     grain_permeability: float = 0.0
     boundary: Literal["mirror", "periodic"] | None = None
     tolerance: float = 1e-3
-    max_iterations: int = 4000
+    max_iterations: int = 1000
 
     def __post_init__(self) -> None:
         choices = {"section": ("axial", "transverse"), "flow": ("x", "y", "z", "all")}

@@ -37,6 +37,28 @@ def test_the_system_is_symmetric_and_the_norm_of_residuals_positive(flow):
     assert (matrix[~real] == 0).all()
 
 
+def test_cycles_stay_convergent_however_wide_the_pores_are():
+    x = (torch.arange(384) + 0.5) / 384 - 0.5
+    disc = (x[:, None].square() + x.square() < 0.3 / torch.pi).double()[None]
+    system = Stokes.of(disc).system
+    for cycle in (system.velocities, system.pressures):
+        matrix = cycle.levels[0].matrix
+        x = torch.randn(matrix.shape[0], dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        for _ in range(30):
+            x = cycle(matrix @ (x / x.norm()))
+        assert x.norm() < 2  # the largest eigenvalue of the cycle times the matrix
+
+
+def test_machines_without_sparse_products_find_the_same(monkeypatch):
+    density = (
+        torch.rand(2, 1, 9, 8, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) < 0.4
+    ).double()
+    found = Permeability(flow="all", tolerance=1e-7).solve(density, 1.0)
+    monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: False)
+    again = Permeability(flow="all", tolerance=1e-7).solve(density, 1.0)
+    assert found.is_ok.all() and torch.allclose(again.tensor, found.tensor, rtol=1e-9, atol=1e-15)
+
+
 def test_a_part_of_a_batch_is_the_batch_of_the_part(flow):
     chosen = torch.tensor([True, False, True])
     part, alone = flow.system.select(chosen), Stokes.of(flow.solid[chosen]).system
@@ -62,4 +84,4 @@ def test_the_residual_tells_the_error_of_the_value(berea, tolerance):
     exact = Permeability(tolerance=1e-9).solve(cut, 1.0).values.item()
     solution = Permeability(tolerance=tolerance).solve(cut, 1.0)
     error = abs(solution.values.item() / exact - 1)
-    assert error < 2 * solution.residual[0] ** 2
+    assert error < 4 * solution.residual[0] ** 2
