@@ -44,7 +44,7 @@ class Permeability(Simulator):
     ``tensor``: ``(N, 1, 1)``, the permeability along the one axis that is solved for; with ``flow="all"`` the symmetric
     ``(N, d, d)``, entry ``[i, j]`` the mean velocity along axis i for a pressure gradient along axis j, and the values
     are those along x. The residual of flow across is the root of the estimated relative error of the value, the largest
-    over the axes: 1e-3 promises a value to 1e-6.
+    over the axes: 1e-3 leaves errors of about 1e-6 in the values.
 
     Attributes:
         section: how sections are flowed through, "axial" or "transverse"; volumes have no such choice.
