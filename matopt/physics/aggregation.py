@@ -230,7 +230,8 @@ def _inverse_diagonal(matrix: csr_array) -> np.ndarray:
     So nothing times the matrix has an eigenvalue above 2: Baker, Falgout, Kolev, Yang, SIAM J. Sci. Comput. 33 (2011)
     2864. Coarse levels whose interpolation is smoothed are dense, and their diagonals small.
     """
-    diagonal = np.maximum(matrix.diagonal(), abs(matrix).sum(1) / 2)
+    magnitudes = csr_array((np.abs(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
+    diagonal = np.maximum(matrix.diagonal(), magnitudes @ np.full(matrix.shape[1], 0.5, matrix.dtype))
     return np.where(diagonal > 0, 1 / np.where(diagonal > 0, diagonal, 1), 0).astype(matrix.dtype)
 
 
