@@ -84,7 +84,7 @@ def gradients(rock: np.ndarray) -> list[dict]:
     rows = []
     for case, simulator, images in cases:
         seconds: dict[bool, list[float]] = {False: [], True: []}
-        for turn in range(12):
+        for turn in range(42):
             wanted = bool(turn % 2)
             start = time.process_time()
             images.requires_grad_(wanted)
