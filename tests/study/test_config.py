@@ -169,6 +169,12 @@ PLAIN = st.recursive(
 )  # fmt: skip
 
 
+def test_a_value_that_would_break_the_line_is_shown_escaped(folder):
+    with pytest.raises(InputError) as caught:
+        load_study(edited(folder, "name: ", 'name: "a\\x85b\\u2028" #'))
+    assert len(str(caught.value).splitlines()) == 1 and "\\u0085b\\u2028" in str(caught.value)
+
+
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_a_value_is_replaced_by_there_is_a_study_or_an_input_error(folder, data):

@@ -120,8 +120,9 @@ def dotted(key: Key) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as a study file would have it, cut to a line's length."""
+    """A value as a study file would have it, on one line and cut to its length."""
     text = json.dumps(value, ensure_ascii=False)
+    text = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
