@@ -50,8 +50,7 @@ def diffusion_batches(rock: np.ndarray) -> list[dict]:
 
 def elasticity(rock: np.ndarray) -> list[dict]:
     section = rock[20, 100:228, 100:228]
-    mine = ours(section[None], YoungsModulus, youngs_modulus=1.0, poisson_ratio=POISSON_RATIO)
-    lattice = elastic_peers.Lattice(carrying(section), POISSON_RATIO)
+    mine, lattice = elastic(section)
     case = "elasticity, Berea 128^2"
     return [
         duel(case, mine, elastic_peers.direct(lattice)),
@@ -61,8 +60,7 @@ def elasticity(rock: np.ndarray) -> list[dict]:
 
 def elasticity_32(rock: np.ndarray) -> list[dict]:
     volume = cube(rock, 32, 0)
-    mine = ours(volume[None], YoungsModulus, youngs_modulus=1.0, poisson_ratio=POISSON_RATIO)
-    lattice = elastic_peers.Lattice(carrying(volume), POISSON_RATIO)
+    mine, lattice = elastic(volume)
     case = "elasticity, Berea 32^3"
     return [
         duel(case, mine, elastic_peers.conjugate_gradients(lattice, mine.reference)),
@@ -73,8 +71,7 @@ def elasticity_32(rock: np.ndarray) -> list[dict]:
 
 def elasticity_64(rock: np.ndarray) -> list[dict]:
     volume = cube(rock, 64, 100)
-    mine = ours(volume[None], YoungsModulus, youngs_modulus=1.0, poisson_ratio=POISSON_RATIO)
-    lattice = elastic_peers.Lattice(carrying(volume), POISSON_RATIO)
+    mine, lattice = elastic(volume)
     case = "elasticity, Berea 64^3"
     return [
         duel(case, mine, elastic_peers.conjugate_gradients(lattice, mine.reference)),
@@ -82,9 +79,10 @@ def elasticity_64(rock: np.ndarray) -> list[dict]:
     ]
 
 
-def carrying(solid: np.ndarray) -> np.ndarray:
-    """The grain that carries load: direct solvers cannot do with any other."""
-    return wrapping(solid[None] > 0, corners=True).carrying[0]
+def elastic(solid: np.ndarray) -> tuple[Contender, elastic_peers.Lattice]:
+    """Our solver of one image, and the peers' matrix of the grain that carries: direct ones can do with no other."""
+    mine = ours(solid[None], YoungsModulus, youngs_modulus=1.0, poisson_ratio=POISSON_RATIO)
+    return mine, elastic_peers.Lattice(wrapping(solid[None] > 0, corners=True).carrying[0], POISSON_RATIO)
 
 
 def stokes(rock: np.ndarray) -> list[dict]:

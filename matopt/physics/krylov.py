@@ -49,7 +49,6 @@ def conjugate_gradients(
     rhs: torch.Tensor,
     tolerance: float,
     max_iterations: int,
-    scale: float = 1.0,
     out: torch.Tensor | None = None,
 ) -> Solved:
     """Solve ``A x = b`` from ``x = 0`` until ``|r| <= tolerance |b|``, each row by itself.
@@ -59,11 +58,10 @@ def conjugate_gradients(
 
     Args:
         systems: the operators, positive semidefinite, and their preconditioners.
-        rhs: ``(B, ...)``; overwritten.
+        rhs: ``(B, ...)``, sums of terms of the order of 1; overwritten. Where its root mean square is nothing but their
+            rounding, as in homogeneous samples, it is taken as zero.
         tolerance: of the relative residual.
         max_iterations: a row that is not done by then keeps its last iterate and residual.
-        scale: of the terms that the right-hand side is a sum of; where its root mean square is nothing but their
-            rounding, as in homogeneous samples, it is taken as zero.
         out: ``(B, ...)`` where the solution is to go.
 
     Raises:
@@ -73,7 +71,7 @@ def conjugate_gradients(
     batch = len(rhs)
     norm = dot(rhs, rhs).sqrt()
     size = max(rhs[0].numel(), 1) if batch else 1
-    busy = norm > 16 * torch.finfo(rhs.dtype).eps * scale * size**0.5
+    busy = norm > 16 * torch.finfo(rhs.dtype).eps * size**0.5
     residual = torch.where(busy, 1.0, 0.0).to(norm)
     iterations = torch.zeros(batch, dtype=torch.int64, device=rhs.device)
     result = torch.zeros_like(rhs) if out is None else out.zero_()
@@ -120,7 +118,11 @@ def conjugate_gradients(
 
 
 def check_tolerance(rhs: torch.Tensor, tolerance: float) -> None:
-    """Refuse a tolerance that the precision of ``rhs`` cannot reach."""
+    """Refuse a tolerance that the precision of ``rhs`` cannot reach.
+
+    Raises:
+        InputError: it cannot.
+    """
     smallest = SMALLEST_TOLERANCE[rhs.dtype]
     if tolerance < smallest:
         raise InputError(

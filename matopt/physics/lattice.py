@@ -7,7 +7,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from math import prod
 
 import torch
 
@@ -106,9 +105,10 @@ class Lattice:
         """``(len(cases) * n, d, *S)`` nodal forces that balance the unit strains of these load cases."""
         forces = -self.loads[list(cases)] @ self.stiffness @ self.modes
         out = self.solid.new_zeros(len(cases), len(self.solid), self.solid.ndim - 1, *self.solid.shape[1:])
-        for part, force in zip(out, forces, strict=True):
-            for block in blocks(self.solid):
-                block.add_corners(part, force[:, None] * block.elements(self.solid))
+        for block in blocks(self.solid):
+            density = block.elements(self.solid)
+            for part, force in zip(out, forces, strict=True):
+                block.add_corners(part, force[:, None] * density)
         return out.flatten(0, 1)
 
     def energies(self, x: torch.Tensor) -> torch.Tensor:
@@ -118,7 +118,7 @@ class Lattice:
         for sample in range(len(self.solid)):
             solid, fields = self.solid[sample, None], x[:, sample, None]
             for block in blocks(solid):
-                strains = x.new_empty(len(self.modes), cases, prod(block.line))
+                strains = x.new_empty(len(self.modes), cases, math.prod(block.line))
                 for case, (u, load) in enumerate(zip(fields, self.loads, strict=True)):
                     strains[:, case] = self._strains(block, u, load[None])[:, 0]
                 stresses = self._stresses(strains).mul_(block.elements(solid))
@@ -129,10 +129,10 @@ class Lattice:
     def energy_density(self, x: torch.Tensor, mixture: torch.Tensor) -> torch.Tensor:
         """``(n, *S)`` energy at full density, over the number of voxels, of a mixture ``(n, L)`` of the load cases."""
         mixture = mixture.to(x)
-        mixed = torch.einsum("nl,ln...->n...", mixture, x)
+        mixed, loads = torch.einsum("nl,ln...->n...", mixture, x), mixture @ self.loads
         out = torch.empty_like(self.solid)
         for block in blocks(self.solid):
-            strains = self._strains(block, mixed, (mixture @ self.loads)[block.rows])
+            strains = self._strains(block, mixed, loads[block.rows])
             energy = self._stresses(strains).mul_(strains).sum(0).view(block.line)
             inner = energy[(slice(None), *[slice(0, n) for n in block.shape])]
             out[block.rows, block.layers] = inner / self.solid[0].numel()
