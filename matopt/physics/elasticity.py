@@ -94,7 +94,7 @@ class YoungsModulus(Simulator):
             found = percolation.wrapping((solid > 0).cpu().numpy(), corners=True)
             carrying = torch.from_numpy(found.carrying).to(solid.device)
             along_x = torch.from_numpy(found.along[:, 0]).to(solid.device)
-            lattice = Lattice.of(torch.where(carrying, solid, 0.0), self.poisson_ratio)
+            lattice = _lattice(torch.where(carrying, solid, 0.0), self.poisson_ratio)
             solved = lattice.solve(self.tolerance, self.max_iterations)
             stiffness = lattice.energies(solved.x)
             tension = _tension(stiffness)
@@ -110,6 +110,14 @@ class YoungsModulus(Simulator):
             values = with_gradient(density, values, slope)
         status = statuses(found.along[:, 0], residual, self.tolerance)
         return Solution(values, stiffness.to(solid.dtype) * self.youngs_modulus, status, residual, iterations)
+
+
+def _lattice(solid: torch.Tensor, poisson_ratio: float) -> Lattice:
+    if solid.device.type != "cpu":
+        return Lattice.of(solid, poisson_ratio)
+    from matopt.physics.compiled_lattice import CompiledLattice
+
+    return CompiledLattice.of(solid, poisson_ratio)
 
 
 def _tension(stiffness: torch.Tensor) -> torch.Tensor:

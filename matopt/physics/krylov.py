@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
@@ -44,12 +45,74 @@ class Solved:
     iterations: torch.Tensor
 
 
+class Vectors(Protocol):
+    """The vectors of conjugate gradients: x, the residual r, the direction p, and what goes with them."""
+
+    x: torch.Tensor
+
+    def precondition(self) -> torch.Tensor:
+        """``z = M r``; ``(B,)`` float64, r.z."""
+        ...
+
+    def turn(self, beta: torch.Tensor) -> torch.Tensor:
+        """``p = z + beta p``; ``(B,)`` float64, p.A p. At first beta is 0."""
+        ...
+
+    def advance(self, alpha: torch.Tensor) -> torch.Tensor:
+        """``x += alpha p`` and ``r -= alpha A p``; ``(B,)`` float64, r.r."""
+        ...
+
+    def select(self, rows: torch.Tensor) -> Vectors:
+        """The vectors of these rows (indices)."""
+        ...
+
+
+class TensorVectors:
+    """Vectors for any systems, by operations on tensors; z and A p are held while they are needed.
+
+    Attributes:
+        systems: A and M.
+        x: ``(B, ...)``.
+        r: ``(B, ...)``.
+        p: ``(B, ...)``.
+    """
+
+    def __init__(self, systems: Systems, x: torch.Tensor, r: torch.Tensor, p: torch.Tensor | None = None) -> None:
+        self.systems, self.x, self.r = systems, x, r
+        self.p = torch.zeros_like(r) if p is None else p
+
+    def precondition(self) -> torch.Tensor:
+        """``z = M r``; ``(B,)`` float64, r.z."""
+        self.z = self.systems.precondition(self.r)
+        return dot(self.r, self.z)
+
+    def turn(self, beta: torch.Tensor) -> torch.Tensor:
+        """``p = z + beta p``; ``(B,)`` float64, p.A p."""
+        self.p.mul_(_column(beta, self.p)).add_(self.z)
+        del self.z
+        self.image = self.systems.apply(self.p)
+        return dot(self.p, self.image)
+
+    def advance(self, alpha: torch.Tensor) -> torch.Tensor:
+        """``x += alpha p`` and ``r -= alpha A p``; ``(B,)`` float64, r.r."""
+        step = _column(alpha, self.x)
+        self.x.addcmul_(step, self.p)
+        self.r.addcmul_(step, self.image, value=-1)
+        del self.image
+        return dot(self.r, self.r)
+
+    def select(self, rows: torch.Tensor) -> TensorVectors:
+        """The vectors of these rows (indices)."""
+        return TensorVectors(self.systems.select(rows), self.x[rows], self.r[rows], self.p[rows])
+
+
 def conjugate_gradients(
     systems: Systems,
     rhs: torch.Tensor,
     tolerance: float,
     max_iterations: int,
     out: torch.Tensor | None = None,
+    vectors: Callable[[Any, torch.Tensor, torch.Tensor], Vectors] = TensorVectors,
 ) -> Solved:
     """Solve ``A x = b`` from ``x = 0`` until ``|r| <= tolerance |b|``, each row by itself.
 
@@ -63,6 +126,7 @@ def conjugate_gradients(
         tolerance: of the relative residual.
         max_iterations: a row that is not done by then keeps its last iterate and residual.
         out: ``(B, ...)`` where the solution is to go.
+        vectors: made from systems, x and r, which they may overwrite.
 
     Raises:
         InputError: the precision of ``rhs`` cannot reach ``tolerance``.
@@ -80,20 +144,17 @@ def conjugate_gradients(
     if not len(rows):
         return Solved(result, residual, iterations)
     if len(rows) < batch:
-        systems, norm, rhs = systems.select(rows), norm[rows], rhs[rows]
-    r, x = rhs, result if len(rows) == batch else torch.zeros_like(rhs)
-    z = systems.precondition(r)
-    p = z.clone()
-    rz = dot(r, z)
-    del z
+        at = vectors(systems.select(rows), torch.zeros_like(rhs[rows]), rhs[rows])
+        norm = norm[rows]
+    else:
+        at = vectors(systems, result, rhs)
+    del rhs
+    rz = at.precondition()
+    beta = torch.zeros_like(rz)
     for step in range(1, max_iterations + 1):
-        q = systems.apply(p)
-        # p.q is 0 only where r is (rounding); the row then stays as it is.
-        alpha = _ratio(rz, dot(p, q))
-        x.addcmul_(_column(alpha, p), p)
-        r.addcmul_(_column(alpha, p), q, value=-1)
-        del q
-        relative = dot(r, r).sqrt() / norm
+        # p.A p is 0 only where r is (rounding); the row then stays as it is.
+        alpha = _ratio(rz, at.turn(beta))
+        relative = at.advance(alpha).sqrt() / norm
         done = (relative <= tolerance) | (alpha == 0)
         if step == max_iterations:
             done = torch.ones_like(done)
@@ -102,18 +163,14 @@ def conjugate_gradients(
             residual[left], iterations[left] = relative[done], step
             if len(left) == batch:
                 break  # x is the result.
-            result[left] = x[done]
+            result[left] = at.x[done]
             keep = (~done).nonzero()[:, 0]
             rows, norm, rz = rows[keep], norm[keep], rz[keep]
-            x, r, p = x[keep], r[keep], p[keep]
             if not len(rows):
                 break
-            systems = systems.select(keep)
-        z = systems.precondition(r)
-        new = dot(r, z)
-        p.mul_(_column(_ratio(new, rz), p)).add_(z)
-        rz = new
-        del z
+            at = at.select(keep)
+        new = at.precondition()
+        rz, beta = new, _ratio(new, rz)
     return Solved(result, residual, iterations)
 
 

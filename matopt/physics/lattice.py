@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
+from typing import Any, ClassVar, Self
 
 import torch
 
 from matopt.physics import brick
 from matopt.physics.blocks import Block, blocks
-from matopt.physics.krylov import Solved, conjugate_gradients
+from matopt.physics.homogeneous import inverse_symbol
+from matopt.physics.krylov import Solved, TensorVectors, Vectors, conjugate_gradients
 
 SOLVED_TOGETHER = 2**21
 """Displacements (numbers) that are solved for at once; load cases of larger samples have their turns."""
@@ -27,48 +29,55 @@ class Lattice:
 
     Attributes:
         solid: ``(n, *S)`` densities without what does not carry.
-        rows: ``(R, *S)`` the densities of the rows that are solved for together, samples times load cases.
+        samples: ``(R,)`` int64, whose densities are those of the rows that are solved for together.
         modes: ``(M, C)``, of :func:`brick.modes`.
         stiffness: ``(M, M)`` of an element, in its modes.
         corner_stiffness: ``(C, C)``, the same in its corners.
         loads: ``(L, M)`` element modes of the macroscopic strains.
-        inverse: ``(d, d)`` parts ``(*F,)`` of the preconditioner.
+        symbol: ``(d (d + 1) / 2, S[0] // 2 + 1, *S[1:])`` of the preconditioner, see :func:`inverse_symbol`.
     """
 
     solid: torch.Tensor
-    rows: torch.Tensor
+    samples: torch.Tensor
     modes: torch.Tensor
     stiffness: torch.Tensor
     corner_stiffness: torch.Tensor
     loads: torch.Tensor
-    inverse: tuple[tuple[torch.Tensor, ...], ...]
+    symbol: torch.Tensor
 
-    @staticmethod
-    def of(solid: torch.Tensor, poisson_ratio: float) -> Lattice:
+    vectors: ClassVar[Callable[[Any, torch.Tensor, torch.Tensor], Vectors]] = TensorVectors
+    """What iterates."""
+
+    @classmethod
+    def of(cls, solid: torch.Tensor, poisson_ratio: float) -> Self:
         """From densities ``(n, *S)`` without what does not carry."""
         shape = tuple(solid.shape[1:])
-        return Lattice(
+        return cls(
             solid,
-            solid,
+            torch.arange(len(solid), device=solid.device),
             brick.modes(len(shape)).to(solid),
             brick.stiffness(poisson_ratio, len(shape)).to(solid),
             brick.corner_stiffness(poisson_ratio, len(shape)).to(solid),
             brick.unit_strains(len(shape)).to(solid),
-            _inverse(shape, poisson_ratio, solid.dtype, solid.device),
+            inverse_symbol(shape, poisson_ratio, solid.dtype, solid.device),
         )
 
     def solve(self, tolerance: float, max_iterations: int) -> Solved:
         """The displacements ``(L, n, d, *S)``, residuals and iterations ``(L, n)``."""
         n, cases, dimensions = len(self.solid), len(self.loads), self.solid.ndim - 1
-        together = self.solid.numel() * cases * dimensions <= SOLVED_TOGETHER
-        turns = [range(cases)] if together else [range(case, case + 1) for case in range(cases)]
+        room = SOLVED_TOGETHER // max(self.solid.numel() * dimensions, 1)
+        # The transforms take two at once.
+        together = next((k for k in (cases, 2) if k <= room), 1)
         x = self.solid.new_empty(cases, n, dimensions, *self.solid.shape[1:])
         found = []
-        for turn in turns:
-            rows = replace(self, rows=self.solid.expand(len(turn), *self.solid.shape).flatten(0, 1))
+        for first in range(0, cases, together):
+            turn = range(first, min(first + together, cases))
+            rows = replace(self, samples=self.samples.repeat(len(turn)))
             out = x[turn.start : turn.stop].flatten(0, 1)
-            solved = conjugate_gradients(rows, self.right_hand_side(turn), tolerance, max_iterations, out=out)
+            rhs = self.right_hand_side(turn)
+            solved = conjugate_gradients(rows, rhs, tolerance, max_iterations, out, self.vectors)
             found.append((solved.residual.view(-1, n), solved.iterations.view(-1, n)))
+            del rhs
         residual, iterations = (torch.cat(parts) for parts in zip(*found, strict=True))
         return Solved(x, residual, iterations)
 
@@ -82,33 +91,45 @@ class Lattice:
     @cached_property
     def _blocks(self) -> list[tuple[Block, torch.Tensor]]:
         """Blocks of the rows, and the densities of their elements."""
-        return [(block, block.elements(self.rows)) for block in blocks(self.rows)]
+        rows = self.solid[self.samples]
+        return [(block, block.elements(rows)) for block in blocks(rows)]
 
     def precondition(self, residual: torch.Tensor) -> torch.Tensor:
         """The displacements of a homogeneous grain under these forces."""
-        axes = tuple(range(1, residual.ndim - 1))
+        # The first axis of space is the last that is transformed, and has the half of the waves.
+        axes = (*range(2, residual.ndim - 1), 1)
         # One component at a time, for what the transforms need besides.
         waves = [torch.fft.rfftn(part, dim=axes) for part in residual.unbind(1)]
+        parts = dict(zip(itertools.combinations_with_replacement(range(len(waves)), 2), self.symbol, strict=True))
         out = torch.empty_like(residual)
-        for i, row in enumerate(self.inverse):
-            total = waves[0] * row[0]
-            for wave, factor in zip(waves[1:], row[1:], strict=True):
-                total += wave * factor
-            out[:, i] = torch.fft.irfftn(total, s=residual.shape[2:], dim=axes)
+        for i in range(len(waves)):
+            total = waves[0] * parts[0, i]
+            for j in range(1, len(waves)):
+                total += waves[j] * parts[min(i, j), max(i, j)]
+            out[:, i] = torch.fft.irfftn(total, s=[residual.shape[axis + 1] for axis in axes], dim=axes)
         return out
 
     def select(self, rows: torch.Tensor) -> Lattice:
         """The systems of these rows."""
-        return replace(self, rows=self.rows[rows])
+        return replace(self, samples=self.samples[rows])
 
     def right_hand_side(self, cases: Sequence[int]) -> torch.Tensor:
         """``(len(cases) * n, d, *S)`` nodal forces that balance the unit strains of these load cases."""
-        forces = -self.loads[list(cases)] @ self.stiffness @ self.modes
-        out = self.solid.new_zeros(len(cases), len(self.solid), self.solid.ndim - 1, *self.solid.shape[1:])
-        for block in blocks(self.solid):
-            density = block.elements(self.solid)
-            for part, force in zip(out, forces, strict=True):
-                block.add_corners(part, force[:, None] * density)
+        dimensions = self.solid.ndim - 1
+        stress = (self.loads[list(cases)] @ self.stiffness).view(len(cases), -1, dimensions)
+        shapes = brick.corners(dimensions)[1:]
+        out = self.solid.new_zeros(len(cases), len(self.solid), dimensions, *self.solid.shape[1:])
+        for axis in range(dimensions):
+            # A uniform stress is unbalanced where the density changes.
+            change = self.solid
+            for along in range(dimensions):
+                behind = change.roll(1, along + 1)
+                change = change - behind if along == axis else change + behind
+            shape = shapes.index(tuple(int(k == axis) for k in range(dimensions)))
+            for case in range(len(cases)):
+                for component in range(dimensions):
+                    if force := stress[case, shape, component].item():
+                        out[case, :, component].add_(change, alpha=force)
         return out.flatten(0, 1)
 
     def energies(self, x: torch.Tensor) -> torch.Tensor:
@@ -128,8 +149,7 @@ class Lattice:
 
     def energy_density(self, x: torch.Tensor, mixture: torch.Tensor) -> torch.Tensor:
         """``(n, *S)`` energy at full density, over the number of voxels, of a mixture ``(n, L)`` of the load cases."""
-        mixture = mixture.to(x)
-        mixed, loads = torch.einsum("nl,ln...->n...", mixture, x), mixture @ self.loads
+        mixed, loads = self._mixed(x, mixture)
         out = torch.empty_like(self.solid)
         for block in blocks(self.solid):
             strains = self._strains(block, mixed, loads[block.rows])
@@ -138,6 +158,10 @@ class Lattice:
             out[block.rows, block.layers] = inner / self.solid[0].numel()
         return out
 
+    def _mixed(self, x: torch.Tensor, mixture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Displacements ``(n, d, *S)`` and macroscopic strains ``(n, M)`` of a mixture ``(n, L)`` of the load cases."""
+        return torch.einsum("nl,ln...->n...", mixture.to(x), x), mixture.to(x) @ self.loads
+
     def _strains(self, block: Block, x: torch.Tensor, loads: torch.Tensor) -> torch.Tensor:
         """``(M, r, P / r)`` element modes of a block of ``(R, d, *S)``, with macroscopic strains ``(r or 1, M)``."""
         strains = self.modes @ block.corners(x)
@@ -145,43 +169,3 @@ class Lattice:
 
     def _stresses(self, strains: torch.Tensor) -> torch.Tensor:
         return torch.matmul(self.stiffness, strains.flatten(1)).view(strains.shape)
-
-
-@lru_cache(maxsize=4)
-def _inverse(
-    shape: tuple[int, ...], poisson_ratio: float, dtype: torch.dtype, device: torch.device
-) -> tuple[tuple[torch.Tensor, ...], ...]:
-    """``(d, d)`` parts ``(*F,)`` of the inverse of the homogeneous grain's Fourier symbol, which is real.
-
-    It is the symbol of the finite-element stencil itself. What a homogeneous grain does not resist comes back as 0.
-    """
-    dimensions = len(shape)
-    corners = brick.corners(dimensions)
-    parts = brick.corner_stiffness(poisson_ratio, dimensions).view(len(corners), dimensions, len(corners), dimensions)
-    # The stencil reaches one node in each direction: places 0, 1 and -1.
-    stencil = torch.zeros(dimensions, dimensions, *[3] * dimensions, dtype=torch.complex128)
-    for (a, here), (b, there) in itertools.product(enumerate(corners), repeat=2):
-        stencil[(slice(None), slice(None), *[(v - u) % 3 for u, v in zip(here, there, strict=True)])] += parts[a, :, b]
-    waves = stencil
-    for axis in range(dimensions - 1, 0, -1):
-        waves = torch.tensordot(waves, _phases(shape, axis), dims=([2 + axis], [1])).movedim(-1, 2 + axis)
-    first = _phases(shape, 0)
-    # Symmetric, so only one of each pair is stored.
-    pairs = {
-        (i, j): torch.empty(len(first), *waves.shape[3:], dtype=dtype, device=device)
-        for i in range(dimensions)
-        for j in range(i, dimensions)
-    }
-    for i, phase in enumerate(first):  # layer by layer, as double precision takes much memory
-        symbol = torch.tensordot(waves, phase, dims=([2], [0])).real
-        layer = torch.linalg.pinv(symbol.movedim((0, 1), (-2, -1)), atol=1e-10, hermitian=True)
-        for (a, b), part in pairs.items():
-            part[i] = layer[..., a, b].to(device, dtype)
-    return tuple(tuple(pairs[min(a, b), max(a, b)] for b in range(dimensions)) for a in range(dimensions))
-
-
-def _phases(shape: tuple[int, ...], axis: int) -> torch.Tensor:
-    """``(F, 3)`` complex: the waves along an axis at the places 0, 1 and -1."""
-    count = shape[axis] // 2 + 1 if axis == len(shape) - 1 else shape[axis]
-    angle = -2 * math.pi / shape[axis] * torch.arange(count, dtype=torch.float64)[:, None]
-    return torch.exp(1j * angle * torch.tensor([0.0, 1.0, -1.0], dtype=torch.float64))

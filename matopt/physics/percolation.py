@@ -102,7 +102,7 @@ def _wrapping(sample: np.ndarray, corners: bool) -> tuple[np.ndarray, np.ndarray
 
 def _boundary_pairs(labels: np.ndarray, corners: bool) -> Iterator[tuple[int, int, tuple[int, ...]]]:
     """Pairs of labels that touch across the periodic boundary, with the boundaries crossed from first to second."""
-    dimensions = labels.ndim
+    dimensions, count = labels.ndim, int(labels.max()) + 1
     for step in itertools.product((-1, 0, 1), repeat=dimensions):
         if step <= (0,) * dimensions or (not corners and sum(map(abs, step)) > 1):
             continue  # one of each opposite pair of neighbours
@@ -116,6 +116,9 @@ def _boundary_pairs(labels: np.ndarray, corners: bool) -> Iterator[tuple[int, in
                 low, high = (slice(0, 1), slice(-1, None)) if wraps else (slice(1, None), slice(None, -1))
                 here[axis], there[axis] = (high, low) if step[axis] > 0 else (low, high)
                 crossed[axis] = step[axis] if wraps else 0
-            pairs = np.stack([labels[tuple(here)].ravel(), labels[tuple(there)].ravel()], 1)
-            for first, second in np.unique(pairs[(pairs > 0).all(1)], axis=0).tolist():
-                yield first, second, tuple(crossed)
+            first, second = labels[tuple(here)].ravel(), labels[tuple(there)].ravel()
+            touch = (first > 0) & (second > 0)
+            # As one number each, which sort much quicker than rows.
+            pairs = np.unique(first[touch] * np.int64(count) + second[touch])
+            for pair in pairs.tolist():
+                yield *divmod(pair, count), tuple(crossed)

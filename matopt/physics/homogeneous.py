@@ -1,0 +1,46 @@
+"""A homogeneous grain in Fourier space, where its elastic problem is solved wave by wave."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from functools import lru_cache
+
+import torch
+
+from matopt.physics import brick
+
+
+@lru_cache(maxsize=4)
+def inverse_symbol(
+    shape: tuple[int, ...], poisson_ratio: float, dtype: torch.dtype, device: torch.device
+) -> torch.Tensor:
+    """``(d (d + 1) / 2, S[0] // 2 + 1, *S[1:])`` the inverse of the grain's symbol, which is real and symmetric.
+
+    It is the symbol of the finite-element stencil itself, of unit Young's modulus. What the grain does not resist comes
+    back as 0. Components are the upper triangle row by row. The other waves along the first axis are mirror images: a
+    component along that axis has the opposite sign there. Do not edit: it is cached.
+    """
+    dimensions = len(shape)
+    corners = brick.corners(dimensions)
+    parts = brick.corner_stiffness(poisson_ratio, dimensions).view(len(corners), dimensions, len(corners), dimensions)
+    # The stencil reaches one node in each direction: places 0, 1 and -1.
+    waves = torch.zeros(dimensions, dimensions, *[3] * dimensions, dtype=torch.complex128)
+    for (a, here), (b, there) in itertools.product(enumerate(corners), repeat=2):
+        waves[(slice(None), slice(None), *[(v - u) % 3 for u, v in zip(here, there, strict=True)])] += parts[a, :, b]
+    for axis in range(dimensions - 1, 0, -1):
+        waves = torch.tensordot(waves, _phases(shape[axis]), dims=([2 + axis], [1])).movedim(-1, 2 + axis)
+    upper = torch.triu_indices(dimensions, dimensions)
+    first = _phases(shape[0])[: shape[0] // 2 + 1]
+    out = torch.empty(upper.shape[1], len(first), *shape[1:], dtype=dtype, device=device)
+    for i, phase in enumerate(first):  # layer by layer, as double precision takes much memory
+        symbol = torch.tensordot(waves, phase, dims=([2], [0])).real
+        layer = torch.linalg.pinv(symbol.movedim((0, 1), (-2, -1)), atol=1e-10, hermitian=True)
+        out[:, i] = layer[..., upper[0], upper[1]].movedim(-1, 0).to(device, dtype)
+    return out
+
+
+def _phases(n: int) -> torch.Tensor:
+    """``(n, 3)`` complex: the waves along an axis at the places 0, 1 and -1."""
+    angle = -2 * math.pi / n * torch.arange(n, dtype=torch.float64)[:, None]
+    return torch.exp(1j * angle * torch.tensor([0.0, 1.0, -1.0], dtype=torch.float64))
