@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from functools import cached_property
 from types import ModuleType
 
 import numpy as np
 import torch
 
 from matopt.physics.lattice import Lattice
-from matopt.physics.loops import sections, vectors, volumes
+from matopt.physics.loops import sections, symbols, vectors, volumes
+
+TRANSFORMED_TOGETHER = 2**19
+"""Numbers (complex) whose transform may take memory of its own; more of them are transformed field by field."""
 
 
 class LatticeVectors:
     """The vectors of displacements and forces of R rows, for :func:`~matopt.physics.krylov.conjugate_gradients`.
 
-    An iteration is four compiled passes over the vectors and two Fourier transforms. These are complex and take two
-    rows at once, which is quicker than real ones. What is preconditioned and what the stiffness does to the direction
-    are never needed together, and share their memory.
+    An iteration is five compiled passes over the vectors and two Fourier transforms. These are complex and take two
+    real fields at once, which is quicker than real ones. What is preconditioned and what the stiffness does to the
+    direction are never needed together, and share their memory.
 
     Attributes:
         lattice: the systems.
@@ -25,28 +31,32 @@ class LatticeVectors:
         p: ``(R, d, *S)``.
     """
 
-    def __init__(self, lattice: Lattice, x: torch.Tensor, r: torch.Tensor, p: torch.Tensor | None = None) -> None:
+    def __init__(
+        self, lattice: CompiledLattice, x: torch.Tensor, r: torch.Tensor, p: torch.Tensor | None = None
+    ) -> None:
         self.lattice, self.x, self.r = lattice, x, r
-        self.p = torch.zeros_like(r) if p is None else p
+        self.p, waves = lattice.workspace if p is None else (p, _waves(r))
         self._rows = tuple(t.flatten(1).numpy() for t in (x, r, self.p))
         self._elements = lattice.solid.numpy(), lattice.samples.numpy(), lattice.stiffness.numpy()
-        pairs, kind = (len(r) + 1) // 2, torch.complex(r.new_zeros(0), r.new_zeros(0)).dtype
-        self._keep([torch.zeros(pairs, *r.shape[2:], dtype=kind) for _ in range(r.shape[1])])
+        self._keep(waves)
         # A step of no length lays the residuals out in the waves.
         self.advance(torch.zeros(len(r), dtype=torch.float64))
 
     def precondition(self) -> torch.Tensor:
         """``z = M r``, the displacements of a homogeneous grain under these forces; ``(R,)`` float64, r.z."""
-        axes = tuple(range(1, self.r.ndim - 1))
-        self._keep([torch.fft.fftn(self._waves.pop(0), dim=axes) for _ in range(self.r.shape[1])])
-        vectors.multiply_by_symbol(self._pairs, self.lattice.symbol.flatten(2).numpy(), self.r.shape[2])
-        self._keep([torch.fft.ifftn(self._waves.pop(0), dim=axes) for _ in range(self.r.shape[1])])
+        shape = self.r.shape[2:]
+        self._transform(torch.fft.fftn)
+        symbol = self.lattice.symbol.flatten(2).numpy()
+        layers, rows, columns = shape[0], math.prod(shape[1:-1]), shape[-1]
+        symbols.multiply(self._waves.flatten(1).numpy(), symbol, (layers, rows, columns), len(self.r))
+        self._transform(torch.fft.ifftn)
         return torch.from_numpy(vectors.products(self._rows[1], self._pairs))
 
     def turn(self, beta: torch.Tensor) -> torch.Tensor:
         """``p = z + beta p``; ``(R,)`` float64, p.A p."""
         vectors.turn(self._rows[2], self._pairs, beta.numpy())
-        return torch.from_numpy(_loops(self.p).apply(self.p.numpy(), *self._elements, self._forces))
+        q = self._forces.reshape(tuple(self.p.shape))
+        return torch.from_numpy(_loops(self.p).apply(self.p.numpy(), *self._elements, q))
 
     def advance(self, alpha: torch.Tensor) -> torch.Tensor:
         """``x += alpha p`` and ``r -= alpha A p``; ``(R,)`` float64, r.r."""
@@ -54,15 +64,28 @@ class LatticeVectors:
 
     def select(self, rows: torch.Tensor) -> LatticeVectors:
         """The vectors of these rows (indices)."""
-        self._keep([])
+        del self._waves, self._pairs, self._forces
         return LatticeVectors(self.lattice.select(rows), self.x[rows], self.r[rows], self.p[rows])
 
-    def _keep(self, waves: list[torch.Tensor]) -> None:
-        """Keep waves ``(P, *S)`` of the components, as two rows side by side and as row after row in one memory."""
+    def _transform(self, transform: Callable[..., torch.Tensor]) -> None:
+        axes = tuple(range(1, self._waves.ndim))
+        if self._waves.numel() <= TRANSFORMED_TOGETHER:
+            self._keep(transform(self._waves, dim=axes))
+        else:
+            for wave in self._waves.split(1):
+                wave.copy_(transform(wave, dim=axes))
+
+    def _keep(self, waves: torch.Tensor) -> None:
+        """Keep waves ``(F, *S)``, as pairs of real numbers too, and as the rows that share their memory."""
         self._waves = waves
-        numbers = [torch.view_as_real(wave).numpy() for wave in waves]
-        self._pairs = tuple(n.reshape(len(n), -1, 2) for n in numbers)
-        self._forces = tuple(n.reshape(2 * len(n), -1) for n in numbers)
+        numbers = torch.view_as_real(waves).numpy()
+        self._pairs = numbers.reshape(len(waves), -1, 2)
+        self._forces = numbers.reshape(-1)[: self.r.numel()].reshape(len(self.r), -1)
+
+
+def _waves(r: torch.Tensor) -> torch.Tensor:
+    """``(F, *S)`` complex, for rows ``(R, d, *S)``."""
+    return torch.view_as_complex(r.new_zeros(vectors.fields(len(r), r.shape[1]), *r.shape[2:], 2))
 
 
 def _loops(fields: torch.Tensor) -> ModuleType:
@@ -74,6 +97,12 @@ class CompiledLattice(Lattice):
     """A lattice whose loops are compiled."""
 
     vectors = LatticeVectors
+
+    @cached_property
+    def workspace(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The direction of all rows and their waves; what they hold does not matter, as long as it is finite."""
+        p = self.solid.new_zeros(len(self.samples), self.solid.ndim - 1, *self.solid.shape[1:])
+        return p, _waves(p)
 
     def energies(self, x: torch.Tensor) -> torch.Tensor:
         """``(n, L, L)`` float64 mean mutual energies: the effective stiffness."""

@@ -69,15 +69,14 @@ class Lattice:
         # The transforms take two at once.
         together = next((k for k in (cases, 2) if k <= room), 1)
         x = self.solid.new_empty(cases, n, dimensions, *self.solid.shape[1:])
+        # What all turns need is allocated once: the C library keeps much of what is freed in between.
+        rows, rhs = replace(self, samples=self.samples.repeat(together)), torch.empty_like(x[:together])
         found = []
         for first in range(0, cases, together):
-            turn = range(first, min(first + together, cases))
-            rows = replace(self, samples=self.samples.repeat(len(turn)))
-            out = x[turn.start : turn.stop].flatten(0, 1)
-            rhs = self.right_hand_side(turn)
-            solved = conjugate_gradients(rows, rhs, tolerance, max_iterations, out, self.vectors)
+            self.right_hand_side(range(first, first + together), rhs)
+            out = x[first : first + together].flatten(0, 1)
+            solved = conjugate_gradients(rows, rhs.flatten(0, 1), tolerance, max_iterations, out, self.vectors)
             found.append((solved.residual.view(-1, n), solved.iterations.view(-1, n)))
-            del rhs
         residual, iterations = (torch.cat(parts) for parts in zip(*found, strict=True))
         return Solved(x, residual, iterations)
 
@@ -109,16 +108,16 @@ class Lattice:
             out[:, i] = torch.fft.irfftn(total, s=[residual.shape[axis + 1] for axis in axes], dim=axes)
         return out
 
-    def select(self, rows: torch.Tensor) -> Lattice:
+    def select(self, rows: torch.Tensor) -> Self:
         """The systems of these rows."""
         return replace(self, samples=self.samples[rows])
 
-    def right_hand_side(self, cases: Sequence[int]) -> torch.Tensor:
-        """``(len(cases) * n, d, *S)`` nodal forces that balance the unit strains of these load cases."""
+    def right_hand_side(self, cases: Sequence[int], out: torch.Tensor) -> None:
+        """Write the nodal forces ``(len(cases), n, d, *S)`` that balance the unit strains of these load cases."""
         dimensions = self.solid.ndim - 1
         stress = (self.loads[list(cases)] @ self.stiffness).view(len(cases), -1, dimensions)
         shapes = brick.corners(dimensions)[1:]
-        out = self.solid.new_zeros(len(cases), len(self.solid), dimensions, *self.solid.shape[1:])
+        out.zero_()
         for axis in range(dimensions):
             # A uniform stress is unbalanced where the density changes.
             change = self.solid
@@ -130,7 +129,6 @@ class Lattice:
                 for component in range(dimensions):
                     if force := stress[case, shape, component].item():
                         out[case, :, component].add_(change, alpha=force)
-        return out.flatten(0, 1)
 
     def energies(self, x: torch.Tensor) -> torch.Tensor:
         """``(n, L, L)`` float64 mean mutual energies: the effective stiffness."""

@@ -32,7 +32,7 @@ def near(found: torch.Tensor, expected: torch.Tensor, rounding: float) -> bool:
 @given(shapes, st.sampled_from([torch.float32, torch.float64]), st.integers(1, 5), st.integers(0, 99))
 def test_steps_of_conjugate_gradients_agree(shape, dtype, rows, seed):
     generator = torch.Generator().manual_seed(seed)
-    lattice = Lattice.of(rocks(shape, dtype, seed), POISSON_RATIO)
+    lattice = CompiledLattice.of(rocks(shape, dtype, seed), POISSON_RATIO)
     systems = lattice.select(torch.randint(2, (rows,), generator=generator))
     x, r, p = torch.randn(3, rows, len(shape), *shape, dtype=dtype, generator=generator)
     scalars = torch.randn(2, rows, dtype=torch.float64, generator=generator)

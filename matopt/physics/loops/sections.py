@@ -15,7 +15,7 @@ MODES = 5
 
 
 @compiled
-def apply(p, density, sample, stiffness, forces):
+def apply(p, density, sample, stiffness, q):
     """Write the forces of displacements; ``(R,)`` float64, p.q.
 
     Args:
@@ -23,7 +23,7 @@ def apply(p, density, sample, stiffness, forces):
         density: ``(n, *S)``.
         sample: ``(R,)`` whose density is each row's.
         stiffness: ``(6, 6)`` of an element, in its modes.
-        forces: q, of each component ``(>= R, S[0] S[1])``.
+        q: ``(R, 2, *S)`` the forces.
     """
     rows, columns = p.shape[2:]
     lines = np.empty((2, 4, columns), p.dtype)
@@ -43,8 +43,7 @@ def apply(p, density, sample, stiffness, forces):
                 for axis in range(2):
                     # Modes of this component along axis 0, along axis 1, and along both.
                     _to_corners(above, below, 2 * axis, 2 - axis, 3 + axis, right, left)
-                    force = forces[axis][r, i * columns : (i + 1) * columns]
-                    out[r] += _collect(right, left, p[r, axis, i], force)
+                    out[r] += _collect(right, left, p[r, axis, i], q[r, axis, i])
     return out
 
 

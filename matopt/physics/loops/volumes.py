@@ -23,7 +23,7 @@ ROWS = 12
 
 
 @compiled
-def apply(p, density, sample, stiffness, forces):
+def apply(p, density, sample, stiffness, q):
     """Write the forces of displacements; ``(R,)`` float64, p.q.
 
     Args:
@@ -31,7 +31,7 @@ def apply(p, density, sample, stiffness, forces):
         density: ``(n, *S)``.
         sample: ``(R,)`` whose density is each row's.
         stiffness: ``(21, 21)`` of an element, in its modes.
-        forces: q, of each component ``(>= R, S[0] S[1] S[2])``.
+        q: ``(R, 3, *S)`` the forces.
     """
     layers, rows, columns = p.shape[2:]
     step, places = columns + 1, rows * (columns + 1)
@@ -63,8 +63,7 @@ def apply(p, density, sample, stiffness, forces):
                     _to_corners(between, sums, piece * W, step, scratch)
             if turn > 0:
                 for axis in range(3):
-                    force = forces[axis][r, i * rows * columns : (i + 1) * rows * columns]
-                    out[r] += _collect(sums[axis], p[r, axis, i], force)
+                    out[r] += _collect(sums[axis], p[r, axis, i], q[r, axis, i])
     return out
 
 
@@ -329,7 +328,7 @@ def _collect(sums, u, force):
         sums[k] += sums[rows * step + k]
     total = 0.0
     for row in range(rows):
-        line, here = sums[row * step : (row + 1) * step], force[row * columns : (row + 1) * columns]
+        line, here = sums[row * step : (row + 1) * step], force[row]
         line[0] += line[columns]
         work = u.dtype.type(0)
         for k in range(columns):
