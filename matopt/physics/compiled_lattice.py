@@ -13,7 +13,7 @@ import torch
 from matopt.physics.lattice import Lattice
 from matopt.physics.loops import sections, symbols, vectors, volumes
 
-TRANSFORMED_TOGETHER = 2**19
+TRANSFORMED_TOGETHER = 2**20
 """Numbers (complex) whose transform may take memory of its own; more of them are transformed field by field."""
 
 
