@@ -3,17 +3,50 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 
-from matopt.physics.flow_system import FlowSystem
 from matopt.physics.krylov import check_tolerance
 
-MOST_DIRECTIONS = 5
+MOST_DIRECTIONS = 2
 """Directions that are kept; the oldest are dropped. Nearly symmetric systems hardly need any but the last."""
 
 REFRESH = 8
 """Iterations after which the preconditioned residual is taken anew."""
+
+
+class Systems(Protocol):
+    """B nearly symmetric systems side by side, of flat vectors."""
+
+    @property
+    def batch(self) -> int:
+        """B."""
+        ...
+
+    def apply(self, x: torch.Tensor) -> torch.Tensor:
+        """The systems times ``x``."""
+        ...
+
+    def precondition(self, residual: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Approximate solutions for ``residual``, and ``residual`` times the matrix of its norm."""
+        ...
+
+    def dot(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        """``(B,)`` float64 dot products."""
+        ...
+
+    def add(self, to: torch.Tensor, scalars: torch.Tensor, other: torch.Tensor) -> None:
+        """Add ``other`` times the scalars ``(B,)`` of the samples."""
+        ...
+
+    def unknowns(self, chosen: torch.Tensor) -> torch.Tensor:
+        """``(n,)`` bool, the unknowns of the samples that a mask ``(B,)`` chooses."""
+        ...
+
+    def select(self, chosen: torch.Tensor) -> Systems:
+        """The systems of the samples that a mask ``(B,)`` chooses."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +66,7 @@ class Flow:
     iterations: torch.Tensor
 
 
-def solve(systems: FlowSystem, rhs: torch.Tensor, tolerance: float, max_iterations: int) -> Flow:
+def solve(systems: Systems, rhs: torch.Tensor, tolerance: float, max_iterations: int) -> Flow:
     """Solve from ``x = 0``, each sample by itself; samples that are done leave the batch.
 
     GCR: Eisenstat, Elman, Schultz, SIAM J. Numer. Anal. 20 (1983) 345, truncated, for the smallest residual in the norm
@@ -71,25 +104,28 @@ def solve(systems: FlowSystem, rhs: torch.Tensor, tolerance: float, max_iteratio
             share = systems.dot(image, old_heavy) / old_square
             square = square - share.square() * old_square
             for t, other in zip((direction, back, heavy), (*old, old_heavy), strict=True):
-                t.addcmul_(systems.spread(share, t), other, value=-1)
+                systems.add(t, -share, other)
+        del image
         # By rounding alone is it not positive; such a direction has no part.
         square = torch.where(square > 0, square, torch.inf)
         length = systems.dot(r, heavy) / square
-        x.addcmul_(systems.spread(length, x), direction)
-        z.addcmul_(systems.spread(length, z), back, value=-1)
-        dual.addcmul_(systems.spread(length, z), heavy, value=-1)
-        # Not by recursion, which in single precision forgets what x really leaves.
-        r = b - systems.apply(x)
-        now = systems.dot(b, x) + systems.dot(r, x)
+        systems.add(x, length, direction)
+        systems.add(z, -length, back)
+        systems.add(dual, -length, heavy)
         directions = [*directions[1 - MOST_DIRECTIONS :], (direction, back, heavy, square)]
+        # Not by recursion, which in single precision forgets what x really leaves.
+        r = torch.sub(b, systems.apply(x))
+        now = systems.dot(b, x) + systems.dot(r, x)
         if step % REFRESH and step < max_iterations and not (_relative(systems.dot(r, dual), now) <= tolerance).any():
             continue
         z, dual = systems.precondition(r)
         relative = _relative(systems.dot(r, dual), now)
         done = (relative <= tolerance) | (step == max_iterations)
         left, leaving, keep = rows[done], systems.unknowns(done), ~done
-        result[is_busy.masked_scatter(is_busy, leaving)] = x[leaving]
         value[left], residual[left], iterations[left] = now[done], relative[done], step
+        if len(left) == len(value):
+            return Flow(x, value, residual, iterations)
+        result[is_busy.masked_scatter(is_busy, leaving)] = x[leaving]
         rows, stays = rows[keep], ~leaving
         if not len(rows):
             break

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 
 from matopt.physics import conjugate_residuals
+from matopt.physics.aggregation import colours
 from matopt.physics.conjugate_residuals import Flow
 from matopt.physics.flow_system import FlowSystem, Places
 from matopt.physics.grid import DivergenceForm, add_to_sides
 from matopt.physics.viscous import GREY_DRAG, coupling, friction, velocity_in_pores
+
+if TYPE_CHECKING:
+    from matopt.physics.compiled_flow import CompiledFlow
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +38,7 @@ class Stokes:
     solid: torch.Tensor
     faces: Places
     cells: Places
-    system: FlowSystem
+    system: FlowSystem | CompiledFlow
 
     @staticmethod
     def of(solid: torch.Tensor) -> Stokes:
@@ -57,7 +62,7 @@ class Stokes:
         """
         rhs = self._push(along)
         if carries is not None:
-            rhs = rhs * self.system.spread(carries, rhs)
+            rhs = torch.where(self.system.unknowns(carries), rhs, 0.0)
         flow = conjugate_residuals.solve(self.system, rhs, tolerance, max_iterations)
         endless = ~is_held(self.solid) & (self.solid < 1).flatten(1).any(1)
         mean = flow.value.clamp_min(0) / self.solid[0].numel()
@@ -138,7 +143,7 @@ class Stokes:
 
 def assembled(
     solid: torch.Tensor, is_open: torch.Tensor, has_pressure: torch.Tensor, friction: Callable[[int], DivergenceForm]
-) -> tuple[Places, Places, FlowSystem]:
+) -> tuple[Places, Places, FlowSystem | CompiledFlow]:
     """Open faces and voxels of the samples that hold the flow, and their system.
 
     Args:
@@ -147,9 +152,14 @@ def assembled(
         has_pressure: ``(B, *S)`` bool.
         friction: of the velocities along each axis, from 1.
     """
-    held = is_held(solid).cpu().numpy()
-    faces = Places.of(is_open.cpu().numpy() & held.reshape(-1, *[1] * solid.ndim))
-    cells = Places.of(has_pressure.cpu().numpy() & held.reshape(-1, *[1] * (solid.ndim - 1)))
+    held, colour = is_held(solid).cpu().numpy(), colours(tuple(solid.shape[1:]))
+    faces = Places.of(is_open.cpu().numpy() & held.reshape(-1, *[1] * solid.ndim), colour)
+    cells = Places.of(has_pressure.cpu().numpy() & held.reshape(-1, *[1] * (solid.ndim - 1)), colour)
+    if len(solid) == 1 and solid.device.type == "cpu":
+        # Where there is no CPU to run them on, nothing needs to compile loops.
+        from matopt.physics.compiled_flow import CompiledFlow
+
+        return faces, cells, CompiledFlow.of(faces, cells, friction, solid)
     return faces, cells, FlowSystem.of(faces, cells, friction, solid)
 
 

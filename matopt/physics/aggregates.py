@@ -1,0 +1,196 @@
+"""Smoothed aggregation of one sample's graph in compiled loops: see :mod:`matopt.physics.aggregation`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from matopt.physics.aggregation import JACOBI
+from matopt.physics.flow_loops import compiled
+
+Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""A sparse matrix: int64 where each row starts, uint32 columns of the entries, their values."""
+
+
+class Aggregates(NamedTuple):
+    """What the unknowns of a graph exchange, on all levels one after the other, each as :data:`Rows`.
+
+    Attributes:
+        level: ``(L + 1,)`` int64, where the unknowns of each level start.
+        start: of the exchange, minus the matrix. Its rows sum to 0.
+        column: of the exchange.
+        value: of the exchange.
+        step: ``(N,)`` of Jacobi's: :data:`~matopt.physics.aggregation.JACOBI` over the diagonal, or over more.
+        up_start: of the interpolation from the next level.
+        up_column: of the interpolation.
+        up_value: of the interpolation.
+    """
+
+    level: np.ndarray
+    start: np.ndarray
+    column: np.ndarray
+    value: np.ndarray
+    step: np.ndarray
+    up_start: np.ndarray
+    up_column: np.ndarray
+    up_value: np.ndarray
+
+
+def aggregated(finest: Rows, cube: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, Aggregates]:
+    """The aggregates of what is connected within cubes, ``(n,)`` uint32 of each unknown, and all levels from them on.
+
+    Args:
+        finest: what the unknowns exchange, without what they keep.
+        cube: ``(n,)`` uint32 in which each unknown is.
+        place: ``(cubes, d)`` of the cubes.
+    """
+    aggregate, first = connected(*finest, cube)
+    constant = _constant(aggregate, finest[2].dtype)
+    summed = product(*transposed(*constant, len(first)), finest[0], aggregate[finest[1]], finest[2], len(first))
+    exchange, inverse = balanced(*summed)
+    place = place[cube[first]]
+    levels, ups = [(exchange, inverse)], []
+    while len(exchange[1]) > len(inverse):
+        place = place // 2
+        cube = np.ravel_multi_index(tuple(place.T), tuple(place.max(0) + 1)).astype(np.uint32)
+        coarser, first = connected(*exchange, cube)
+        ups.append(product(*smoothing(*exchange, inverse), *_constant(coarser, inverse.dtype), len(first)))
+        down = transposed(*ups[-1], len(first))
+        exchange, inverse = balanced(*product(*down, *product(*exchange, *ups[-1], len(first)), len(first)))
+        levels.append((exchange, inverse))
+        place = place[first]
+    return aggregate, _joined(levels, ups)
+
+
+def _constant(aggregate: np.ndarray, dtype: np.dtype) -> Rows:
+    return np.arange(len(aggregate) + 1), aggregate, np.ones(len(aggregate), dtype)
+
+
+def _joined(levels: list[tuple[Rows, np.ndarray]], ups: list[Rows]) -> Aggregates:
+    level = np.cumsum([0, *(len(inverse) for _, inverse in levels)])
+    step = np.concatenate([inverse for _, inverse in levels])
+    step *= step.dtype.type(JACOBI)
+    exchange = _stacked([rows for rows, _ in levels], level)
+    up = _stacked(ups, level[1:]) if ups else (np.zeros(1, np.int64), *(part[:0] for part in exchange[1:]))
+    return Aggregates(level, *exchange, step, *up)
+
+
+def _stacked(matrices: list[Rows], first: np.ndarray) -> Rows:
+    """One below the other, the columns of each counted from its first."""
+    starts, columns, values = zip(*matrices, strict=True)
+    ends = np.cumsum([0, *map(len, columns)])
+    start = np.concatenate([start[:-1] + end for start, end in zip(starts, ends, strict=False)] + [ends[-1:]])
+    shifted = [column + np.uint32(shift) for column, shift in zip(columns, first, strict=False)]
+    return start, np.concatenate(shifted), np.concatenate(values)
+
+
+@compiled
+def connected(start, column, value, block):
+    """Numbers of what is connected within each block, and the first of each."""
+    root = np.arange(block.size)
+    for row in range(block.size):
+        for entry in range(start[row], start[row + 1]):
+            if column[entry] < row and value[entry] != 0 and block[column[entry]] == block[row]:
+                a, b = row, np.int64(column[entry])
+                while root[a] != a:
+                    root[a] = root[root[a]]
+                    a = root[a]
+                while root[b] != b:
+                    root[b] = root[root[b]]
+                    b = root[b]
+                root[max(a, b)] = min(a, b)
+    number, first, count = np.empty(block.size, np.uint32), np.empty(block.size, np.int64), 0
+    for row in range(block.size):
+        if root[row] == row:
+            number[row], first[count] = count, row
+            count += 1
+        else:
+            # Roots come before what hangs on them.
+            number[row] = number[root[row]]
+    return number, first[:count].copy()
+
+
+@compiled
+def transposed(start, column, value, columns):
+    """A matrix with rows for columns."""
+    ends = np.zeros(columns + 1, np.int64)
+    for entry in range(column.size):
+        ends[column[entry] + 1] += 1
+    for row in range(columns):
+        ends[row + 1] += ends[row]
+    at = ends[:-1].copy()
+    rows, values = np.empty(column.size, np.uint32), np.empty_like(value)
+    for row in range(start.size - 1):
+        for entry in range(start[row], start[row + 1]):
+            to = at[column[entry]]
+            rows[to], values[to] = row, value[entry]
+            at[column[entry]] += 1
+    return ends, rows, values
+
+
+@compiled
+def product(start, column, value, start_b, column_b, value_b, columns):
+    """The product of two matrices, the second of so many columns: Gustavson, ACM Trans. Math. Softw. 4 (1978) 250."""
+    size = start.size - 1
+    bound = 0
+    for entry in range(column.size):
+        bound += start_b[column[entry] + 1] - start_b[column[entry]]
+    # Pages that are not touched take no memory.
+    column_c, value_c = np.empty(bound, np.uint32), np.empty(bound, value.dtype)
+    starts, found = np.zeros(size + 1, np.int64), np.full(columns, -1)
+    end = 0
+    for row in range(size):
+        first = end
+        for entry in range(start[row], start[row + 1]):
+            for other in range(start_b[column[entry]], start_b[column[entry] + 1]):
+                to, term = column_b[other], value[entry] * value_b[other]
+                at = found[to]
+                if at < first:
+                    found[to] = end
+                    column_c[end], value_c[end] = to, term
+                    end += 1
+                else:
+                    value_c[at] += term
+        starts[row + 1] = end
+    return starts, column_c[:end].copy(), value_c[:end].copy()
+
+
+@compiled
+def balanced(start, column, value):
+    """An exchange with the diagonal, first in each row, that makes rows sum to 0, and the matrix's inverse diagonal.
+
+    Sums of large numbers would miss such a diagonal by their rounding.
+    """
+    size = start.size - 1
+    starts, inverse = np.zeros(size + 1, np.int64), np.zeros(size, value.dtype)
+    for row in range(size):
+        starts[row + 1] = starts[row] + 1
+        for entry in range(start[row], start[row + 1]):
+            starts[row + 1] += column[entry] != row and value[entry] != 0
+    columns, values = np.empty(starts[-1], np.uint32), np.empty(starts[-1], value.dtype)
+    for row in range(size):
+        at, total, magnitude = starts[row], value.dtype.type(0), value.dtype.type(0)
+        columns[at] = row
+        for entry in range(start[row], start[row + 1]):
+            if column[entry] != row and value[entry] != 0:
+                at += 1
+                columns[at], values[at] = column[entry], value[entry]
+                total += value[entry]
+                magnitude += abs(value[entry])
+        values[starts[row]] = -total
+        bound = max(total, (abs(total) + magnitude) / 2)
+        if bound > 0:
+            inverse[row] = 1 / bound
+    return (starts, columns, values), inverse
+
+
+@compiled
+def smoothing(start, column, value, inverse):
+    """A step of Jacobi's, as a matrix; its rows sum to 1."""
+    values = np.empty_like(value)
+    for row in range(inverse.size):
+        for entry in range(start[row], start[row + 1]):
+            values[entry] = value.dtype.type(2 / 3) * inverse[row] * value[entry]
+        values[start[row]] += 1
+    return start, column, values
