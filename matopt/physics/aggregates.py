@@ -37,20 +37,23 @@ class Aggregates(NamedTuple):
     up_value: np.ndarray
 
 
-def aggregated(finest: Rows, cube: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, Aggregates]:
+def aggregated(
+    near: np.ndarray, coupling: np.ndarray, cube: np.ndarray, place: np.ndarray
+) -> tuple[np.ndarray, Aggregates]:
     """The aggregates of what is connected within cubes, ``(n,)`` uint32 of each unknown, and all levels from them on.
 
     Args:
-        finest: what the unknowns exchange, without what they keep.
+        near: ``(n, 2 d)`` uint32, the unknowns' neighbours.
+        coupling: ``(n, 2 d)``, to them, unscaled.
         cube: ``(n,)`` uint32 in which each unknown is.
         place: ``(cubes, d)`` of the cubes.
     """
-    aggregate, first = connected(*finest, cube)
-    constant = _constant(aggregate, finest[2].dtype)
-    summed = product(*transposed(*constant, len(first)), finest[0], aggregate[finest[1]], finest[2], len(first))
-    exchange, inverse = balanced(*summed)
+    start = np.arange(0, near.size + 1, near.shape[1])
+    aggregate, first = connected(start, near.reshape(-1), coupling.reshape(-1), cube)
+    exchange, inverse = balanced(*merged(near, coupling, aggregate, len(first)))
+    del start
     place = place[cube[first]]
-    levels, ups = [(exchange, inverse)], []
+    exchanges, steps, ups = [exchange], [inverse], []
     while len(exchange[1]) > len(inverse):
         place = place // 2
         cube = np.ravel_multi_index(tuple(place.T), tuple(place.max(0) + 1)).astype(np.uint32)
@@ -58,41 +61,42 @@ def aggregated(finest: Rows, cube: np.ndarray, place: np.ndarray) -> tuple[np.nd
         ups.append(product(*smoothing(*exchange, inverse), *_constant(coarser, inverse.dtype), len(first)))
         down = transposed(*ups[-1], len(first))
         exchange, inverse = balanced(*product(*down, *product(*exchange, *ups[-1], len(first)), len(first)))
-        levels.append((exchange, inverse))
+        exchanges.append(exchange)
+        steps.append(inverse)
         place = place[first]
-    return aggregate, _joined(levels, ups)
+    del exchange
+    level = np.cumsum([0, *map(len, steps)])
+    step = np.concatenate(steps)
+    step *= step.dtype.type(JACOBI)
+    ups.append((np.zeros(1, np.int64), np.zeros(0, np.uint32), step[:0]))
+    return aggregate, Aggregates(level, *_stacked(exchanges, level[:-1]), step, *_stacked(ups, level[1:]))
 
 
 def _constant(aggregate: np.ndarray, dtype: np.dtype) -> Rows:
     return np.arange(len(aggregate) + 1), aggregate, np.ones(len(aggregate), dtype)
 
 
-def _joined(levels: list[tuple[Rows, np.ndarray]], ups: list[Rows]) -> Aggregates:
-    level = np.cumsum([0, *(len(inverse) for _, inverse in levels)])
-    step = np.concatenate([inverse for _, inverse in levels])
-    step *= step.dtype.type(JACOBI)
-    exchange = _stacked([rows for rows, _ in levels], level)
-    up = _stacked(ups, level[1:]) if ups else (np.zeros(1, np.int64), *(part[:0] for part in exchange[1:]))
-    return Aggregates(level, *exchange, step, *up)
-
-
 def _stacked(matrices: list[Rows], first: np.ndarray) -> Rows:
-    """One below the other, the columns of each counted from its first."""
-    starts, columns, values = zip(*matrices, strict=True)
+    """One below the other, the columns of each counted from its first; empties the list."""
+    starts, columns, values = map(list, zip(*matrices, strict=True))
+    matrices.clear()
     ends = np.cumsum([0, *map(len, columns)])
     start = np.concatenate([start[:-1] + end for start, end in zip(starts, ends, strict=False)] + [ends[-1:]])
-    shifted = [column + np.uint32(shift) for column, shift in zip(columns, first, strict=False)]
-    return start, np.concatenate(shifted), np.concatenate(values)
+    for column, shift in zip(columns, first, strict=True):
+        column += np.uint32(shift)
+    column = np.concatenate(columns)
+    del columns
+    return start, column, np.concatenate(values)
 
 
 @compiled
 def connected(start, column, value, block):
     """Numbers of what is connected within each block, and the first of each."""
-    root = np.arange(block.size)
+    root = np.arange(block.size).astype(np.int32)
     for row in range(block.size):
         for entry in range(start[row], start[row + 1]):
             if column[entry] < row and value[entry] != 0 and block[column[entry]] == block[row]:
-                a, b = row, np.int64(column[entry])
+                a, b = np.int32(row), np.int32(column[entry])
                 while root[a] != a:
                     root[a] = root[root[a]]
                     a = root[a]
@@ -109,6 +113,35 @@ def connected(start, column, value, block):
             # Roots come before what hangs on them.
             number[row] = number[root[row]]
     return number, first[:count].copy()
+
+
+@compiled
+def merged(near, coupling, aggregate, count):
+    """What aggregates exchange: the sums of their unknowns' couplings."""
+    ends, crossing = np.zeros(count + 1, np.int64), 0
+    for row in range(aggregate.size):
+        ends[aggregate[row] + 1] += 1
+        for k in range(near.shape[1]):
+            crossing += aggregate[near[row, k]] != aggregate[row]
+    ends = np.cumsum(ends)
+    members, at = np.empty(aggregate.size, np.uint32), ends[:-1].copy()
+    for row in range(aggregate.size):
+        members[at[aggregate[row]]] = row
+        at[aggregate[row]] += 1
+    start, found = np.zeros(count + 1, np.int64), np.full(count, -1)
+    # Pages that are not touched take no memory.
+    column, value, end = np.empty(crossing, np.uint32), np.empty(crossing, coupling.dtype), 0
+    for mine in range(count):
+        for row in members[ends[mine] : ends[mine + 1]]:
+            for k in range(near.shape[1]):
+                other = aggregate[near[row, k]]
+                if other != mine:
+                    if found[other] < start[mine]:
+                        found[other], column[end], value[end] = end, other, 0
+                        end += 1
+                    value[found[other]] += coupling[row, k]
+        start[mine + 1] = end
+    return start, column[:end].copy(), value[:end].copy()
 
 
 @compiled

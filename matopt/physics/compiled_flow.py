@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +11,8 @@ import torch
 from matopt.physics import flow_loops
 from matopt.physics.aggregates import Aggregates, aggregated
 from matopt.physics.flow_system import Places
-from matopt.physics.grid import DivergenceForm
-from matopt.physics.stencils import Stencils, fill, halved, put, scale, unfilled
+from matopt.physics.stencils import Stencils, fill, halved, put_friction, scale, unfilled
+from matopt.physics.viscous import Friction
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,30 +34,18 @@ class CompiledFlow:
     work: tuple[np.ndarray, np.ndarray, np.ndarray]
 
     @staticmethod
-    def of(faces: Places, cells: Places, friction: Callable[[int], DivergenceForm], like: torch.Tensor) -> CompiledFlow:
-        """From where faces ``(1, d, *S)`` and voxels ``(1, *S)`` are open and the friction of velocities by axis."""
-        dtype, dimensions = like.numpy().dtype, faces.shape[1]
-        face = faces.number()[0]
-        grids = face.reshape(dimensions, *[1] * (3 - dimensions), *face.shape[1:])
-        velocities = unfilled(grids, len(faces.place), dimensions, dtype, True)
-        ends = np.zeros((len(faces.place), 2), np.uint32)
-        cell = cells.number()[0]
-        for axis, number in enumerate(face):
-            form = friction(axis + 1)
-            number = number.ravel()
-            for other, c in enumerate(form.faces):
-                put(number, c.numpy().ravel(), other, velocities.coupling)
-            put(number, form.extra.numpy().ravel(), 0, velocities.root[:, None])
-            put(number, cell.ravel(), 0, ends)
-            put(number, np.roll(cell, -1, axis).ravel(), 1, ends)
-        fill(velocities)
-        scale(velocities)
-        work = np.empty((3, len(velocities.root)), dtype)
-        flow_loops.cycle(velocities, faces.is_real.astype(dtype), *work)
-        with np.errstate(divide="ignore"):
-            mobility = np.maximum(work[1, : len(ends)], velocities.root[: len(ends)] ** -2.0)
-        network, aggregates = _network(mobility, ends, faces, cells)
-        middle, coarse = (np.zeros((3, len(r)), dtype) for r in (network.root, aggregates.step))
+    def of(faces: Places, cells: Places, friction: Friction) -> CompiledFlow:
+        """From where faces ``(1, d, *S)`` and voxels ``(1, *S)`` are open, and the friction."""
+        velocities, ends = _velocities(faces, cells, friction)
+        work = np.zeros((3, len(velocities.root)), velocities.root.dtype)
+        flow_loops.cycle(velocities, faces.is_real.astype(work.dtype), *work)
+        # At least what the face's own friction lets through.
+        mobility = np.maximum(work[1, : len(ends)], velocities.root[: len(ends)].clip(1e-18) ** -2.0)
+        network, aggregates = _network(mobility * faces.is_real, ends, faces, cells)
+        # The cycles of velocities and of pressures take turns.
+        split, end = 3 * len(network.root), 3 * (len(network.root) + len(aggregates.step))
+        room = work.reshape(-1) if work.size >= end else np.zeros(end, work.dtype)
+        middle, coarse = room[:split].reshape(3, -1), room[split:end].reshape(3, -1)
         return CompiledFlow(ends, velocities, network, aggregates, (work, middle, coarse))
 
     @property
@@ -117,6 +104,19 @@ class CompiledFlow:
         return self
 
 
+def _velocities(faces: Places, cells: Places, friction: Friction) -> tuple[Stencils, np.ndarray]:
+    """The friction and its levels, and the voxels at the ends of faces."""
+    dimensions, shape = faces.shape[1], (*[1] * (4 - len(faces.shape[1:])), *cells.shape[1:])
+    face = faces.number().reshape(dimensions, *shape)
+    walls, drags = (t.numpy().reshape(face.shape) for t in (friction.walls, friction.drags))
+    velocities = unfilled(face, len(faces.place), dimensions, walls.dtype, True)
+    ends = np.zeros((len(faces.place), 2), np.uint32)
+    put_friction(face, cells.number().reshape(shape), walls, drags, velocities, ends)
+    fill(velocities)
+    scale(velocities)
+    return velocities, ends
+
+
 def _network(mobility: np.ndarray, ends: np.ndarray, faces: Places, cells: Places) -> tuple[Stencils, Aggregates]:
     """Voxels that exchange by the mobility of the face between them."""
     shape, dimensions = cells.shape[1:], faces.shape[1]
@@ -129,10 +129,9 @@ def _network(mobility: np.ndarray, ends: np.ndarray, faces: Places, cells: Place
     fill(network)
     cube = np.zeros(len(cells.place), np.uint32)
     cubes, _ = halved(number, 0, np.zeros([(n + 1) // 2 for n in number.shape[1:]], np.uint8), 0, cube)
+    place = np.argwhere(cubes >= 0)
+    del number, cubes, axis
     count = int(cells.is_real.sum())
-    near, coupling = (part[:count].reshape(-1) for part in (network.near, network.coupling))
-    starts = np.arange(count + 1) * (2 * dimensions)
-    aggregate, aggregates = aggregated((starts, near, coupling), cube[:count], np.argwhere(cubes >= 0))
+    network.parent[:count], aggregates = aggregated(network.near[:count], network.coupling[:count], cube[:count], place)
     scale(network)
-    network.parent[:count], network.weight[:] = aggregate, network.root
     return network, aggregates

@@ -9,9 +9,6 @@ import torch
 
 from matopt.physics.krylov import check_tolerance
 
-MOST_DIRECTIONS = 2
-"""Directions that are kept; the oldest are dropped. Nearly symmetric systems hardly need any but the last."""
-
 REFRESH = 8
 """Iterations after which the preconditioned residual is taken anew."""
 
@@ -95,24 +92,26 @@ def solve(systems: Systems, rhs: torch.Tensor, tolerance: float, max_iterations:
         b, systems = rhs[is_busy], systems.select(has_force)
     x, r = torch.zeros_like(b), b
     z, dual = systems.precondition(b)
-    directions: list[tuple[torch.Tensor, ...]] = []
+    last: tuple[torch.Tensor, ...] = ()
     for step in range(1, max_iterations + 1):
-        image, direction = systems.apply(z), z.clone()
+        image = systems.apply(z)
         back, heavy = systems.precondition(image)
         square = systems.dot(image, heavy)
-        for *old, old_heavy, old_square in directions:
-            share = systems.dot(image, old_heavy) / old_square
-            square = square - share.square() * old_square
-            for t, other in zip((direction, back, heavy), (*old, old_heavy), strict=True):
-                systems.add(t, -share, other)
+        # Of symmetric systems, no direction but the last has a share in the next.
+        share = systems.dot(image, last[2]) / last[3] if last else torch.zeros_like(square)
         del image
+        direction = z.clone()
+        if last:
+            square = square - share.square() * last[3]
+            for t, other in zip((direction, back, heavy), last, strict=False):
+                systems.add(t, -share, other)
         # By rounding alone is it not positive; such a direction has no part.
         square = torch.where(square > 0, square, torch.inf)
+        last = direction, back, heavy, square
         length = systems.dot(r, heavy) / square
         systems.add(x, length, direction)
         systems.add(z, -length, back)
         systems.add(dual, -length, heavy)
-        directions = [*directions[1 - MOST_DIRECTIONS :], (direction, back, heavy, square)]
         # Not by recursion, which in single precision forgets what x really leaves.
         r = torch.sub(b, systems.apply(x))
         now = systems.dot(b, x) + systems.dot(r, x)
@@ -132,7 +131,7 @@ def solve(systems: Systems, rhs: torch.Tensor, tolerance: float, max_iterations:
         if len(left):
             is_busy, systems = is_busy.masked_scatter(is_busy, stays), systems.select(keep)
             b, x, r, z, dual = b[stays], x[stays], r[stays], z[stays], dual[stays]
-            directions = [(*(t[stays] for t in d[:-1]), d[-1][keep]) for d in directions]
+            last = *(t[stays] for t in last[:3]), last[3][keep]
     return Flow(result, value, residual, iterations)
 
 

@@ -28,54 +28,49 @@ def relax(stencils, start, end, r, share, x, t):
 
 @compiled
 def descend(stencils, level, r, x, t, below):
-    """Relaxes from 0 for ``r``, and adds what is left, ``t``, to ``below``, the right-hand side of the parents."""
-    start, parent, weight = stencils.start[level], stencils.parent, stencils.weight
+    """Relaxes from 0 for ``r``, which it scales, and adds what is left to ``below``, that of the parents."""
+    start, parent, root = stencils.start[level], stencils.parent, stencils.root
     share = stencils.rates[0]
-    x[start[1] : start[3]] = 0
-    for here in range(np.uint64(start[0]), np.uint64(start[1])):
-        x[here] = share * r[here]
+    for here in range(np.uint64(start[0]), np.uint64(start[3])):
+        r[here] = r[here] / root[here] if root[here] > 0 else 0
+        x[here] = share * r[here] if here < start[1] else 0
     relax(stencils, start[1], start[2], r, share, x, t)
     relax(stencils, start[2], start[3], r, share, x, t)
     # Of the last colour it is known.
     relax(stencils, start[0], start[2] if start[2] < start[3] else start[1], r, x.dtype.type(0), x, t)
     for here in range(np.uint64(start[0]), np.uint64(start[3])):
-        below[parent[here]] += weight[here] * t[here]
+        below[parent[here]] += root[here] * t[here]
 
 
 @compiled
 def ascend(stencils, level, r, x, t, above):
-    """Adds the parents' correction ``above`` to ``x``, and relaxes it for ``r``; overwrites ``t``."""
-    start, parent, weight = stencils.start[level], stencils.parent, stencils.weight
+    """Adds the parents' correction ``above`` to ``x``, relaxes it for ``r``, and unscales it; overwrites ``t``."""
+    start, parent, root = stencils.start[level], stencils.parent, stencils.root
     share, stretch = stencils.rates
     for here in range(np.uint64(start[0]), np.uint64(start[3])):
-        x[here] += stretch * weight[here] * above[parent[here]]
+        x[here] += stretch * root[here] * above[parent[here]]
     for colour in range(2, -1, -1):
         relax(stencils, start[colour], start[colour + 1], r, share, x, t)
+    for here in range(np.uint64(start[0]), np.uint64(start[3])):
+        x[here] = x[here] / root[here] if root[here] > 0 else 0
 
 
 @compiled
 def cycle(stencils, b, r, x, t):
-    """A V-cycle over all levels, for the unscaled right-hand side ``b``; leaves the unscaled solution in ``x``.
+    """A V-cycle over all levels for ``b``, ``(n,)``; leaves the solution in the first of ``x``.
 
-    Args:
-        stencils: of all levels.
-        b: of the finest unknowns, ``(n,)``.
-        r: ``(N,)``, overwritten, as the next.
-        x: ``(N,)``.
-        t: ``(N,)``.
+    It overwrites ``r``, ``x`` and ``t``, each ``(N,)``.
     """
     start, root = stencils.start, stencils.root
-    for here in range(b.size):
-        r[here] = b[here] / root[here] if root[here] > 0 else 0
+    r[: b.size] = b
     r[b.size :] = 0
     for level in range(len(start) - 1):
         descend(stencils, level, r, x, t, r)
     for here in range(start[-1, 0], start[-1, 3]):
-        x[here] = r[here]
+        x[here] = r[here] / root[here] ** 2 if root[here] > 0 else 0
     for level in range(len(start) - 2, -1, -1):
         ascend(stencils, level, r, x, t, x)
-    for here in range(b.size):
-        x[here] = x[here] / root[here] if root[here] > 0 else 0
+    x[start[0, 3] : b.size] = 0
 
 
 @compiled
@@ -112,19 +107,18 @@ def correct(aggregates, r, x, t):
 
 
 @compiled
-def network_cycle(network, aggregates, b, middle, coarse):
-    """A V-cycle over the grid and its aggregates, for ``b``; leaves the solution in ``middle[1]``."""
-    root = network.root
-    r, x, t = middle[0], middle[1], middle[2]
-    for cell in range(b.size):
-        r[cell] = b[cell] / root[cell] if root[cell] > 0 else 0
-    coarse[0, :] = 0
+def network_cycle(network, aggregates, b, fine, coarse):
+    """A V-cycle over the grid and its aggregates for ``b``, ``(n,)``; leaves the solution in ``fine[1]``.
+
+    It overwrites ``fine``, ``(3, n)``, and ``coarse``, ``(3, N)``.
+    """
     level = len(network.start) - 1
-    descend(network, level, r, x, t, coarse[0])
+    fine[0] = b
+    coarse[0, :] = 0
+    descend(network, level, fine[0], fine[1], fine[2], coarse[0])
     correct(aggregates, coarse[0], coarse[1], coarse[2])
-    ascend(network, level, r, x, t, coarse[1])
-    for cell in range(b.size):
-        x[cell] = x[cell] / root[cell] if root[cell] > 0 else 0
+    ascend(network, level, fine[0], fine[1], fine[2], coarse[1])
+    fine[1, network.start[level, 3] :] = 0
 
 
 @compiled

@@ -19,7 +19,6 @@ class Stencils(NamedTuple):
         coupling: ``(N, 2 d)``, to them, minus the entries of the scaled matrix.
         root: ``(N,)`` of the diagonal before it was scaled.
         parent: ``(N,)`` uint32, the unknown of the next level.
-        weight: ``(N,)``, of an unknown in its parent, by which their scalings differ.
         rates: :data:`~matopt.physics.aggregation.RELAXATION` and :data:`~matopt.physics.aggregation.STRETCH`.
     """
 
@@ -28,7 +27,6 @@ class Stencils(NamedTuple):
     coupling: np.ndarray
     root: np.ndarray
     parent: np.ndarray
-    weight: np.ndarray
     rates: np.ndarray
 
 
@@ -56,9 +54,9 @@ def unfilled(number: np.ndarray, size: int, dimensions: int, dtype: np.dtype, le
     for grid, count in zip(grids, counts, strict=True):
         join(grid, colours(grid.shape[1:]), near, count)
     start = np.array(ends[:-1])[:, None] + np.cumsum(counts, 1)
-    root, weight = np.zeros(ends[-1], dtype), np.zeros(ends[-1], dtype)
     rates = np.array([RELAXATION, STRETCH], dtype)
-    return Stencils(start, near, np.zeros(near.shape, dtype), root, np.concatenate(parents), weight, rates)
+    root = np.zeros(ends[-1], dtype)
+    return Stencils(start, near, np.zeros(near.shape, dtype), root, np.concatenate(parents), rates)
 
 
 @compiled
@@ -113,11 +111,52 @@ def join(number, colour, near, counts):
 
 
 @compiled
-def put(number, values, column, out):
-    """Puts values on grids into a column of ``out``, where their unknowns are."""
-    for at in range(number.size):
-        if number[at] >= 0:
-            out[number[at], column] = values[at]
+def put_friction(face, cell, walls, drags, velocities, ends):
+    """Puts in what velocities exchange with those ahead and what holds them, and the voxels behind and ahead of faces.
+
+    Args:
+        face: ``(d, S, S, S)`` numbers.
+        cell: ``(S, S, S)`` numbers.
+        walls: ``(d, S, S, S)``, see :class:`~matopt.physics.viscous.Friction`, as the next.
+        drags: ``(d, S, S, S)``.
+        velocities: without either.
+        ends: ``(n, 2)``.
+    """
+    near, coupling, root = velocities.near, velocities.coupling, velocities.root
+    dimensions, (a, b, c) = len(face), cell.shape
+    face, cell = face.reshape(dimensions, -1), cell.reshape(-1)
+    walls, drags = walls.reshape(dimensions, -1), drags.reshape(dimensions, -1)
+    # Of the axes, and to the places ahead and behind along each.
+    size, ahead, behind = np.array([a, b, c]), np.zeros(3, np.int64), np.zeros(3, np.int64)
+    stride, at, first = np.array([b * c, c, 1]), np.zeros(3, np.int64), 3 - dimensions
+    for here in range(cell.size):
+        for axis in range(3):
+            last = size[axis] - 1
+            at[axis] = here // stride[axis] % size[axis]
+            ahead[axis] = here + (stride[axis] if at[axis] < last else -last * stride[axis])
+            behind[axis] = here - (stride[axis] if at[axis] > 0 else -last * stride[axis])
+        for normal in range(dimensions):
+            number = face[normal, here]
+            if number < 0:
+                continue
+            next_one = ahead[first + normal]
+            ends[number, 0], ends[number, 1] = cell[here], cell[next_one]
+            root[number] = drags[normal, here]
+            for axis in range(dimensions):
+                if size[first + axis] == 1:
+                    continue
+                back = behind[first + axis]
+                before, after = 1 + 0 * root[number], 1 + 0 * root[number]
+                if axis != normal:
+                    before += walls[axis, back] * walls[axis, next_one + back - here]
+                    after += walls[axis, here] * walls[axis, next_one]
+                # What ends at a closed face is held there.
+                if near[number, axis] == number:
+                    root[number] += after
+                else:
+                    coupling[number, axis] = after
+                if near[number, dimensions + axis] == number:
+                    root[number] += before
 
 
 @compiled
@@ -143,16 +182,14 @@ def fill(stencils):
 @compiled
 def scale(stencils):
     """Scales the matrices to diagonals of 1."""
-    start, near, coupling, root, parent, weight = stencils[:6]
-    for here in range(root.size):
-        total = root[here]
-        for k in range(near.shape[1]):
-            total += coupling[here, k]
-        root[here] = np.sqrt(total)
-        # For the time being; parents come later, and still hold the inverse when it is their children's turn.
-        weight[here] = 1 / root[here] if total > 0 else 0
+    near, coupling, root = stencils.near, stencils.coupling, stencils.root
+    inverse = np.zeros_like(root)
     for here in range(root.size):
         for k in range(near.shape[1]):
-            coupling[here, k] *= weight[here] * weight[near[here, k]]
-    for here in range(start[-1, 0]):
-        weight[here] = root[here] * weight[parent[here]]
+            root[here] += coupling[here, k]
+        root[here] = np.sqrt(root[here])
+        if root[here] > 0:
+            inverse[here] = 1 / root[here]
+    for here in range(root.size):
+        for k in range(near.shape[1]):
+            coupling[here, k] *= inverse[here] * inverse[near[here, k]]
