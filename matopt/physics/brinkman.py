@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import torch
 
-from matopt.physics.grid import DivergenceForm, add_to_sides
+from matopt.physics.grid import add_to_sides
 from matopt.physics.stokes import Stokes, assembled
+from matopt.physics.viscous import Friction
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,14 +27,9 @@ class Brinkman(Stokes):
     @staticmethod
     def through(solid: torch.Tensor, grain_drag: float) -> Brinkman:
         """From densities ``(B, *S)``; the drag is linear in them."""
-
-        def friction(normal: int) -> DivergenceForm:
-            drag = grain_drag / 2 * (solid + solid.roll(-1, normal))
-            return DivergenceForm((torch.ones_like(drag),) * (solid.ndim - 1), drag, periodic=True)
-
-        everywhere = torch.ones_like(solid, dtype=torch.bool)
-        faces = everywhere[:, None].expand(-1, solid.ndim - 1, *solid.shape[1:])
-        return Brinkman(solid, *assembled(solid, faces, everywhere, friction), grain_drag)
+        drags = torch.stack([grain_drag / 2 * (solid + solid.roll(-1, normal)) for normal in range(1, solid.ndim)], 1)
+        friction = Friction(torch.zeros_like(drags), drags)
+        return Brinkman(solid, *assembled(solid, torch.ones_like(solid, dtype=torch.bool), friction), grain_drag)
 
     def sensitivity(self, x: torch.Tensor, along: int = 0) -> torch.Tensor:
         """``(B, *S)`` derivative of the summed velocity along an axis with respect to the densities."""

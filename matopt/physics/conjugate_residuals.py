@@ -3,17 +3,47 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 
-from matopt.physics.flow_system import FlowSystem
 from matopt.physics.krylov import check_tolerance
-
-MOST_DIRECTIONS = 5
-"""Directions that are kept; the oldest are dropped. Nearly symmetric systems hardly need any but the last."""
 
 REFRESH = 8
 """Iterations after which the preconditioned residual is taken anew."""
+
+
+class Systems(Protocol):
+    """B nearly symmetric systems side by side, of flat vectors."""
+
+    @property
+    def batch(self) -> int:
+        """B."""
+        ...
+
+    def apply(self, x: torch.Tensor) -> torch.Tensor:
+        """The systems times ``x``."""
+        ...
+
+    def precondition(self, residual: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Approximate solutions for ``residual``, and ``residual`` times the matrix of its norm."""
+        ...
+
+    def dot(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        """``(B,)`` float64 dot products."""
+        ...
+
+    def add(self, to: torch.Tensor, scalars: torch.Tensor, other: torch.Tensor) -> None:
+        """Add ``other`` times the scalars ``(B,)`` of the samples."""
+        ...
+
+    def unknowns(self, chosen: torch.Tensor) -> torch.Tensor:
+        """``(n,)`` bool, the unknowns of the samples that a mask ``(B,)`` chooses."""
+        ...
+
+    def select(self, chosen: torch.Tensor) -> Systems:
+        """The systems of the samples that a mask ``(B,)`` chooses."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +63,7 @@ class Flow:
     iterations: torch.Tensor
 
 
-def solve(systems: FlowSystem, rhs: torch.Tensor, tolerance: float, max_iterations: int) -> Flow:
+def solve(systems: Systems, rhs: torch.Tensor, tolerance: float, max_iterations: int) -> Flow:
     """Solve from ``x = 0``, each sample by itself; samples that are done leave the batch.
 
     GCR: Eisenstat, Elman, Schultz, SIAM J. Numer. Anal. 20 (1983) 345, truncated, for the smallest residual in the norm
@@ -62,41 +92,46 @@ def solve(systems: FlowSystem, rhs: torch.Tensor, tolerance: float, max_iteratio
         b, systems = rhs[is_busy], systems.select(has_force)
     x, r = torch.zeros_like(b), b
     z, dual = systems.precondition(b)
-    directions: list[tuple[torch.Tensor, ...]] = []
+    last: tuple[torch.Tensor, ...] = ()
     for step in range(1, max_iterations + 1):
-        image, direction = systems.apply(z), z.clone()
+        image = systems.apply(z)
         back, heavy = systems.precondition(image)
         square = systems.dot(image, heavy)
-        for *old, old_heavy, old_square in directions:
-            share = systems.dot(image, old_heavy) / old_square
-            square = square - share.square() * old_square
-            for t, other in zip((direction, back, heavy), (*old, old_heavy), strict=True):
-                t.addcmul_(systems.spread(share, t), other, value=-1)
+        # Of symmetric systems, no direction but the last has a share in the next.
+        share = systems.dot(image, last[2]) / last[3] if last else torch.zeros_like(square)
+        del image
+        direction = z.clone()
+        if last:
+            square = square - share.square() * last[3]
+            for t, other in zip((direction, back, heavy), last, strict=False):
+                systems.add(t, -share, other)
         # By rounding alone is it not positive; such a direction has no part.
         square = torch.where(square > 0, square, torch.inf)
+        last = direction, back, heavy, square
         length = systems.dot(r, heavy) / square
-        x.addcmul_(systems.spread(length, x), direction)
-        z.addcmul_(systems.spread(length, z), back, value=-1)
-        dual.addcmul_(systems.spread(length, z), heavy, value=-1)
+        systems.add(x, length, direction)
+        systems.add(z, -length, back)
+        systems.add(dual, -length, heavy)
         # Not by recursion, which in single precision forgets what x really leaves.
-        r = b - systems.apply(x)
+        r = torch.sub(b, systems.apply(x))
         now = systems.dot(b, x) + systems.dot(r, x)
-        directions = [*directions[1 - MOST_DIRECTIONS :], (direction, back, heavy, square)]
         if step % REFRESH and step < max_iterations and not (_relative(systems.dot(r, dual), now) <= tolerance).any():
             continue
         z, dual = systems.precondition(r)
         relative = _relative(systems.dot(r, dual), now)
         done = (relative <= tolerance) | (step == max_iterations)
         left, leaving, keep = rows[done], systems.unknowns(done), ~done
-        result[is_busy.masked_scatter(is_busy, leaving)] = x[leaving]
         value[left], residual[left], iterations[left] = now[done], relative[done], step
+        if len(left) == len(value):
+            return Flow(x, value, residual, iterations)
+        result[is_busy.masked_scatter(is_busy, leaving)] = x[leaving]
         rows, stays = rows[keep], ~leaving
         if not len(rows):
             break
         if len(left):
             is_busy, systems = is_busy.masked_scatter(is_busy, stays), systems.select(keep)
             b, x, r, z, dual = b[stays], x[stays], r[stays], z[stays], dual[stays]
-            directions = [(*(t[stays] for t in d[:-1]), d[-1][keep]) for d in directions]
+            last = *(t[stays] for t in last[:3]), last[3][keep]
     return Flow(result, value, residual, iterations)
 
 

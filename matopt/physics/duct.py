@@ -8,7 +8,7 @@ import torch
 
 from matopt.physics.grid import DivergenceForm, add_to_sides, sides
 from matopt.physics.krylov import Solved, conjugate_gradients
-from matopt.physics.viscous import GREY_DRAG, coupling, friction, velocity_in_pores
+from matopt.physics.viscous import GREY_DRAG, coupling, drag, friction, velocity_in_pores
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class Duct:
     def of(solid: torch.Tensor, periodic: bool) -> Duct:
         """From densities ``(B, *S)``; an edge is the seam of a periodic section, or a mirror."""
         couplings = tuple(coupling(*sides(solid, axis, periodic)) for axis in range(1, solid.ndim))
-        operator = friction(solid, couplings, periodic)
+        operator = friction(drag(solid), couplings, periodic)
         diagonal = operator.diagonal
         return Duct(solid, couplings, operator, torch.where(diagonal > 0, 1 / diagonal, 0.0))
 

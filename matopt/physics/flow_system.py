@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ PIECE = 64
 
 @dataclass(frozen=True, eq=False)
 class Places:
-    """Where the unknowns of a batch are: one sample's after the other's, each filled up to whole pieces.
+    """Where the unknowns of a batch are: one sample's after the other's, each by colour, filled up to whole pieces.
 
     Attributes:
         shape: of the grids, ``(B, ...)``.
@@ -34,19 +35,18 @@ class Places:
     owner: np.ndarray
 
     @staticmethod
-    def of(has_unknown: np.ndarray) -> Places:
-        """From ``(B, ...)`` bool."""
-        found = np.flatnonzero(has_unknown)
-        kind = np.int32 if has_unknown.size < 2**31 else np.int64
-        sample = found // max(has_unknown[0].size, 1)
-        counts = np.bincount(sample, minlength=len(has_unknown))
-        pieces = -(-counts // PIECE)
-        shift = np.cumsum(pieces * PIECE - counts) - (pieces * PIECE - counts)
-        place = np.zeros(pieces.sum() * PIECE, kind)
+    def of(has_unknown: np.ndarray, colour: np.ndarray) -> Places:
+        """From ``(B, ..., *S)`` bool and the colours ``(*S)`` of :func:`~matopt.physics.aggregation.colours`."""
+        shape, size = has_unknown.shape, math.prod(has_unknown.shape[1:])
+        masks = [np.broadcast_to(colour == c, shape[1:]) for c in range(3)]
+        found = [np.concatenate([np.flatnonzero(sample & mask) for mask in masks]) for sample in has_unknown]
+        pieces = [-(-len(at) // PIECE) for at in found]
+        place = np.zeros(sum(pieces) * PIECE, np.int32 if has_unknown.size < 2**31 else np.int64)
         is_real = np.zeros(len(place), bool)
-        at = np.arange(len(found)) + shift[sample]
-        place[at], is_real[at] = found, True
-        return Places(has_unknown.shape, place, is_real, np.repeat(np.arange(len(counts), dtype=np.int32), pieces))
+        for sample, (at, end) in enumerate(zip(found, np.cumsum(pieces) * PIECE, strict=True)):
+            here = slice(end - pieces[sample] * PIECE, end - pieces[sample] * PIECE + len(at))
+            place[here], is_real[here] = at + sample * size, True
+        return Places(shape, place, is_real, np.repeat(np.arange(len(pieces), dtype=np.int32), pieces))
 
     @property
     def owners(self) -> np.ndarray:
@@ -147,6 +147,10 @@ class FlowSystem:
         if self.batch == 1:
             return pieces.sum().view(1)
         return pieces.new_zeros(self.batch).index_add_(0, self.owner, pieces)
+
+    def add(self, to: torch.Tensor, scalars: torch.Tensor, other: torch.Tensor) -> None:
+        """Add ``other`` times the scalars ``(B,)`` of the samples."""
+        to.addcmul_(self.spread(scalars, to), other)
 
     def spread(self, scalars: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
         """Scalars ``(B,)`` for each unknown."""

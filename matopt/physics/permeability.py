@@ -99,7 +99,8 @@ class Permeability(Simulator):
         vectors = 60 * dimensions + (dimensions + 1) * (loads - 1)
         if self.boundary == "mirror":
             vectors *= 2**dimensions
-        return solve_in_chunks(density, vectors, lambda chunk: self._across(chunk, voxel_size), (loads, loads))
+        # On a CPU one after the other: compiled loops gain nothing from batches.
+        return solve_in_chunks(density, vectors, lambda chunk: self._across(chunk, voxel_size), (loads, loads), cache=0)
 
     def _along(self, density: torch.Tensor, voxel_size: float) -> Solution:
         """Axial flow, along the normal of sections."""
@@ -136,7 +137,9 @@ class Permeability(Simulator):
             for i, (mean, flow) in enumerate(runs):
                 tensor[:, i, i] = mean
                 for j in range(i):
-                    tensor[:, i, j] = stokes.mutual(flow.x, runs[j][1].x, (i, j))
+                    # Positive semidefinite, it is 0 where a diagonal entry is.
+                    carry = along[:, axes[i]] & along[:, axes[j]]
+                    tensor[:, i, j] = torch.where(carry, stokes.mutual(flow.x, runs[j][1].x, (i, j)), 0.0)
                     tensor[:, j, i] = tensor[:, i, j]
             carries = along[:, axes[0]]
             slope = None

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 
 from matopt.physics import conjugate_residuals
+from matopt.physics.aggregation import colours
 from matopt.physics.conjugate_residuals import Flow
 from matopt.physics.flow_system import FlowSystem, Places
-from matopt.physics.grid import DivergenceForm, add_to_sides
-from matopt.physics.viscous import GREY_DRAG, coupling, friction, velocity_in_pores
+from matopt.physics.grid import add_to_sides
+from matopt.physics.viscous import GREY_DRAG, Friction, drag, velocity_in_pores
+
+if TYPE_CHECKING:
+    from matopt.physics.compiled_flow import CompiledFlow
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,13 +37,13 @@ class Stokes:
     solid: torch.Tensor
     faces: Places
     cells: Places
-    system: FlowSystem
+    system: FlowSystem | CompiledFlow
 
     @staticmethod
     def of(solid: torch.Tensor) -> Stokes:
         """From densities ``(B, *S)``, all of whose pores carry."""
-        is_open = torch.stack([_closed(solid, axis) < 1 for axis in range(1, solid.ndim)], 1)
-        return Stokes(solid, *assembled(solid, is_open, solid < 1, lambda axis: _friction(solid, axis)))
+        closed = torch.stack([_closed(solid, axis) for axis in range(1, solid.ndim)], 1)
+        return Stokes(solid, *assembled(solid, solid < 1, Friction(closed, drag(closed))))
 
     def solve(
         self, tolerance: float, max_iterations: int, along: int = 0, carries: torch.Tensor | None = None
@@ -57,7 +61,7 @@ class Stokes:
         """
         rhs = self._push(along)
         if carries is not None:
-            rhs = rhs * self.system.spread(carries, rhs)
+            rhs = torch.where(self.system.unknowns(carries), rhs, 0.0)
         flow = conjugate_residuals.solve(self.system, rhs, tolerance, max_iterations)
         endless = ~is_held(self.solid) & (self.solid < 1).flatten(1).any(1)
         mean = flow.value.clamp_min(0) / self.solid[0].numel()
@@ -117,7 +121,7 @@ class Stokes:
             opening = -GREY_DRAG * in_pores.square()
             ahead = pore.roll(-1, axis)
             add_to_sides(slope, opening * ahead, opening * pore, axis)
-            wall = _wall(self.solid, axis)
+            wall = _closed(self.solid, axis)
             steeper = torch.zeros_like(p)
             for normal in axes:
                 if normal != axis:
@@ -137,20 +141,25 @@ class Stokes:
 
 
 def assembled(
-    solid: torch.Tensor, is_open: torch.Tensor, has_pressure: torch.Tensor, friction: Callable[[int], DivergenceForm]
-) -> tuple[Places, Places, FlowSystem]:
+    solid: torch.Tensor, has_pressure: torch.Tensor, friction: Friction
+) -> tuple[Places, Places, FlowSystem | CompiledFlow]:
     """Open faces and voxels of the samples that hold the flow, and their system.
 
     Args:
         solid: ``(B, *S)`` densities.
-        is_open: ``(B, d, *S)`` bool, the faces ahead of their voxels.
         has_pressure: ``(B, *S)`` bool.
-        friction: of the velocities along each axis, from 1.
+        friction: of the velocities.
     """
-    held = is_held(solid).cpu().numpy()
-    faces = Places.of(is_open.cpu().numpy() & held.reshape(-1, *[1] * solid.ndim))
-    cells = Places.of(has_pressure.cpu().numpy() & held.reshape(-1, *[1] * (solid.ndim - 1)))
-    return faces, cells, FlowSystem.of(faces, cells, friction, solid)
+    held, colour = is_held(solid).cpu().numpy(), colours(tuple(solid.shape[1:]))
+    is_open = friction.drags.isfinite().cpu().numpy()
+    faces = Places.of(is_open & held.reshape(-1, *[1] * solid.ndim), colour)
+    cells = Places.of(has_pressure.cpu().numpy() & held.reshape(-1, *[1] * (solid.ndim - 1)), colour)
+    if len(solid) == 1 and solid.device.type == "cpu":
+        # Where there is no CPU to run them on, nothing needs to compile loops.
+        from matopt.physics.compiled_flow import CompiledFlow
+
+        return faces, cells, CompiledFlow.of(faces, cells, friction)
+    return faces, cells, FlowSystem.of(faces, cells, friction.along, solid)
 
 
 def is_held(solid: torch.Tensor) -> torch.Tensor:
@@ -159,7 +168,7 @@ def is_held(solid: torch.Tensor) -> torch.Tensor:
 
 
 def _closed(solid: torch.Tensor, axis: int) -> torch.Tensor:
-    """The share of the faces ahead along an axis that is closed."""
+    """The share of the faces ahead along an axis that is closed, which is how far there is a wall."""
     return 1 - (1 - solid) * (1 - solid.roll(-1, axis))
 
 
@@ -167,15 +176,6 @@ def _couplings(solid: torch.Tensor, normal: int) -> list[torch.Tensor]:
     """Of neighbouring velocities along one axis, walls included."""
     couplings = []
     for axis in range(1, solid.ndim):
-        wall = _wall(solid, axis)
+        wall = _closed(solid, axis)
         couplings.append(torch.ones_like(wall) if axis == normal else 1 + wall * wall.roll(-1, normal))
     return couplings
-
-
-def _friction(solid: torch.Tensor, normal: int) -> DivergenceForm:
-    return friction(_closed(solid, normal), _couplings(solid, normal), periodic=True)
-
-
-def _wall(solid: torch.Tensor, axis: int) -> torch.Tensor:
-    """How far there is a wall between each voxel and the next, 0 to 1."""
-    return coupling(solid, solid.roll(-1, axis)) - 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -15,7 +16,7 @@ h^2/12. A drag that is convex in the share follows Borrvall and Petersson, Int. 
 
 
 def drag(closed: torch.Tensor) -> torch.Tensor:
-    """Friction on the solid within a place that is closed by a share, which must be below 1."""
+    """Friction on the solid within a place that is closed by a share; infinite where it is all closed."""
     return GREY_DRAG * closed / (1 - closed)
 
 
@@ -28,22 +29,43 @@ def coupling(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return 2 - (1 - a) * (1 - b)
 
 
-def friction(closed: torch.Tensor, couplings: Sequence[torch.Tensor], periodic: bool) -> DivergenceForm:
+def friction(drags: torch.Tensor, couplings: Sequence[torch.Tensor], periodic: bool) -> DivergenceForm:
     """``-laplace u + drag u`` on places that are not fully closed, u = 0 on the others, in voxel units.
 
     Args:
-        closed: ``(B, *S)`` shares.
+        drags: ``(B, *S)``, infinite where a place is closed.
         couplings: of neighbouring places, an axis each, walls included.
         periodic: a grid that is not ends in mirrors.
     """
-    is_open = closed < 1
-    extra = torch.where(is_open, drag(closed), 0.0)
+    is_open = drags.isfinite()
+    extra = torch.where(is_open, drags, 0.0)
     inner = []
     for axis, c in enumerate(couplings, start=1):
         open_a, open_b = sides(is_open, axis, periodic)
         inner.append(torch.where(open_a & open_b, c, 0.0))
         add_to_sides(extra, torch.where(open_a & ~open_b, c, 0.0), torch.where(open_b & ~open_a, c, 0.0), axis)
     return DivergenceForm(tuple(inner), extra, periodic)
+
+
+@dataclass(frozen=True, eq=False)
+class Friction:
+    """Of velocities on the faces of periodic grids, each ahead of its voxel along an axis.
+
+    Attributes:
+        walls: ``(B, d, *S)``, how far there is a wall in a face, 0 to 1. Velocities along it on both sides of an edge
+            between two walls are coupled by one more than the product of these.
+        drags: ``(B, d, *S)`` on the velocity through a face, infinite where it is closed.
+    """
+
+    walls: torch.Tensor
+    drags: torch.Tensor
+
+    def along(self, normal: int) -> DivergenceForm:
+        """Of the velocities along an axis, from 1."""
+        couplings = []
+        for axis, wall in enumerate(self.walls.unbind(1), start=1):
+            couplings.append(torch.ones_like(wall) if axis == normal else 1 + wall * wall.roll(-1, normal))
+        return friction(self.drags[:, normal - 1], couplings, periodic=True)
 
 
 def velocity_in_pores(

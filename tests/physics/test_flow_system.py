@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
-from matopt.physics import percolation
+from matopt.physics import flow_loops, percolation
+from matopt.physics.compiled_flow import CompiledFlow
+from matopt.physics.flow_system import FlowSystem
 from matopt.physics.permeability import Permeability
+from matopt.physics.stencils import Stencils
 from matopt.physics.stokes import Stokes
 
 
@@ -18,6 +24,34 @@ def flow() -> Stokes:
     density = torch.where(density > 0.6, 1.0, torch.where(density > 0.5, density, 0.0))
     carries = torch.from_numpy(percolation.wrapping((density < 1).numpy()).carrying)
     return Stokes.of(torch.where(carries, density, 1.0))
+
+
+def by_tensors(solid: torch.Tensor) -> FlowSystem:
+    """The system of one sample as batches have it."""
+    return Stokes.of(torch.cat([solid, solid])).system.select(torch.tensor([True, False]))
+
+
+def compiled_cycles(system: CompiledFlow) -> list[tuple[Callable, Callable, int]]:
+    """The cycles of velocities and of pressures, their matrices and sizes."""
+
+    def times(stencils: Stencils, x: torch.Tensor) -> torch.Tensor:
+        root = stencils.root[: len(x)]
+        scaled, out = root * x.numpy(), np.empty(len(x))
+        flow_loops.relax(stencils, 0, len(x), scaled, 0.0, scaled, out)
+        return torch.from_numpy(root * (scaled - out))
+
+    def velocities(r: torch.Tensor) -> torch.Tensor:
+        flow_loops.cycle(system.velocities, r.numpy(), *system.work[0])
+        return torch.from_numpy(system.work[0][1, : len(r)].copy())
+
+    def pressures(r: torch.Tensor) -> torch.Tensor:
+        flow_loops.network_cycle(system.network, system.aggregates, r.numpy(), *system.work[1:])
+        return torch.from_numpy(system.work[1][1].copy())
+
+    return [
+        (velocities, partial(times, system.velocities), system.faces),
+        (pressures, partial(times, system.network), len(system.network.root)),
+    ]
 
 
 def columns(function, like: torch.Tensor) -> torch.Tensor:
@@ -37,16 +71,34 @@ def test_the_system_is_symmetric_and_the_norm_of_residuals_positive(flow):
     assert (matrix[~real] == 0).all()
 
 
-def test_cycles_stay_convergent_however_wide_the_pores_are():
+@pytest.mark.parametrize("is_compiled", [False, True])
+def test_cycles_stay_convergent_however_wide_the_pores_are(is_compiled):
     x = (torch.arange(384) + 0.5) / 384 - 0.5
     disc = (x[:, None].square() + x.square() < 0.3 / torch.pi).double()[None]
-    system = Stokes.of(disc).system
-    for cycle in (system.velocities, system.pressures):
-        matrix = cycle.levels[0].matrix
-        x = torch.randn(matrix.shape[0], dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    if is_compiled:
+        cycles = compiled_cycles(Stokes.of(disc).system)
+    else:
+        pair = by_tensors(disc).velocities, by_tensors(disc).pressures
+        cycles = [(c, c.levels[0].matrix.mv, c.levels[0].matrix.shape[0]) for c in pair]
+    for cycle, matrix, size in cycles:
+        x = torch.randn(size, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
         for _ in range(30):
-            x = cycle(matrix @ (x / x.norm()))
+            x = cycle(matrix(x / x.norm()))
         assert x.norm() < 2  # the largest eigenvalue of the cycle times the matrix
+
+
+@pytest.mark.parametrize("shape", [(7, 6, 5), (16, 8, 12), (1, 6, 5), (9, 8), (12, 1)])
+@pytest.mark.parametrize(("dtype", "rel"), [(torch.float64, 1e-12), (torch.float32, 1e-4)])
+def test_compiled_loops_and_tensors_agree(shape, dtype, rel):
+    density = torch.rand(1, *shape, dtype=dtype, generator=torch.Generator().manual_seed(3))
+    density = torch.where(density > 0.7, 1.0, torch.where(density > 0.6, density, 0.0)).to(dtype)
+    compiled, tensors = Stokes.of(density), by_tensors(density)
+    is_real = torch.from_numpy(np.concatenate([compiled.faces.is_real, compiled.cells.is_real]))
+    r = torch.rand(len(is_real), dtype=dtype, generator=torch.Generator().manual_seed(4)) * is_real
+    assert isinstance(compiled.system, CompiledFlow) and isinstance(tensors, FlowSystem) and is_real.any()
+    found, expected = ((s.apply(r), *s.precondition(r), s.dot(r, r)) for s in (compiled.system, tensors))
+    for one, other in zip(found, expected, strict=True):
+        assert torch.allclose(one, other, rtol=0, atol=rel * other.abs().max().item())
 
 
 def test_machines_without_sparse_products_find_the_same(monkeypatch):

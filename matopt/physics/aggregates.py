@@ -1,0 +1,229 @@
+"""Smoothed aggregation of one sample's graph in compiled loops: see :mod:`matopt.physics.aggregation`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from matopt.physics.aggregation import JACOBI
+from matopt.physics.flow_loops import compiled
+
+Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""A sparse matrix: int64 where each row starts, uint32 columns of the entries, their values."""
+
+
+class Aggregates(NamedTuple):
+    """What the unknowns of a graph exchange, on all levels one after the other, each as :data:`Rows`.
+
+    Attributes:
+        level: ``(L + 1,)`` int64, where the unknowns of each level start.
+        start: of the exchange, minus the matrix. Its rows sum to 0.
+        column: of the exchange.
+        value: of the exchange.
+        step: ``(N,)`` of Jacobi's: :data:`~matopt.physics.aggregation.JACOBI` over the diagonal, or over more.
+        up_start: of the interpolation from the next level.
+        up_column: of the interpolation.
+        up_value: of the interpolation.
+    """
+
+    level: np.ndarray
+    start: np.ndarray
+    column: np.ndarray
+    value: np.ndarray
+    step: np.ndarray
+    up_start: np.ndarray
+    up_column: np.ndarray
+    up_value: np.ndarray
+
+
+def aggregated(
+    near: np.ndarray, coupling: np.ndarray, cube: np.ndarray, place: np.ndarray
+) -> tuple[np.ndarray, Aggregates]:
+    """The aggregates of what is connected within cubes, ``(n,)`` uint32 of each unknown, and all levels from them on.
+
+    Args:
+        near: ``(n, 2 d)`` uint32, the unknowns' neighbours.
+        coupling: ``(n, 2 d)``, to them, unscaled.
+        cube: ``(n,)`` uint32 in which each unknown is.
+        place: ``(cubes, d)`` of the cubes.
+    """
+    start = np.arange(0, near.size + 1, near.shape[1])
+    aggregate, first = connected(start, near.reshape(-1), coupling.reshape(-1), cube)
+    exchange, inverse = balanced(*merged(near, coupling, aggregate, len(first)))
+    del start
+    place = place[cube[first]]
+    exchanges, steps, ups = [exchange], [inverse], []
+    while len(exchange[1]) > len(inverse):
+        place = place // 2
+        cube = np.ravel_multi_index(tuple(place.T), tuple(place.max(0) + 1)).astype(np.uint32)
+        coarser, first = connected(*exchange, cube)
+        ups.append(product(*smoothing(*exchange, inverse), *_constant(coarser, inverse.dtype), len(first)))
+        down = transposed(*ups[-1], len(first))
+        exchange, inverse = balanced(*product(*down, *product(*exchange, *ups[-1], len(first)), len(first)))
+        exchanges.append(exchange)
+        steps.append(inverse)
+        place = place[first]
+    del exchange
+    level = np.cumsum([0, *map(len, steps)])
+    step = np.concatenate(steps)
+    step *= step.dtype.type(JACOBI)
+    ups.append((np.zeros(1, np.int64), np.zeros(0, np.uint32), step[:0]))
+    return aggregate, Aggregates(level, *_stacked(exchanges, level[:-1]), step, *_stacked(ups, level[1:]))
+
+
+def _constant(aggregate: np.ndarray, dtype: np.dtype) -> Rows:
+    return np.arange(len(aggregate) + 1), aggregate, np.ones(len(aggregate), dtype)
+
+
+def _stacked(matrices: list[Rows], first: np.ndarray) -> Rows:
+    """One below the other, the columns of each counted from its first; empties the list."""
+    starts, columns, values = map(list, zip(*matrices, strict=True))
+    matrices.clear()
+    ends = np.cumsum([0, *map(len, columns)])
+    start = np.concatenate([start[:-1] + end for start, end in zip(starts, ends, strict=False)] + [ends[-1:]])
+    for column, shift in zip(columns, first, strict=True):
+        column += np.uint32(shift)
+    column = np.concatenate(columns)
+    del columns
+    return start, column, np.concatenate(values)
+
+
+@compiled
+def connected(start, column, value, block):
+    """Numbers of what is connected within each block, and the first of each."""
+    root = np.arange(block.size).astype(np.int32)
+    for row in range(block.size):
+        for entry in range(start[row], start[row + 1]):
+            if column[entry] < row and value[entry] != 0 and block[column[entry]] == block[row]:
+                a, b = np.int32(row), np.int32(column[entry])
+                while root[a] != a:
+                    root[a] = root[root[a]]
+                    a = root[a]
+                while root[b] != b:
+                    root[b] = root[root[b]]
+                    b = root[b]
+                root[max(a, b)] = min(a, b)
+    number, first, count = np.empty(block.size, np.uint32), np.empty(block.size, np.int64), 0
+    for row in range(block.size):
+        if root[row] == row:
+            number[row], first[count] = count, row
+            count += 1
+        else:
+            # Roots come before what hangs on them.
+            number[row] = number[root[row]]
+    return number, first[:count].copy()
+
+
+@compiled
+def merged(near, coupling, aggregate, count):
+    """What aggregates exchange: the sums of their unknowns' couplings."""
+    ends, crossing = np.zeros(count + 1, np.int64), 0
+    for row in range(aggregate.size):
+        ends[aggregate[row] + 1] += 1
+        for k in range(near.shape[1]):
+            crossing += aggregate[near[row, k]] != aggregate[row]
+    ends = np.cumsum(ends)
+    members, at = np.empty(aggregate.size, np.uint32), ends[:-1].copy()
+    for row in range(aggregate.size):
+        members[at[aggregate[row]]] = row
+        at[aggregate[row]] += 1
+    start, found = np.zeros(count + 1, np.int64), np.full(count, -1)
+    # Pages that are not touched take no memory.
+    column, value, end = np.empty(crossing, np.uint32), np.empty(crossing, coupling.dtype), 0
+    for mine in range(count):
+        for row in members[ends[mine] : ends[mine + 1]]:
+            for k in range(near.shape[1]):
+                other = aggregate[near[row, k]]
+                if other != mine:
+                    if found[other] < start[mine]:
+                        found[other], column[end], value[end] = end, other, 0
+                        end += 1
+                    value[found[other]] += coupling[row, k]
+        start[mine + 1] = end
+    return start, column[:end].copy(), value[:end].copy()
+
+
+@compiled
+def transposed(start, column, value, columns):
+    """A matrix with rows for columns."""
+    ends = np.zeros(columns + 1, np.int64)
+    for entry in range(column.size):
+        ends[column[entry] + 1] += 1
+    for row in range(columns):
+        ends[row + 1] += ends[row]
+    at = ends[:-1].copy()
+    rows, values = np.empty(column.size, np.uint32), np.empty_like(value)
+    for row in range(start.size - 1):
+        for entry in range(start[row], start[row + 1]):
+            to = at[column[entry]]
+            rows[to], values[to] = row, value[entry]
+            at[column[entry]] += 1
+    return ends, rows, values
+
+
+@compiled
+def product(start, column, value, start_b, column_b, value_b, columns):
+    """The product of two matrices, the second of so many columns: Gustavson, ACM Trans. Math. Softw. 4 (1978) 250."""
+    size = start.size - 1
+    bound = 0
+    for entry in range(column.size):
+        bound += start_b[column[entry] + 1] - start_b[column[entry]]
+    # Pages that are not touched take no memory.
+    column_c, value_c = np.empty(bound, np.uint32), np.empty(bound, value.dtype)
+    starts, found = np.zeros(size + 1, np.int64), np.full(columns, -1)
+    end = 0
+    for row in range(size):
+        first = end
+        for entry in range(start[row], start[row + 1]):
+            for other in range(start_b[column[entry]], start_b[column[entry] + 1]):
+                to, term = column_b[other], value[entry] * value_b[other]
+                at = found[to]
+                if at < first:
+                    found[to] = end
+                    column_c[end], value_c[end] = to, term
+                    end += 1
+                else:
+                    value_c[at] += term
+        starts[row + 1] = end
+    return starts, column_c[:end].copy(), value_c[:end].copy()
+
+
+@compiled
+def balanced(start, column, value):
+    """An exchange with the diagonal, first in each row, that makes rows sum to 0, and the matrix's inverse diagonal.
+
+    Sums of large numbers would miss such a diagonal by their rounding.
+    """
+    size = start.size - 1
+    starts, inverse = np.zeros(size + 1, np.int64), np.zeros(size, value.dtype)
+    for row in range(size):
+        starts[row + 1] = starts[row] + 1
+        for entry in range(start[row], start[row + 1]):
+            starts[row + 1] += column[entry] != row and value[entry] != 0
+    columns, values = np.empty(starts[-1], np.uint32), np.empty(starts[-1], value.dtype)
+    for row in range(size):
+        at, total, magnitude = starts[row], value.dtype.type(0), value.dtype.type(0)
+        columns[at] = row
+        for entry in range(start[row], start[row + 1]):
+            if column[entry] != row and value[entry] != 0:
+                at += 1
+                columns[at], values[at] = column[entry], value[entry]
+                total += value[entry]
+                magnitude += abs(value[entry])
+        values[starts[row]] = -total
+        bound = max(total, (abs(total) + magnitude) / 2)
+        if bound > 0:
+            inverse[row] = 1 / bound
+    return (starts, columns, values), inverse
+
+
+@compiled
+def smoothing(start, column, value, inverse):
+    """A step of Jacobi's, as a matrix; its rows sum to 1."""
+    values = np.empty_like(value)
+    for row in range(inverse.size):
+        for entry in range(start[row], start[row + 1]):
+            values[entry] = value.dtype.type(2 / 3) * inverse[row] * value[entry]
+        values[start[row]] += 1
+    return start, column, values

@@ -1,0 +1,137 @@
+"""The system of one sample's slow flow in compiled loops: what :class:`~matopt.physics.flow_system.FlowSystem` says."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from matopt.physics import flow_loops
+from matopt.physics.aggregates import Aggregates, aggregated
+from matopt.physics.flow_system import Places
+from matopt.physics.stencils import Stencils, fill, halved, put_friction, scale, unfilled
+from matopt.physics.viscous import Friction
+
+
+@dataclass(frozen=True, eq=False)
+class CompiledFlow:
+    """One system on a processor; vectors are flat, all velocities and then all pressures.
+
+    Attributes:
+        ends: ``(n, 2)`` uint32, the voxels behind and ahead of each face.
+        velocities: the friction and its levels.
+        network: the matrix of the pores' network.
+        aggregates: its coarser levels.
+        work: ``(3, N)`` for the cycles of velocities, of the network and of the aggregates.
+    """
+
+    ends: np.ndarray
+    velocities: Stencils
+    network: Stencils
+    aggregates: Aggregates
+    work: tuple[np.ndarray, np.ndarray, np.ndarray]
+
+    @staticmethod
+    def of(faces: Places, cells: Places, friction: Friction) -> CompiledFlow:
+        """From where faces ``(1, d, *S)`` and voxels ``(1, *S)`` are open, and the friction."""
+        velocities, ends = _velocities(faces, cells, friction)
+        work = np.zeros((3, len(velocities.root)), velocities.root.dtype)
+        flow_loops.cycle(velocities, faces.is_real.astype(work.dtype), *work)
+        # At least what the face's own friction lets through.
+        mobility = np.maximum(work[1, : len(ends)], velocities.root[: len(ends)].clip(1e-18) ** -2.0)
+        network, aggregates = _network(mobility * faces.is_real, ends, faces, cells)
+        # The cycles of velocities and of pressures take turns.
+        split, end = 3 * len(network.root), 3 * (len(network.root) + len(aggregates.step))
+        room = work.reshape(-1) if work.size >= end else np.zeros(end, work.dtype)
+        middle, coarse = room[:split].reshape(3, -1), room[split:end].reshape(3, -1)
+        return CompiledFlow(ends, velocities, network, aggregates, (work, middle, coarse))
+
+    @property
+    def batch(self) -> int:
+        """A single sample."""
+        return 1
+
+    @property
+    def faces(self) -> int:
+        """How many velocities there are."""
+        return len(self.ends)
+
+    def apply(self, x: torch.Tensor) -> torch.Tensor:
+        """The system times ``x``."""
+        out, vector, faces = np.empty(len(x), x.numpy().dtype), x.numpy(), self.faces
+        flow_loops.friction(self.velocities, vector[:faces], self.work[0][0], out[:faces])
+        flow_loops.add_gradient(self.ends, vector[faces:], out[:faces])
+        out[faces:] = 0
+        flow_loops.add_divergence(self.ends, vector[:faces], out[faces:])
+        return torch.from_numpy(out)
+
+    def precondition(self, residual: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Approximate solutions for ``residual``, and ``residual`` times the matrix of its norm."""
+        fine, middle, coarse = self.work
+        r, faces = residual.numpy(), self.faces
+        solution, dual = np.empty_like(r), np.empty_like(r)
+        u, p, change = solution[:faces], solution[faces:], fine[1, :faces]
+        flow_loops.cycle(self.velocities, r[:faces], *fine)
+        u[:] = change
+        np.negative(r[faces:], out=p)
+        flow_loops.add_divergence(self.ends, u, p)
+        flow_loops.network_cycle(self.network, self.aggregates, p, middle, coarse)
+        p += middle[1]
+        np.negative(p, out=dual[faces:])
+        dual[:faces] = 0
+        flow_loops.add_gradient(self.ends, p, dual[:faces])
+        flow_loops.cycle(self.velocities, dual[:faces], *fine)
+        np.add(u, change, out=dual[:faces])
+        u -= change
+        return torch.from_numpy(solution), torch.from_numpy(dual)
+
+    def dot(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        """``(1,)`` float64."""
+        return torch.tensor([flow_loops.dot(a.numpy(), b.numpy())], dtype=torch.float64)
+
+    def add(self, to: torch.Tensor, scalars: torch.Tensor, other: torch.Tensor) -> None:
+        """Add a multiple, ``(1,)``."""
+        to.add_(other, alpha=scalars.item())
+
+    def unknowns(self, chosen: torch.Tensor) -> torch.Tensor:
+        """``(n,)`` bool, all or none."""
+        return chosen.expand(len(self.ends) + len(self.network.root))
+
+    def select(self, chosen: torch.Tensor) -> CompiledFlow:
+        """All there is."""
+        return self
+
+
+def _velocities(faces: Places, cells: Places, friction: Friction) -> tuple[Stencils, np.ndarray]:
+    """The friction and its levels, and the voxels at the ends of faces."""
+    dimensions, shape = faces.shape[1], (*[1] * (4 - len(faces.shape[1:])), *cells.shape[1:])
+    face = faces.number().reshape(dimensions, *shape)
+    walls, drags = (t.numpy().reshape(face.shape) for t in (friction.walls, friction.drags))
+    velocities = unfilled(face, len(faces.place), dimensions, walls.dtype, True)
+    ends = np.zeros((len(faces.place), 2), np.uint32)
+    put_friction(face, cells.number().reshape(shape), walls, drags, velocities, ends)
+    fill(velocities)
+    scale(velocities)
+    return velocities, ends
+
+
+def _network(mobility: np.ndarray, ends: np.ndarray, faces: Places, cells: Places) -> tuple[Stencils, Aggregates]:
+    """Voxels that exchange by the mobility of the face between them."""
+    shape, dimensions = cells.shape[1:], faces.shape[1]
+    number = cells.number().reshape(1, *[1] * (3 - dimensions), *shape)
+    network = unfilled(number, len(cells.place), dimensions, mobility.dtype, False)
+    axis = faces.place // math.prod(shape)
+    for other in range(dimensions):
+        along = (axis == other) & faces.is_real
+        network.coupling[ends[along, 0], other] = mobility[along]
+    fill(network)
+    cube = np.zeros(len(cells.place), np.uint32)
+    cubes, _ = halved(number, 0, np.zeros([(n + 1) // 2 for n in number.shape[1:]], np.uint8), 0, cube)
+    place = np.argwhere(cubes >= 0)
+    del number, cubes, axis
+    count = int(cells.is_real.sum())
+    network.parent[:count], aggregates = aggregated(network.near[:count], network.coupling[:count], cube[:count], place)
+    scale(network)
+    return network, aggregates
