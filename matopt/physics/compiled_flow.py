@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from matopt.physics import flow_loops
-from matopt.physics.aggregates import Aggregates, aggregated
 from matopt.physics.flow_system import Places
-from matopt.physics.stencils import Stencils, fill, halved, put_friction, scale, unfilled
+from matopt.physics.loops import flow
+from matopt.physics.loops.aggregates import Aggregates, aggregated
+from matopt.physics.loops.stencils import Stencils, fill, halved, put_friction, scale, unfilled
 from matopt.physics.viscous import Friction
 
 
@@ -38,7 +38,7 @@ class CompiledFlow:
         """From where faces ``(1, d, *S)`` and voxels ``(1, *S)`` are open, and the friction."""
         velocities, ends = _velocities(faces, cells, friction)
         work = np.zeros((3, len(velocities.root)), velocities.root.dtype)
-        flow_loops.cycle(velocities, faces.is_real.astype(work.dtype), *work)
+        flow.cycle(velocities, faces.is_real.astype(work.dtype), *work)
         # At least what the face's own friction lets through.
         mobility = np.maximum(work[1, : len(ends)], velocities.root[: len(ends)].clip(1e-18) ** -2.0)
         network, aggregates = _network(mobility * faces.is_real, ends, faces, cells)
@@ -61,10 +61,10 @@ class CompiledFlow:
     def apply(self, x: torch.Tensor) -> torch.Tensor:
         """The system times ``x``."""
         out, vector, faces = np.empty(len(x), x.numpy().dtype), x.numpy(), self.faces
-        flow_loops.friction(self.velocities, vector[:faces], self.work[0][0], out[:faces])
-        flow_loops.add_gradient(self.ends, vector[faces:], out[:faces])
+        flow.friction(self.velocities, vector[:faces], self.work[0][0], out[:faces])
+        flow.add_gradient(self.ends, vector[faces:], out[:faces])
         out[faces:] = 0
-        flow_loops.add_divergence(self.ends, vector[:faces], out[faces:])
+        flow.add_divergence(self.ends, vector[:faces], out[faces:])
         return torch.from_numpy(out)
 
     def precondition(self, residual: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -73,23 +73,23 @@ class CompiledFlow:
         r, faces = residual.numpy(), self.faces
         solution, dual = np.empty_like(r), np.empty_like(r)
         u, p, change = solution[:faces], solution[faces:], fine[1, :faces]
-        flow_loops.cycle(self.velocities, r[:faces], *fine)
+        flow.cycle(self.velocities, r[:faces], *fine)
         u[:] = change
         np.negative(r[faces:], out=p)
-        flow_loops.add_divergence(self.ends, u, p)
-        flow_loops.network_cycle(self.network, self.aggregates, p, middle, coarse)
+        flow.add_divergence(self.ends, u, p)
+        flow.network_cycle(self.network, self.aggregates, p, middle, coarse)
         p += middle[1]
         np.negative(p, out=dual[faces:])
         dual[:faces] = 0
-        flow_loops.add_gradient(self.ends, p, dual[:faces])
-        flow_loops.cycle(self.velocities, dual[:faces], *fine)
+        flow.add_gradient(self.ends, p, dual[:faces])
+        flow.cycle(self.velocities, dual[:faces], *fine)
         np.add(u, change, out=dual[:faces])
         u -= change
         return torch.from_numpy(solution), torch.from_numpy(dual)
 
     def dot(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         """``(1,)`` float64."""
-        return torch.tensor([flow_loops.dot(a.numpy(), b.numpy())], dtype=torch.float64)
+        return torch.tensor([flow.dot(a.numpy(), b.numpy())], dtype=torch.float64)
 
     def add(self, to: torch.Tensor, scalars: torch.Tensor, other: torch.Tensor) -> None:
         """Add a multiple, ``(1,)``."""

@@ -11,8 +11,9 @@ import torch
 from scipy.sparse import csr_array
 
 from matopt.physics import sparse
-from matopt.physics.aggregation import Aggregation, Links
+from matopt.physics.aggregation import Aggregation
 from matopt.physics.grid import DivergenceForm
+from matopt.physics.links import Links
 
 PIECE = 64
 """Samples are filled up to whole pieces of so many unknowns, so that sums over samples are sums over pieces."""

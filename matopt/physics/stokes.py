@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from matopt.physics import conjugate_residuals
-from matopt.physics.aggregation import colours
 from matopt.physics.conjugate_residuals import Flow
 from matopt.physics.flow_system import FlowSystem, Places
 from matopt.physics.grid import add_to_sides
+from matopt.physics.links import colours
 from matopt.physics.viscous import GREY_DRAG, Friction, drag, velocity_in_pores
 
 if TYPE_CHECKING:

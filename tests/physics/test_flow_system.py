@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from matopt.physics import flow_loops, percolation
+from matopt.physics import percolation
 from matopt.physics.compiled_flow import CompiledFlow
 from matopt.physics.flow_system import FlowSystem
+from matopt.physics.loops import flow as loops
+from matopt.physics.loops.stencils import Stencils
 from matopt.physics.permeability import Permeability
-from matopt.physics.stencils import Stencils
 from matopt.physics.stokes import Stokes
 
 
@@ -37,15 +38,15 @@ def compiled_cycles(system: CompiledFlow) -> list[tuple[Callable, Callable, int]
     def times(stencils: Stencils, x: torch.Tensor) -> torch.Tensor:
         root = stencils.root[: len(x)]
         scaled, out = root * x.numpy(), np.empty(len(x))
-        flow_loops.relax(stencils, 0, len(x), scaled, 0.0, scaled, out)
+        loops.relax(stencils, 0, len(x), scaled, 0.0, scaled, out)
         return torch.from_numpy(root * (scaled - out))
 
     def velocities(r: torch.Tensor) -> torch.Tensor:
-        flow_loops.cycle(system.velocities, r.numpy(), *system.work[0])
+        loops.cycle(system.velocities, r.numpy(), *system.work[0])
         return torch.from_numpy(system.work[0][1, : len(r)].copy())
 
     def pressures(r: torch.Tensor) -> torch.Tensor:
-        flow_loops.network_cycle(system.network, system.aggregates, r.numpy(), *system.work[1:])
+        loops.network_cycle(system.network, system.aggregates, r.numpy(), *system.work[1:])
         return torch.from_numpy(system.work[1][1].copy())
 
     return [

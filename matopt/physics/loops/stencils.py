@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from matopt.physics.aggregation import RELAXATION, STRETCH, colours
-from matopt.physics.flow_loops import compiled
+from matopt.physics.aggregation import RELAXATION, STRETCH
+from matopt.physics.links import colours
+from matopt.physics.loops.compiler import compiled
 
 
 class Stencils(NamedTuple):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from matopt.physics.aggregation import JACOBI
-from matopt.physics.flow_loops import compiled
+from matopt.physics.loops.compiler import compiled
 
 Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
 """A sparse matrix: int64 where each row starts, uint32 columns of the entries, their values."""

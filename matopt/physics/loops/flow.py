@@ -1,14 +1,10 @@
-"""Compiled loops of one sample's slow flow.
-
-A loop that calls another is in the same file: what is kept of it on disk is made anew only when its own file changes.
-"""
+"""One sample's slow flow: its cycles of multigrid, friction, gradient and divergence."""
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz", "arcp"})
+from matopt.physics.loops.compiler import compiled
 
 
 @compiled
