@@ -27,8 +27,12 @@ class Brinkman(Stokes):
     @staticmethod
     def through(solid: torch.Tensor, grain_drag: float) -> Brinkman:
         """From densities ``(B, *S)``; the drag is linear in them."""
-        drags = torch.stack([grain_drag / 2 * (solid + solid.roll(-1, normal)) for normal in range(1, solid.ndim)], 1)
-        friction = Friction(torch.zeros_like(drags), drags)
+
+        def friction() -> Friction:
+            axes = range(1, solid.ndim)
+            drags = torch.stack([grain_drag / 2 * (solid + solid.roll(-1, axis)) for axis in axes], 1)
+            return Friction(torch.zeros_like(drags), drags)
+
         return Brinkman(solid, *assembled(solid, torch.ones_like(solid, dtype=torch.bool), friction), grain_drag)
 
     def sensitivity(self, x: torch.Tensor, along: int = 0) -> torch.Tensor:

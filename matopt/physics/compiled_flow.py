@@ -34,9 +34,8 @@ class CompiledFlow:
     work: tuple[np.ndarray, np.ndarray, np.ndarray]
 
     @staticmethod
-    def of(faces: Places, cells: Places, friction: Friction) -> CompiledFlow:
-        """From where faces ``(1, d, *S)`` and voxels ``(1, *S)`` are open, and the friction."""
-        velocities, ends = _velocities(faces, cells, friction)
+    def of(faces: Places, cells: Places, velocities: Stencils, ends: np.ndarray) -> CompiledFlow:
+        """From where faces ``(1, d, *S)`` and voxels ``(1, *S)`` are open, and what :func:`velocities` gives."""
         work = np.zeros((3, len(velocities.root)), velocities.root.dtype)
         flow.cycle(velocities, faces.is_real.astype(work.dtype), *work)
         # At least what the face's own friction lets through.
@@ -104,17 +103,17 @@ class CompiledFlow:
         return self
 
 
-def _velocities(faces: Places, cells: Places, friction: Friction) -> tuple[Stencils, np.ndarray]:
+def velocities(faces: Places, cells: Places, friction: Friction) -> tuple[Stencils, np.ndarray]:
     """The friction and its levels, and the voxels at the ends of faces."""
     dimensions, shape = faces.shape[1], (*[1] * (4 - len(faces.shape[1:])), *cells.shape[1:])
     face = faces.number().reshape(dimensions, *shape)
     walls, drags = (t.numpy().reshape(face.shape) for t in (friction.walls, friction.drags))
-    velocities = unfilled(face, len(faces.place), dimensions, walls.dtype, True)
+    stencils = unfilled(face, len(faces.place), dimensions, walls.dtype, True)
     ends = np.zeros((len(faces.place), 2), np.uint32)
-    put_friction(face, cells.number().reshape(shape), walls, drags, velocities, ends)
-    fill(velocities)
-    scale(velocities)
-    return velocities, ends
+    put_friction(face, cells.number().reshape(shape), walls, drags, stencils, ends)
+    fill(stencils)
+    scale(stencils)
+    return stencils, ends
 
 
 def _network(mobility: np.ndarray, ends: np.ndarray, faces: Places, cells: Places) -> tuple[Stencils, Aggregates]:

@@ -79,15 +79,15 @@ def solve(systems: Systems, rhs: torch.Tensor, tolerance: float, max_iterations:
         InputError: the precision of ``rhs`` cannot reach ``tolerance``.
     """
     check_tolerance(rhs, tolerance)
-    result = torch.zeros_like(rhs)
     has_force = systems.dot(rhs, rhs) > 0
     rows, residual = has_force.nonzero()[:, 0], has_force.double()
     value = torch.zeros_like(residual)
     iterations = torch.zeros(systems.batch, dtype=torch.int64, device=rhs.device)
     if not len(rows):
-        return Flow(result, value, residual, iterations)
+        return Flow(torch.zeros_like(rhs), value, residual, iterations)
     is_busy = systems.unknowns(has_force)
-    b = rhs
+    # A single sample leaves as a whole.
+    b, result = rhs, torch.zeros_like(rhs) if systems.batch > 1 else rhs
     if len(rows) < systems.batch:
         b, systems = rhs[is_busy], systems.select(has_force)
     x, r = torch.zeros_like(b), b

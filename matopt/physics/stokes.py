@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -42,8 +43,12 @@ class Stokes:
     @staticmethod
     def of(solid: torch.Tensor) -> Stokes:
         """From densities ``(B, *S)``, all of whose pores carry."""
-        closed = torch.stack([_closed(solid, axis) for axis in range(1, solid.ndim)], 1)
-        return Stokes(solid, *assembled(solid, solid < 1, Friction(closed, drag(closed))))
+
+        def friction() -> Friction:
+            closed = torch.stack([_closed(solid, axis) for axis in range(1, solid.ndim)], 1)
+            return Friction(closed, drag(closed))
+
+        return Stokes(solid, *assembled(solid, solid < 1, friction))
 
     def solve(
         self, tolerance: float, max_iterations: int, along: int = 0, carries: torch.Tensor | None = None
@@ -141,25 +146,27 @@ class Stokes:
 
 
 def assembled(
-    solid: torch.Tensor, has_pressure: torch.Tensor, friction: Friction
+    solid: torch.Tensor, has_pressure: torch.Tensor, friction: Callable[[], Friction]
 ) -> tuple[Places, Places, FlowSystem | CompiledFlow]:
     """Open faces and voxels of the samples that hold the flow, and their system.
 
     Args:
         solid: ``(B, *S)`` densities.
         has_pressure: ``(B, *S)`` bool.
-        friction: of the velocities.
+        friction: makes that of the velocities, which is not kept longer than it is needed.
     """
     held, colour = is_held(solid).cpu().numpy(), colours(tuple(solid.shape[1:]))
-    is_open = friction.drags.isfinite().cpu().numpy()
-    faces = Places.of(is_open & held.reshape(-1, *[1] * solid.ndim), colour)
+    made = friction()
+    faces = Places.of(made.drags.isfinite().cpu().numpy() & held.reshape(-1, *[1] * solid.ndim), colour)
     cells = Places.of(has_pressure.cpu().numpy() & held.reshape(-1, *[1] * (solid.ndim - 1)), colour)
     if len(solid) == 1 and solid.device.type == "cpu":
         # Where there is no CPU to run them on, nothing needs to compile loops.
-        from matopt.physics.compiled_flow import CompiledFlow
+        from matopt.physics.compiled_flow import CompiledFlow, velocities
 
-        return faces, cells, CompiledFlow.of(faces, cells, friction)
-    return faces, cells, FlowSystem.of(faces, cells, friction.along, solid)
+        found = velocities(faces, cells, made)
+        del made
+        return faces, cells, CompiledFlow.of(faces, cells, *found)
+    return faces, cells, FlowSystem.of(faces, cells, made.along, solid)
 
 
 def is_held(solid: torch.Tensor) -> torch.Tensor:
