@@ -1,11 +1,13 @@
-"""Cases about the machine: the speed of memory, the memory held, gradients, batches."""
+"""Cases about the machine: the speed of memory, the memory held, compilation, gradients, batches."""
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
@@ -130,6 +132,31 @@ def batches(rock: np.ndarray) -> list[dict]:
                 )
                 if seconds > 4:
                     break
+    return rows
+
+
+def compilation(rock: np.ndarray) -> list[dict]:
+    """Seconds by the clock of a first solve: where nothing is compiled yet, and in later processes and calls."""
+    rows = []
+    for name in ("youngs_modulus", "permeability"):
+        for shape in ((16, 16), (16, 16, 16)):
+            if name == "permeability" and len(shape) == 2:
+                continue  # has no compiled loops
+            with tempfile.TemporaryDirectory() as folder:
+                command = [sys.executable, str(Path(__file__).with_name("first_solve.py")), name, *map(str, shape)]
+                found = [
+                    json.loads(subprocess.run(command, capture_output=True, check=True, env=environment).stdout)
+                    for environment in 2 * [os.environ | {"NUMBA_CACHE_DIR": folder}]
+                ]
+            rows.append(
+                {
+                    "simulator": name,
+                    "images": "x".join(map(str, shape)),
+                    "nothing compiled [s]": found[0][0],
+                    "later process [s]": found[1][0],
+                    "same process [s]": found[1][1],
+                }
+            )
     return rows
 
 

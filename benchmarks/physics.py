@@ -44,6 +44,7 @@ CASES: dict[str, tuple[str, Case]] = {
     "windows": ("Windows of Berea with default settings", verification.windows),
     "gradients": ("What a gradient costs", machine.gradients),
     "memory": ("Memory", machine.memory),
+    "compilation": ("What compilation costs", machine.compilation),
     "batches": ("Images a second against the size of the batch", machine.batches),
     "convergence": ("Convergence with the grid", verification.convergence),
     "growth_diffusion": (SIZE, partial(verification.growth, Diffusivity, SMALL)),

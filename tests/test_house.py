@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-HEAVY = ("ray", "optuna", "mlflow", "matplotlib", "typer", "torch")
+HEAVY = ("ray", "optuna", "mlflow", "matplotlib", "typer", "numba", "torch")
 
 
 def _loaded_after(code: str) -> set[str]:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from numba import njit
 
-compiled = njit(
-    cache=True,
-    nogil=True,
-    error_model="numpy",
+SETTINGS: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
     # Sums may be reordered, so that vector units can be used; nothing is assumed of infinities or of what is no number.
-    fastmath={"contract", "reassoc", "nsz", "arcp"},
-)
-"""Compiled for each type of arguments at the first call, and kept on disk for later processes.
+    "fastmath": {"contract", "reassoc", "nsz", "arcp"},
+}
 
-A loop that calls another is in the same file: what is kept of it is made anew only when its own file changes.
-"""
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, compiled for each type of arguments at the first call, and kept on disk for later processes.
+
+    Where no folder can be written to, each process compiles for itself. A loop that calls another is in the same file:
+    what is kept of it is made anew only when its own file changes.
+    """
+    try:
+        return njit(cache=True, **SETTINGS)(function)
+    except RuntimeError:
+        return njit(**SETTINGS)(function)
