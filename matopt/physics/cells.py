@@ -108,10 +108,13 @@ class Cells:
         """``(R,)`` the cells that lack a neighbour."""
         return (reduce(torch.maximum, self.neighbours) == len(self.place)).nonzero()[:, 0]
 
+    @cached_property
+    def _rim_places(self) -> torch.Tensor:
+        return self.place.index_select(0, self.rim).long()
+
     def beyond_rim(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The places ``(R,)`` at the end of a step from the rim, and whether none of the cells is there."""
-        places = self.place.index_select(0, self.rim) + self.steps[step]
-        return places.long(), self.neighbours[step].index_select(0, self.rim) == len(self.place)
+        return self._rim_places + self.steps[step], self.neighbours[step].index_select(0, self.rim) == len(self.place)
 
     def gather(self, grids: torch.Tensor) -> torch.Tensor:
         """``(N,)`` the values of ``(B, *S)`` at the cells, 0 for spare numbers."""

@@ -195,10 +195,13 @@ class _Network:
         slope = x.new_full((len(cells.number),), rate)
         slope.scatter_(0, cells.place.long(), total.mul_(rate / 2).div_(self.local.square()))
         at_rim = x.index_select(0, cells.rim)
+        # Twice the squared drops to the place's mean concentration: along x ahead and behind, without what is counted
+        # there already, and along the other axes.
+        ahead, behind = ((1 + sign * at_rim).square_().mul_(2).sub_(0.5).mul_(rate) for sign in (-1, 1))
+        beside = at_rim.square().mul_(2 * rate)
         for step in range(2 * dimensions):
             places, is_wall = cells.beyond_rim(step)
-            is_load = step % dimensions == 0
-            drop = int(is_load) - (1 if step < dimensions else -1) * at_rim
-            slope.scatter_add_(0, places, drop.square_().mul_(2).sub_(0.5 * is_load).mul_(is_wall).mul_(rate))
+            change = ahead if step == 0 else behind if step == dimensions else beside
+            slope.scatter_add_(0, places, change * is_wall)
         cells.fold(slope, rate)
         return cells.inner(slope.clamp_max_(0) if rate < 0 else slope.clamp_min_(0))
