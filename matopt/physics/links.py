@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -95,10 +95,12 @@ class Links:
         return Links(grids, ahead, held, owner)
 
 
+@lru_cache(maxsize=32)
 def colours(shape: tuple[int, ...]) -> np.ndarray:
     """``shape`` uint8, so that no two neighbours on a periodic grid have the same colour.
 
-    They are a chessboard's two, or three where an axis is odd. Along an axis of one voxel there are no neighbours.
+    They are a chessboard's two, or three where an axis is odd. Along an axis of one voxel there are no neighbours. Do
+    not edit: it is cached.
     """
     total, count = np.zeros((), np.uint8), 3 if any(n % 2 and n > 1 for n in shape) else 2
     for n in shape:

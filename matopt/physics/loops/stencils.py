@@ -133,9 +133,13 @@ def put_friction(face, cell, walls, drags, velocities, ends):
     for here in range(cell.size):
         for axis in range(3):
             last = size[axis] - 1
-            at[axis] = here // stride[axis] % size[axis]
             ahead[axis] = here + (stride[axis] if at[axis] < last else -last * stride[axis])
             behind[axis] = here - (stride[axis] if at[axis] > 0 else -last * stride[axis])
+        for axis in range(2, -1, -1):
+            at[axis] += 1
+            if at[axis] < size[axis]:
+                break
+            at[axis] = 0
         for normal in range(dimensions):
             number = face[normal, here]
             if number < 0:
