@@ -110,7 +110,8 @@ class CompiledLattice(Lattice):
             _loops(fields).energies(fields.numpy(), solid.numpy(), self.loads.numpy(), self.stiffness.numpy())
             for fields, solid in zip(x.unbind(1), self.solid, strict=True)
         ]
-        return torch.from_numpy(np.stack(found) / self.solid[0].numel())
+        lower = torch.from_numpy(np.stack(found) / self.solid[0].numel())
+        return lower + lower.tril(-1).mT
 
     def energy_density(self, x: torch.Tensor, mixture: torch.Tensor) -> torch.Tensor:
         """``(n, *S)`` energy at full density, over the number of voxels, of a mixture ``(n, L)`` of the load cases."""

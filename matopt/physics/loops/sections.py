@@ -49,7 +49,7 @@ def apply(p, density, sample, stiffness, q):
 
 @compiled
 def energies(x, density, loads, stiffness):
-    """``(L, L)`` float64, twice the mutual energies of displacements around macroscopic strains, summed over voxels.
+    """``(L, L)`` float64, twice the mutual energies around macroscopic strains, summed over voxels: the lower triangle.
 
     Args:
         x: ``(L, 2, *S)`` displacements.
@@ -73,9 +73,6 @@ def energies(x, density, loads, stiffness):
             for other in range(case + 1):
                 for mode in range(MODES):
                     out[case, other] += _product(strains[other, mode], stress[mode])
-    for case in range(cases):
-        for other in range(case):
-            out[other, case] = out[case, other]
     return out
 
 

@@ -69,7 +69,7 @@ def apply(p, density, sample, stiffness, q):
 
 @compiled
 def energies(x, density, loads, stiffness):
-    """``(L, L)`` float64, twice the mutual energies of displacements around macroscopic strains, summed over voxels.
+    """``(L, L)`` float64, twice the mutual energies around macroscopic strains, summed over voxels: the lower triangle.
 
     Args:
         x: ``(L, 3, *S)`` displacements.
@@ -105,9 +105,6 @@ def energies(x, density, loads, stiffness):
                 _to_stress(w, stress, stiffness)
                 for other in range(case + 1):
                     out[case, other] += _product(strains[other], stress)
-    for case in range(cases):
-        for other in range(case):
-            out[other, case] = out[case, other]
     return out
 
 
