@@ -38,25 +38,27 @@ class LatticeVectors:
         self.p, waves = lattice.workspace if p is None else (p, _waves(r))
         self._rows = tuple(t.flatten(1).numpy() for t in (x, r, self.p))
         self._elements = lattice.solid.numpy(), lattice.samples.numpy(), lattice.stiffness.numpy()
+        shape = tuple(r.shape[2:])
+        self._symbol = lattice.symbol.flatten(2).numpy(), (shape[0], math.prod(shape[1:-1]), shape[-1])
+        self._loops = _loops(r)
         self._keep(waves)
         # A step of no length lays the residuals out in the waves.
         self.advance(torch.zeros(len(r), dtype=torch.float64))
 
     def precondition(self) -> torch.Tensor:
         """``z = M r``, the displacements of a homogeneous grain under these forces; ``(R,)`` float64, r.z."""
-        shape = self.r.shape[2:]
-        self._transform(torch.fft.fftn)
-        symbol = self.lattice.symbol.flatten(2).numpy()
-        layers, rows, columns = shape[0], math.prod(shape[1:-1]), shape[-1]
-        symbols.multiply(self._waves.flatten(1).numpy(), symbol, (layers, rows, columns), len(self.r))
-        self._transform(torch.fft.ifftn)
+        waves = self._transformed(self._waves, torch.fft.fftn)
+        symbols.multiply(waves.numpy().reshape(waves.shape[0], -1), *self._symbol, self.r.shape[0])
+        waves = self._transformed(waves, torch.fft.ifftn)
+        if waves is not self._waves:
+            self._keep(waves)
         return torch.from_numpy(vectors.products(self._rows[1], self._pairs))
 
     def turn(self, beta: torch.Tensor) -> torch.Tensor:
         """``p = z + beta p``; ``(R,)`` float64, p.A p."""
         vectors.turn(self._rows[2], self._pairs, beta.numpy())
-        q = self._forces.reshape(tuple(self.p.shape))
-        return torch.from_numpy(_loops(self.p).apply(self.p.numpy(), *self._elements, q))
+        p = self.p.numpy()
+        return torch.from_numpy(self._loops.apply(p, *self._elements, self._forces.reshape(p.shape)))
 
     def advance(self, alpha: torch.Tensor) -> torch.Tensor:
         """``x += alpha p`` and ``r -= alpha A p``; ``(R,)`` float64, r.r."""
@@ -67,20 +69,20 @@ class LatticeVectors:
         del self._waves, self._pairs, self._forces
         return LatticeVectors(self.lattice.select(rows), self.x[rows], self.r[rows], self.p[rows])
 
-    def _transform(self, transform: Callable[..., torch.Tensor]) -> None:
-        axes = tuple(range(1, self._waves.ndim))
-        if self._waves.numel() <= TRANSFORMED_TOGETHER:
-            self._keep(transform(self._waves, dim=axes))
-        else:
-            for wave in self._waves.split(1):
-                wave.copy_(transform(wave, dim=axes))
+    def _transformed(self, waves: torch.Tensor, transform: Callable[..., torch.Tensor]) -> torch.Tensor:
+        axes = tuple(range(1, waves.ndim))
+        if waves.numel() <= TRANSFORMED_TOGETHER:
+            return transform(waves, dim=axes)
+        for wave in waves.split(1):
+            wave.copy_(transform(wave, dim=axes))
+        return waves
 
     def _keep(self, waves: torch.Tensor) -> None:
         """Keep waves ``(F, *S)``, as pairs of real numbers too, and as the rows that share their memory."""
         self._waves = waves
         numbers = torch.view_as_real(waves).numpy()
-        self._pairs = numbers.reshape(len(waves), -1, 2)
-        self._forces = numbers.reshape(-1)[: self.r.numel()].reshape(len(self.r), -1)
+        self._pairs = numbers.reshape(numbers.shape[0], -1, 2)
+        self._forces = numbers.reshape(-1)[: self._rows[1].size].reshape(self._rows[1].shape)
 
 
 def _waves(r: torch.Tensor) -> torch.Tensor:

@@ -196,7 +196,7 @@ def dot(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 
 def _ratio(numerator: torch.Tensor, denominator: torch.Tensor) -> torch.Tensor:
-    return torch.where(denominator > 0, numerator / denominator.clamp_min(1e-300), 0.0)
+    return torch.where(denominator > 0, numerator / denominator, 0.0)
 
 
 def _column(scalars: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
