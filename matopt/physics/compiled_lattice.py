@@ -48,7 +48,7 @@ class LatticeVectors:
     def precondition(self) -> torch.Tensor:
         """``z = M r``, the displacements of a homogeneous grain under these forces; ``(R,)`` float64, r.z."""
         waves = self._transformed(self._waves, torch.fft.fftn)
-        symbols.multiply(waves.numpy().reshape(waves.shape[0], -1), *self._symbol, self.r.shape[0])
+        symbols.multiply(_pairs(waves), *self._symbol, self.r.shape[0])
         waves = self._transformed(waves, torch.fft.ifftn)
         if waves is not self._waves:
             self._keep(waves)
@@ -80,14 +80,19 @@ class LatticeVectors:
     def _keep(self, waves: torch.Tensor) -> None:
         """Keep waves ``(F, *S)``, as pairs of real numbers too, and as the rows that share their memory."""
         self._waves = waves
-        numbers = torch.view_as_real(waves).numpy()
-        self._pairs = numbers.reshape(numbers.shape[0], -1, 2)
-        self._forces = numbers.reshape(-1)[: self._rows[1].size].reshape(self._rows[1].shape)
+        self._pairs = _pairs(waves)
+        self._forces = self._pairs.reshape(-1)[: self._rows[1].size].reshape(self._rows[1].shape)
 
 
 def _waves(r: torch.Tensor) -> torch.Tensor:
     """``(F, *S)`` complex, for rows ``(R, d, *S)``."""
     return torch.view_as_complex(r.new_zeros(vectors.fields(len(r), r.shape[1]), *r.shape[2:], 2))
+
+
+def _pairs(waves: torch.Tensor) -> np.ndarray:
+    """``(F, n, 2)``, real and imaginary parts."""
+    numbers = torch.view_as_real(waves).numpy()
+    return numbers.reshape(numbers.shape[0], -1, 2)
 
 
 def _loops(fields: torch.Tensor) -> ModuleType:

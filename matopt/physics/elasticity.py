@@ -39,7 +39,7 @@ class YoungsModulus(Simulator):
     seven slices of 400^2 voxels the two agree: 17.4 GPa on average. Windows of 128^2 of the same slices average 22.4
     GPa (periodic) and 23.0 (mirror), those of 64^2 31.0 and 32.4. Small windows are too stiff on average either way,
     and mirror images, which act as frictionless walls, more so; they also scatter more at equal porosity (7.3 against
-    6.3 GPa at 128^2) and take three to five times as long. A seam that does not fit softens a window, which makes up
+    6.3 GPa at 128^2) and take three to six times as long. A seam that does not fit softens a window, which makes up
     for a part of what its small size stiffens.
 
     Attributes:

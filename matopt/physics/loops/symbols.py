@@ -14,7 +14,7 @@ def multiply(waves, symbol, shape, rows):
     """Multiply in place.
 
     Args:
-        waves: ``(F, n)`` complex.
+        waves: ``(F, n, 2)``, real and imaginary parts.
         symbol: ``(d (d + 1) / 2, S[0] // 2 + 1, n / S[0])``, the upper triangle row by row, for the first waves along
             the first axis of space. In the others a component along that axis has the opposite sign, as in a mirror.
         shape: S, with a 1 in the middle in two dimensions.
@@ -42,9 +42,10 @@ def _two(u, v, parts, sign):
     uu, uv, vv = parts[0], parts[1], parts[2]
     for k in range(len(u)):
         mixed = sign * uv[k]
-        a, b = u[k], v[k]
-        u[k] = uu[k] * a + mixed * b
-        v[k] = mixed * a + vv[k] * b
+        for part in range(2):
+            a, b = u[k, part], v[k, part]
+            u[k, part] = uu[k] * a + mixed * b
+            v[k, part] = mixed * a + vv[k] * b
 
 
 @compiled
@@ -52,17 +53,18 @@ def _three(u, v, w, parts, sign):
     uu, uv, uw, vv, vw, ww = parts[0], parts[1], parts[2], parts[3], parts[4], parts[5]
     for k in range(len(u)):
         second, third = sign * uv[k], sign * uw[k]
-        a, b, c = u[k], v[k], w[k]
-        u[k] = uu[k] * a + second * b + third * c
-        v[k] = second * a + vv[k] * b + vw[k] * c
-        w[k] = third * a + vw[k] * b + ww[k] * c
+        for part in range(2):
+            a, b, c = u[k, part], v[k, part], w[k, part]
+            u[k, part] = uu[k] * a + second * b + third * c
+            v[k, part] = second * a + vv[k] * b + vw[k] * c
+            w[k, part] = third * a + vw[k] * b + ww[k] * c
 
 
 @compiled
 def _alone(waves, symbol, shape):
     """The last of an odd number of rows: components 0 and 1 are one field, and a third another."""
     layers, rows, columns = shape
-    half = waves.real.dtype.type(0.5)
+    half = waves.dtype.type(0.5)
     pair, last = waves[0], waves[-1]
     for i in range(symbol.shape[1]):
         for j in range(rows):
@@ -71,19 +73,23 @@ def _alone(waves, symbol, shape):
             if there < here and i == -i % layers:
                 continue  # done with its partner
             for k in range(columns if there != here else columns // 2 + 1):
-                a, b = here + k, there + (columns - k if k else 0)
-                one, other = pair[a], pair[b].conjugate()
-                u, v = half * (one + other), -1j * half * (one - other)
-                at = j * columns + k
-                if len(symbol) == 3:
-                    x = symbol[0, i, at] * u + symbol[1, i, at] * v
-                    y = symbol[1, i, at] * u + symbol[2, i, at] * v
-                else:
-                    w = last[a]
-                    x = symbol[0, i, at] * u + symbol[1, i, at] * v + symbol[2, i, at] * w
-                    y = symbol[1, i, at] * u + symbol[3, i, at] * v + symbol[4, i, at] * w
-                    w = symbol[2, i, at] * u + symbol[4, i, at] * v + symbol[5, i, at] * w
-                    last[b] = w.conjugate()
-                    last[a] = w
-                pair[b] = x.conjugate() + 1j * y.conjugate()
-                pair[a] = x + 1j * y
+                a, b, at = here + k, there + (columns - k if k else 0), j * columns + k
+                # u + i v here, and conj(u) + i conj(v) there, where the waves run the other way.
+                u, u_imaginary = half * (pair[a, 0] + pair[b, 0]), half * (pair[a, 1] - pair[b, 1])
+                v, v_imaginary = half * (pair[a, 1] + pair[b, 1]), half * (pair[b, 0] - pair[a, 0])
+                uu, uv, vv = symbol[0, i, at], symbol[1, i, at], symbol[2, i, at]
+                if len(symbol) == 6:
+                    vv = symbol[3, i, at]
+                x, x_imaginary = uu * u + uv * v, uu * u_imaginary + uv * v_imaginary
+                y, y_imaginary = uv * u + vv * v, uv * u_imaginary + vv * v_imaginary
+                if len(symbol) == 6:
+                    uw, vw, ww = symbol[2, i, at], symbol[4, i, at], symbol[5, i, at]
+                    w, w_imaginary = last[a, 0], last[a, 1]
+                    x, x_imaginary = x + uw * w, x_imaginary + uw * w_imaginary
+                    y, y_imaginary = y + vw * w, y_imaginary + vw * w_imaginary
+                    z = uw * u + vw * v + ww * w
+                    z_imaginary = uw * u_imaginary + vw * v_imaginary + ww * w_imaginary
+                    last[b, 0], last[b, 1] = z, -z_imaginary
+                    last[a, 0], last[a, 1] = z, z_imaginary
+                pair[b, 0], pair[b, 1] = x + y_imaginary, y - x_imaginary
+                pair[a, 0], pair[a, 1] = x - y_imaginary, x_imaginary + y
