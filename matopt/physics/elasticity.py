@@ -83,7 +83,7 @@ class YoungsModulus(Simulator):
         check_density(density)
         dimensions = density.ndim - 2
         loads = len(brick.voigt_pairs(dimensions))
-        vectors = 5 * loads * dimensions  # displacements, residuals, directions, and transforms of these to and fro
+        vectors = 5 * loads * dimensions  # displacements, residuals, directions, what is transformed and its transform
         if self.boundary == "periodic":
             return solve_in_chunks(density, vectors, self._solve, (loads, loads))
         return solve_in_chunks(density, vectors * 2**dimensions, lambda d: self._solve(mirrored(d)), (loads, loads))
