@@ -43,12 +43,7 @@ class Stokes:
     @staticmethod
     def of(solid: torch.Tensor) -> Stokes:
         """From densities ``(B, *S)``, all of whose pores carry."""
-
-        def friction() -> Friction:
-            closed = torch.stack([_closed(solid, axis) for axis in range(1, solid.ndim)], 1)
-            return Friction(closed, drag(closed))
-
-        return Stokes(solid, *assembled(solid, solid < 1, friction))
+        return Stokes(solid, *assembled(solid, solid < 1, lambda: _friction(solid)))
 
     def solve(
         self, tolerance: float, max_iterations: int, along: int = 0, carries: torch.Tensor | None = None
@@ -107,7 +102,8 @@ class Stokes:
         force = torch.zeros_like(u)
         force[:, along] = 1
         # In a full voxel that opens the pressure is the one that lets as much in as out.
-        push = force + self._friction_of_neighbours(u)
+        friction = _friction(self.solid)
+        push = force + _friction_of_neighbours(friction, u)
         inflow, weight = torch.zeros_like(p), torch.zeros_like(p)
         for axis in axes:
             ahead, behind = pore.roll(-1, axis), pore.roll(1, axis)
@@ -120,13 +116,11 @@ class Stokes:
         slope = torch.zeros_like(p)
         for axis in axes:
             force_here, u_here = force[:, axis - 1], u[:, axis - 1]
-            in_pores = velocity_in_pores(
-                _closed(self.solid, axis), _couplings(self.solid, axis), True, u_here, force_here
-            )
+            wall = friction.walls[:, axis - 1]
+            in_pores = velocity_in_pores(wall, friction.couplings(axis), True, u_here, force_here)
             opening = -GREY_DRAG * in_pores.square()
             ahead = pore.roll(-1, axis)
             add_to_sides(slope, opening * ahead, opening * pore, axis)
-            wall = _closed(self.solid, axis)
             steeper = torch.zeros_like(p)
             for normal in axes:
                 if normal != axis:
@@ -134,15 +128,6 @@ class Stokes:
                     steeper += drop * wall.roll(-1, normal) + (drop * wall).roll(1, normal)
             add_to_sides(slope, -steeper * ahead, -steeper * pore, axis)
         return slope
-
-    def _friction_of_neighbours(self, u: torch.Tensor) -> torch.Tensor:
-        total = torch.zeros_like(u)
-        for normal in range(1, self.solid.ndim):
-            here = u[:, normal - 1]
-            for axis, c in enumerate(_couplings(self.solid, normal), start=1):
-                flux = c * (here.roll(-1, axis) - here)
-                add_to_sides(total[:, normal - 1], flux, -flux, axis)
-        return total
 
 
 def assembled(
@@ -160,7 +145,7 @@ def assembled(
     faces = Places.of(made.drags.isfinite().cpu().numpy() & held.reshape(-1, *[1] * solid.ndim), colour)
     cells = Places.of(has_pressure.cpu().numpy() & held.reshape(-1, *[1] * (solid.ndim - 1)), colour)
     if len(solid) == 1 and solid.device.type == "cpu":
-        # Where there is no CPU to run them on, nothing needs to compile loops.
+        # Other devices need nothing that compiles.
         from matopt.physics.compiled_flow import CompiledFlow, velocities
 
         found = velocities(faces, cells, made)
@@ -179,10 +164,17 @@ def _closed(solid: torch.Tensor, axis: int) -> torch.Tensor:
     return 1 - (1 - solid) * (1 - solid.roll(-1, axis))
 
 
-def _couplings(solid: torch.Tensor, normal: int) -> list[torch.Tensor]:
-    """Of neighbouring velocities along one axis, walls included."""
-    couplings = []
-    for axis in range(1, solid.ndim):
-        wall = _closed(solid, axis)
-        couplings.append(torch.ones_like(wall) if axis == normal else 1 + wall * wall.roll(-1, normal))
-    return couplings
+def _friction(solid: torch.Tensor) -> Friction:
+    closed = torch.stack([_closed(solid, axis) for axis in range(1, solid.ndim)], 1)
+    return Friction(closed, drag(closed))
+
+
+def _friction_of_neighbours(friction: Friction, u: torch.Tensor) -> torch.Tensor:
+    """``(B, d, *S)``, what velocities exchange."""
+    total = torch.zeros_like(u)
+    for normal in range(1, u.ndim - 1):
+        here = u[:, normal - 1]
+        for axis, c in enumerate(friction.couplings(normal), start=1):
+            flux = c * (here.roll(-1, axis) - here)
+            add_to_sides(total[:, normal - 1], flux, -flux, axis)
+    return total

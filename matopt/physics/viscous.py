@@ -60,12 +60,16 @@ class Friction:
     walls: torch.Tensor
     drags: torch.Tensor
 
+    def couplings(self, normal: int) -> list[torch.Tensor]:
+        """Of neighbouring velocities along an axis, from 1, walls included."""
+        return [
+            torch.ones_like(wall) if axis == normal else 1 + wall * wall.roll(-1, normal)
+            for axis, wall in enumerate(self.walls.unbind(1), start=1)
+        ]
+
     def along(self, normal: int) -> DivergenceForm:
         """Of the velocities along an axis, from 1."""
-        couplings = []
-        for axis, wall in enumerate(self.walls.unbind(1), start=1):
-            couplings.append(torch.ones_like(wall) if axis == normal else 1 + wall * wall.roll(-1, normal))
-        return friction(self.drags[:, normal - 1], couplings, periodic=True)
+        return friction(self.drags[:, normal - 1], self.couplings(normal), periodic=True)
 
 
 def velocity_in_pores(
