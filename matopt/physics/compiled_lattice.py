@@ -20,7 +20,7 @@ TRANSFORMED_TOGETHER = 2**20
 class LatticeVectors:
     """The vectors of displacements and forces of R rows, for :func:`~matopt.physics.krylov.conjugate_gradients`.
 
-    An iteration is five compiled passes over the vectors and two Fourier transforms. These are complex and take two
+    An iteration is four compiled passes over the vectors and two Fourier transforms. These are complex and take two
     real fields at once, which is quicker than real ones. What is preconditioned and what the stiffness does to the
     direction are never needed together, and share their memory.
 
@@ -36,11 +36,12 @@ class LatticeVectors:
     ) -> None:
         self.lattice, self.x, self.r = lattice, x, r
         self.p, waves = lattice.workspace if p is None else (p, _waves(r))
-        self._rows = tuple(t.flatten(1).numpy() for t in (x, r, self.p))
+        self._fields = tuple(t.flatten(3).numpy() for t in (x, r, self.p))
+        self._owners = vectors.owners(*r.shape[:2])
         self._elements = lattice.solid.numpy(), lattice.samples.numpy(), lattice.stiffness.numpy()
         shape = tuple(r.shape[2:])
         self._symbol = lattice.symbol.flatten(2).numpy(), (shape[0], math.prod(shape[1:-1]), shape[-1])
-        self._loops = _loops(r)
+        self._step = _loops(r).step
         self._keep(waves)
         # A step of no length lays the residuals out in the waves.
         self.advance(torch.zeros(len(r), dtype=torch.float64))
@@ -48,25 +49,24 @@ class LatticeVectors:
     def precondition(self) -> torch.Tensor:
         """``z = M r``, the displacements of a homogeneous grain under these forces; ``(R,)`` float64, r.z."""
         waves = self._transformed(self._waves, torch.fft.fftn)
-        symbols.multiply(_pairs(waves), *self._symbol, self.r.shape[0])
-        waves = self._transformed(waves, torch.fft.ifftn)
+        symbols.multiply(_layers(waves), *self._symbol, len(self.r))
+        waves = self._transformed(waves, _back)
         if waves is not self._waves:
             self._keep(waves)
-        return torch.from_numpy(vectors.products(self._rows[1], self._pairs))
+        return torch.from_numpy(vectors.products(self._fields[1], self._layers, self._owners))
 
     def turn(self, beta: torch.Tensor) -> torch.Tensor:
         """``p = z + beta p``; ``(R,)`` float64, p.A p."""
-        vectors.turn(self._rows[2], self._pairs, beta.numpy())
-        p = self.p.numpy()
-        return torch.from_numpy(self._loops.apply(p, *self._elements, self._forces.reshape(p.shape)))
+        waves = self._layers, self._owners
+        return torch.from_numpy(self._step(self.p.numpy(), *waves, beta.numpy(), *self._elements))
 
     def advance(self, alpha: torch.Tensor) -> torch.Tensor:
         """``x += alpha p`` and ``r -= alpha A p``; ``(R,)`` float64, r.r."""
-        return torch.from_numpy(vectors.advance(*self._rows, self._forces, self._pairs, alpha.numpy()))
+        return torch.from_numpy(vectors.advance(*self._fields, self._layers, self._owners, alpha.numpy()))
 
     def select(self, rows: torch.Tensor) -> LatticeVectors:
         """The vectors of these rows (indices)."""
-        del self._waves, self._pairs, self._forces
+        del self._waves, self._layers
         return LatticeVectors(self.lattice.select(rows), self.x[rows], self.r[rows], self.p[rows])
 
     def _transformed(self, waves: torch.Tensor, transform: Callable[..., torch.Tensor]) -> torch.Tensor:
@@ -78,21 +78,22 @@ class LatticeVectors:
         return waves
 
     def _keep(self, waves: torch.Tensor) -> None:
-        """Keep waves ``(F, *S)``, as pairs of real numbers too, and as the rows that share their memory."""
-        self._waves = waves
-        self._pairs = _pairs(waves)
-        self._forces = self._pairs.reshape(-1)[: self._rows[1].size].reshape(self._rows[1].shape)
+        """Keep waves ``(F, *S)``, and what they are to loops."""
+        self._waves, self._layers = waves, _layers(waves)
 
 
 def _waves(r: torch.Tensor) -> torch.Tensor:
     """``(F, *S)`` complex, for rows ``(R, d, *S)``."""
-    return torch.view_as_complex(r.new_zeros(vectors.fields(len(r), r.shape[1]), *r.shape[2:], 2))
+    return torch.view_as_complex(r.new_zeros(len(vectors.owners(*r.shape[:2])), *r.shape[2:], 2))
 
 
-def _pairs(waves: torch.Tensor) -> np.ndarray:
-    """``(F, n, 2)``, real and imaginary parts."""
-    numbers = torch.view_as_real(waves).numpy()
-    return numbers.reshape(numbers.shape[0], -1, 2)
+def _back(waves: torch.Tensor, dim: tuple[int, ...]) -> torch.Tensor:
+    return torch.fft.ifftn(waves, dim=dim, norm="forward")
+
+
+def _layers(waves: torch.Tensor) -> np.ndarray:
+    """``(F, S[0], 2 m)``, see :mod:`matopt.physics.loops.vectors`."""
+    return torch.view_as_real(waves).flatten(2).numpy()
 
 
 def _loops(fields: torch.Tensor) -> ModuleType:

@@ -18,7 +18,8 @@ def inverse_symbol(
     """``(d (d + 1) / 2, S[0] // 2 + 1, *S[1:])`` the inverse of the grain's symbol, which is real and symmetric.
 
     It is the symbol of the finite-element stencil itself, of unit Young's modulus. What the grain does not resist comes
-    back as 0. Components are the upper triangle row by row. The other waves along the first axis are mirror images: a
+    back as 0. It is divided by the number of waves, for transforms that leave this to it. Components are the upper
+    triangle row by row. The other waves along the first axis are mirror images: a
     component along that axis has the opposite sign there. Do not edit: it is cached.
     """
     dimensions = len(shape)
@@ -36,7 +37,7 @@ def inverse_symbol(
     for i, phase in enumerate(first):  # layer by layer, as double precision takes much memory
         symbol = torch.tensordot(waves, phase, dims=([2], [0])).real
         layer = torch.linalg.pinv(symbol.movedim((0, 1), (-2, -1)), atol=1e-10, hermitian=True)
-        out[:, i] = layer[..., upper[0], upper[1]].movedim(-1, 0).to(device, dtype)
+        out[:, i] = (layer[..., upper[0], upper[1]] / math.prod(shape)).movedim(-1, 0).to(device, dtype)
     return out
 
 

@@ -105,7 +105,8 @@ class Lattice:
             total = waves[0] * parts[0, i]
             for j in range(1, len(waves)):
                 total += waves[j] * parts[min(i, j), max(i, j)]
-            out[:, i] = torch.fft.irfftn(total, s=[residual.shape[axis + 1] for axis in axes], dim=axes)
+            shape = [residual.shape[axis + 1] for axis in axes]
+            out[:, i] = torch.fft.irfftn(total, s=shape, dim=axes, norm="forward")
         return out
 
     def select(self, rows: torch.Tensor) -> Self:

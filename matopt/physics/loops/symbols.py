@@ -6,6 +6,8 @@ two components of one row are told apart by the waves that run the other way.
 
 from __future__ import annotations
 
+import numpy as np
+
 from matopt.physics.loops.compiler import compiled
 
 
@@ -14,82 +16,100 @@ def multiply(waves, symbol, shape, rows):
     """Multiply in place.
 
     Args:
-        waves: ``(F, n, 2)``, real and imaginary parts.
-        symbol: ``(d (d + 1) / 2, S[0] // 2 + 1, n / S[0])``, the upper triangle row by row, for the first waves along
-            the first axis of space. In the others a component along that axis has the opposite sign, as in a mirror.
+        waves: ``(F, S[0], 2 m)``, real and imaginary parts in turns.
+        symbol: ``(d (d + 1) / 2, S[0] // 2 + 1, m)``, the upper triangle row by row, for the first waves along the
+            first axis of space. In the others a component along that axis has the opposite sign, as in a mirror.
         shape: S, with a 1 in the middle in two dimensions.
         rows: R.
     """
-    layers, rest = shape[0], shape[1] * shape[2]
-    components = 2 if len(symbol) == 3 else 3
+    layers, components = shape[0], 2 if len(symbol) == 3 else 3
     for pair in range(rows // 2):
         first = pair * components
         for layer in range(layers):
             is_mirrored = layer >= symbol.shape[1]
-            sign = symbol.dtype.type(-1 if is_mirrored else 1)
-            parts = symbol[:, layers - layer if is_mirrored else layer]
-            span = slice(layer * rest, (layer + 1) * rest)
+            at, sign = layers - layer if is_mirrored else layer, symbol.dtype.type(-1 if is_mirrored else 1)
+            u, v = waves[first, layer], waves[first + 1, layer]
             if components == 2:
-                _two(waves[first, span], waves[first + 1, span], parts, sign)
+                _two(u, v, symbol[0, at], symbol[1, at], symbol[2, at], sign)
             else:
-                _three(waves[first, span], waves[first + 1, span], waves[first + 2, span], parts, sign)
+                _three(u, v, waves[first + 2, layer], symbol, at, 0, sign)
     if rows % 2:
         _alone(waves[rows // 2 * components :], symbol, shape)
 
 
 @compiled
-def _two(u, v, parts, sign):
-    uu, uv, vv = parts[0], parts[1], parts[2]
-    for k in range(len(u)):
+def _two(u, v, uu, uv, vv, sign):
+    for k in range(len(uu)):
         mixed = sign * uv[k]
-        for part in range(2):
-            a, b = u[k, part], v[k, part]
-            u[k, part] = uu[k] * a + mixed * b
-            v[k, part] = mixed * a + vv[k] * b
+        a, b, c, d = u[2 * k], u[2 * k + 1], v[2 * k], v[2 * k + 1]
+        u[2 * k], u[2 * k + 1] = uu[k] * a + mixed * c, uu[k] * b + mixed * d
+        v[2 * k], v[2 * k + 1] = mixed * a + vv[k] * c, mixed * b + vv[k] * d
 
 
 @compiled
-def _three(u, v, w, parts, sign):
-    uu, uv, uw, vv, vw, ww = parts[0], parts[1], parts[2], parts[3], parts[4], parts[5]
-    for k in range(len(u)):
-        second, third = sign * uv[k], sign * uw[k]
-        for part in range(2):
-            a, b, c = u[k, part], v[k, part], w[k, part]
-            u[k, part] = uu[k] * a + second * b + third * c
-            v[k, part] = second * a + vv[k] * b + vw[k] * c
-            w[k, part] = third * a + vw[k] * b + ww[k] * c
+def _three(u, v, w, symbol, layer, first, sign):
+    for k in range(len(u) // 2):
+        at = first + k
+        uu, uv, uw = symbol[0, layer, at], sign * symbol[1, layer, at], sign * symbol[2, layer, at]
+        vv, vw, ww = symbol[3, layer, at], symbol[4, layer, at], symbol[5, layer, at]
+        for part in range(2 * k, 2 * k + 2):
+            a, b, c = u[part], v[part], w[part]
+            u[part] = uu * a + uv * b + uw * c
+            v[part] = uv * a + vv * b + vw * c
+            w[part] = uw * a + vw * b + ww * c
 
 
 @compiled
 def _alone(waves, symbol, shape):
     """The last of an odd number of rows: components 0 and 1 are one field, and a third another."""
     layers, rows, columns = shape
-    half = waves.dtype.type(0.5)
-    pair, last = waves[0], waves[-1]
+    lines = np.empty((3, 2 * columns), waves.dtype)
+    u, v, back = lines[0], lines[1], lines[2]
     for i in range(symbol.shape[1]):
         for j in range(rows):
-            here = (i * rows + j) * columns
-            there = (-i % layers * rows + -j % rows) * columns
-            if there < here and i == -i % layers:
+            opposite = -i % layers, -j % rows
+            if opposite[0] == i and opposite[1] < j:
                 continue  # done with its partner
-            for k in range(columns if there != here else columns // 2 + 1):
-                a, b, at = here + k, there + (columns - k if k else 0), j * columns + k
-                # u + i v here, and conj(u) + i conj(v) there, where the waves run the other way.
-                u, u_imaginary = half * (pair[a, 0] + pair[b, 0]), half * (pair[a, 1] - pair[b, 1])
-                v, v_imaginary = half * (pair[a, 1] + pair[b, 1]), half * (pair[b, 0] - pair[a, 0])
-                uu, uv, vv = symbol[0, i, at], symbol[1, i, at], symbol[2, i, at]
-                if len(symbol) == 6:
-                    vv = symbol[3, i, at]
-                x, x_imaginary = uu * u + uv * v, uu * u_imaginary + uv * v_imaginary
-                y, y_imaginary = uv * u + vv * v, uv * u_imaginary + vv * v_imaginary
-                if len(symbol) == 6:
-                    uw, vw, ww = symbol[2, i, at], symbol[4, i, at], symbol[5, i, at]
-                    w, w_imaginary = last[a, 0], last[a, 1]
-                    x, x_imaginary = x + uw * w, x_imaginary + uw * w_imaginary
-                    y, y_imaginary = y + vw * w, y_imaginary + vw * w_imaginary
-                    z = uw * u + vw * v + ww * w
-                    z_imaginary = uw * u_imaginary + vw * v_imaginary + ww * w_imaginary
-                    last[b, 0], last[b, 1] = z, -z_imaginary
-                    last[a, 0], last[a, 1] = z, z_imaginary
-                pair[b, 0], pair[b, 1] = x + y_imaginary, y - x_imaginary
-                pair[a, 0], pair[a, 1] = x - y_imaginary, x_imaginary + y
+            here, there = _line(waves[0], i, j, columns), _line(waves[0], opposite[0], opposite[1], columns)
+            _reverse(there, back, u.dtype.type(1))
+            _split(here, back, u, v)
+            if len(symbol) == 3:
+                _two(u, v, symbol[0, i], symbol[1, i], symbol[2, i], u.dtype.type(1))
+            else:
+                w = _line(waves[1], i, j, columns)
+                _three(u, v, w, symbol, i, j * columns, u.dtype.type(1))
+                _reverse(w, _line(waves[1], opposite[0], opposite[1], columns), u.dtype.type(-1))
+            _join(u, v, here, back)
+            _reverse(back, there, u.dtype.type(1))
+
+
+@compiled
+def _line(wave, layer, row, columns):
+    return wave[layer, 2 * columns * row : 2 * columns * (row + 1)]
+
+
+@compiled
+def _reverse(line, out, sign):
+    """The waves that run the other way, their imaginary parts times a sign."""
+    out[0], out[1] = line[0], sign * line[1]
+    last = len(line) - 2
+    for k in range(last // 2):
+        out[2 * k + 2], out[2 * k + 3] = line[last - 2 * k], sign * line[last - 2 * k + 1]
+
+
+@compiled
+def _split(here, back, u, v):
+    """Of ``u + i v`` here and ``conj(u) + i conj(v)`` in the waves that run the other way."""
+    half = u.dtype.type(0.5)
+    for k in range(len(u) // 2):
+        a, b, c, d = here[2 * k], here[2 * k + 1], back[2 * k], back[2 * k + 1]
+        u[2 * k], u[2 * k + 1] = half * (a + c), half * (b - d)
+        v[2 * k], v[2 * k + 1] = half * (b + d), half * (c - a)
+
+
+@compiled
+def _join(u, v, here, back):
+    for k in range(len(u) // 2):
+        a, b, c, d = u[2 * k], u[2 * k + 1], v[2 * k], v[2 * k + 1]
+        here[2 * k], here[2 * k + 1] = a - d, b + c
+        back[2 * k], back[2 * k + 1] = a + d, c - b

@@ -1,8 +1,9 @@
 """The vectors of conjugate gradients whose preconditioner is a Fourier transform that takes two real fields at once.
 
-Rows are ``(R, d n)``, n numbers for each of d components one after the other. ``waves`` are ``(F, n, 2)``, real and
-imaginary parts: the same component of two rows, and where a last row is left over, two components of it (see
-:func:`place`). Loops take pieces that stay in the fastest cache while they are gone through several times.
+Rows are ``(R, d, *S)``. Waves are F complex fields: the same component of two rows, and where a last row is left over,
+two components of it (see :func:`owners`). Both are gone through by the layers across the first axis, of m places each.
+A layer of waves has 2 m numbers: real and imaginary parts in turns, when they are transformed; the forces of
+displacements take turns with them in the same memory, those of the one part after those of the other.
 """
 
 from __future__ import annotations
@@ -11,99 +12,69 @@ import numpy as np
 
 from matopt.physics.loops.compiler import compiled
 
-PIECE = 512
 
-
-def fields(rows: int, components: int) -> int:
-    """How many waves there are, F."""
-    return rows // 2 * components + rows % 2 * ((components + 1) // 2)
-
-
-@compiled
-def place(row, component, rows, components):
-    """The field and the part of it that are a component of a row."""
-    if row == rows - 1 and rows % 2:
-        return row // 2 * components + component // 2, component % 2
-    return row // 2 * components + component, row % 2
+def owners(rows: int, components: int) -> np.ndarray:
+    """``(F, 2, 2)``, the row and the component that each part of a field is; a component too many where it is none."""
+    pairs = [[[row, c], [row + 1, c]] for row in range(0, rows - 1, 2) for c in range(components)]
+    alone = [[[rows - 1, c], [rows - 1, c + 1]] for c in range(0, components, 2)] if rows % 2 else []
+    return np.array([*pairs, *alone])
 
 
 @compiled
-def turn(p, waves, beta):
-    """``p = z + beta p``, z in the waves, beta ``(R,)``."""
-    n = waves.shape[1]
-    components = p.shape[1] // n
-    for row in range(len(p)):
-        scale = p.dtype.type(beta[row])
-        for component in range(components):
-            field, part = place(row, component, len(p), components)
-            direction, z = p[row, component * n : (component + 1) * n], waves[field]
-            for k in range(n):
-                direction[k] = z[k, part] + scale * direction[k]
-
-
-@compiled
-def products(r, waves):
-    """``(R,)`` float64, r.z, z in the waves."""
-    n = waves.shape[1]
-    components = r.shape[1] // n
-    out = np.zeros(len(r))
-    for row in range(len(r)):
-        for component in range(components):
-            field, part = place(row, component, len(r), components)
-            left, z = r[row, component * n : (component + 1) * n], waves[field]
-            for first in range(0, n, PIECE):
-                total = r.dtype.type(0)
-                for k in range(first, min(first + PIECE, n)):
-                    total += left[k] * z[k, part]
-                out[row] += total
+def products(r, waves, owners):
+    """``(R,)`` float64, r.z, for residuals ``(R, d, S[0], m)`` and z in the waves, ``(F, S[0], 2 m)``."""
+    rows, components, layers, m = r.shape
+    out, nothing = np.zeros(rows), np.zeros(m, r.dtype)
+    for field in range(len(waves)):
+        a, i, b, j = owners[field, 0, 0], owners[field, 0, 1], owners[field, 1, 0], owners[field, 1, 1]
+        for layer in range(layers):
+            imaginary = r[b, j, layer] if j < components else nothing
+            first, second = _product(r[a, i, layer], imaginary, waves[field, layer])
+            out[a] += first
+            out[b] += second
     return out
 
 
 @compiled
-def advance(x, r, p, q, waves, alpha):
-    """``x += alpha p`` and ``r -= alpha q``; ``(R,)`` float64, r.r.
-
-    Args:
-        x: ``(R, d n)``.
-        r: ``(R, d n)``; it goes into the waves too.
-        p: ``(R, d n)``.
-        q: ``(R, d n)``; it may share its memory with the waves.
-        waves: ``(F, n, 2)``.
-        alpha: ``(R,)``.
-    """
-    n = waves.shape[1]
-    rows, components = len(r), r.shape[1] // n
-    squares = np.zeros(rows)
-    for row in range(rows):
-        scale = p.dtype.type(alpha[row])
-        for first in range(0, r.shape[1], PIECE):
-            span = slice(first, min(first + PIECE, r.shape[1]))
-            value, left, direction, force = x[row, span], r[row, span], p[row, span], q[row, span]
-            for k in range(len(left)):
-                value[k] += scale * direction[k]
-            total = p.dtype.type(0)
-            for k in range(len(left)):
-                left[k] -= scale * force[k]
-                total += left[k] * left[k]
-            squares[row] += total
-    for pair in range(rows // 2):
-        for component in range(components):
-            span = slice(component * n, (component + 1) * n)
-            _interleave(r[2 * pair, span], r[2 * pair + 1, span], waves[pair * components + component])
-    if rows % 2:
-        for component in range(0, components, 2):
-            real = r[rows - 1, component * n : (component + 1) * n]
-            wave = waves[rows // 2 * components + component // 2]
-            if component + 1 < components:
-                _interleave(real, r[rows - 1, (component + 1) * n : (component + 2) * n], wave)
-            else:
-                wave[:, 0] = real
-                wave[:, 1] = 0
-    return squares
+def _product(real, imaginary, wave):
+    first, second = wave.dtype.type(0), wave.dtype.type(0)
+    for k in range(len(real)):
+        first += real[k] * wave[2 * k]
+        second += imaginary[k] * wave[2 * k + 1]
+    return first, second
 
 
 @compiled
-def _interleave(real, imaginary, wave):
-    for k in range(len(real)):
-        wave[k, 0] = real[k]
-        wave[k, 1] = imaginary[k]
+def advance(x, r, p, waves, owners, alpha):
+    """``x += alpha p`` and ``r -= alpha q``, q in the waves, where r goes too; ``(R,)`` float64, r.r."""
+    rows, components, layers, m = r.shape
+    out, nothing = np.zeros(rows), np.zeros(m, r.dtype)
+    for field in range(len(waves)):
+        a, i, b, j = owners[field, 0, 0], owners[field, 0, 1], owners[field, 1, 0], owners[field, 1, 1]
+        for layer in range(layers):
+            wave, real, imaginary = waves[field, layer], r[a, i, layer], nothing
+            scale = p.dtype.type(alpha[a])
+            _add(x[a, i, layer], scale, p[a, i, layer])
+            out[a] += _leave(real, scale, wave[:m])
+            if j < components:
+                imaginary, scale = r[b, j, layer], p.dtype.type(alpha[b])
+                _add(x[b, j, layer], scale, p[b, j, layer])
+                out[b] += _leave(imaginary, scale, wave[m:])
+            for k in range(m):
+                wave[2 * k], wave[2 * k + 1] = real[k], imaginary[k]
+    return out
+
+
+@compiled
+def _add(value, scale, direction):
+    for k in range(len(value)):
+        value[k] += scale * direction[k]
+
+
+@compiled
+def _leave(left, scale, force):
+    total = left.dtype.type(0)
+    for k in range(len(left)):
+        left[k] -= scale * force[k]
+        total += left[k] * left[k]
+    return total

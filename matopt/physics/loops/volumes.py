@@ -23,19 +23,21 @@ ROWS = 12
 
 
 @compiled
-def apply(p, density, sample, stiffness, q):
-    """Write the forces of displacements; ``(R,)`` float64, p.q.
+def step(p, waves, owners, beta, density, sample, stiffness):
+    """``p = z + beta p`` and its forces q, which overwrite z; ``(R,)`` float64, p.q.
 
     Args:
         p: ``(R, 3, *S)`` displacements.
+        waves: ``(F, S[0], 2 m)``, see :mod:`~matopt.physics.loops.vectors`.
+        owners: ``(F, 2, 2)``, see :func:`~matopt.physics.loops.vectors.owners`.
+        beta: ``(R,)``.
         density: ``(n, *S)``.
         sample: ``(R,)`` whose density is each row's.
         stiffness: ``(21, 21)`` of an element, in its modes.
-        q: ``(R, 3, *S)`` the forces.
     """
     layers, rows, columns = p.shape[2:]
-    step, places = columns + 1, rows * (columns + 1)
-    pieces = (places + W - 1) // W
+    step, size = columns + 1, rows * (columns + 1)
+    pieces = (size + W - 1) // W
     nodes = np.zeros((3, pieces * W + step + 1), p.dtype)
     sums = np.zeros(nodes.shape, p.dtype)
     weights = np.zeros(pieces * W, p.dtype)
@@ -43,6 +45,7 @@ def apply(p, density, sample, stiffness, q):
     above = np.zeros((pieces, ROWS * W), p.dtype)
     between, stress, scratch = np.zeros(ROWS * W, p.dtype), np.zeros(18 * W, p.dtype), np.zeros(4 * (W + 1), p.dtype)
     out = np.zeros(len(p))
+    places = _turn(p, waves, owners, beta)
     for r in range(len(p)):
         _lay_out(p[r], layers - 1, nodes)
         for piece in range(pieces):
@@ -63,7 +66,9 @@ def apply(p, density, sample, stiffness, q):
                     _to_corners(between, sums, piece * W, step, scratch)
             if turn > 0:
                 for axis in range(3):
-                    out[r] += _collect(sums[axis], p[r, axis, i], q[r, axis, i])
+                    field, part = places[r, axis, 0], places[r, axis, 1]
+                    half = waves[field, i, part * rows * columns : (part + 1) * rows * columns]
+                    out[r] += _collect(sums[axis], p[r, axis, i], half.reshape(rows, columns))
     return out
 
 
@@ -78,8 +83,8 @@ def energies(x, density, loads, stiffness):
         stiffness: ``(21, 21)`` of an element, in its modes.
     """
     layers, rows, columns = density.shape
-    cases, step, places = len(x), columns + 1, rows * (columns + 1)
-    pieces = (places + W - 1) // W
+    cases, step, size = len(x), columns + 1, rows * (columns + 1)
+    pieces = (size + W - 1) // W
     nodes = np.zeros((3, pieces * W + step + 1), x.dtype)
     weights = np.zeros(pieces * W, x.dtype)
     modes = np.zeros((2, cases, pieces, ROWS * W), x.dtype)
@@ -138,6 +143,26 @@ def energy_density(u, load, stiffness, out):
         if i >= 0:
             for row in range(rows):
                 out[i, row] = line[row * step : row * step + columns]
+
+
+@compiled
+def _turn(p, waves, owners, beta):
+    """``p = z + beta p``; ``(R, 3, 2)`` the field and the part of it that each component is."""
+    layers, size = p.shape[2], p.shape[3] * p.shape[4]
+    nothing, places = np.zeros(size, p.dtype), np.empty((len(p), 4, 2), np.int64)
+    for field in range(len(waves)):
+        for part in range(2):
+            row, axis = owners[field, part, 0], owners[field, part, 1]
+            places[row, axis, 0], places[row, axis, 1] = field, part
+        a, i, b, j = owners[field, 0, 0], owners[field, 0, 1], owners[field, 1, 0], owners[field, 1, 1]
+        for layer in range(layers):
+            z, real = waves[field, layer], p[a, i, layer].reshape(size)
+            imaginary = p[b, j, layer].reshape(size) if j < 3 else nothing
+            first, second = p.dtype.type(beta[a]), p.dtype.type(beta[b])
+            for k in range(size):
+                real[k] = z[2 * k] + first * real[k]
+                imaginary[k] = z[2 * k + 1] + second * imaginary[k]
+    return places
 
 
 @compiled
