@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from types import ModuleType
 
@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from matopt.physics.lattice import Lattice
-from matopt.physics.loops import sections, symbols, vectors, volumes
+from matopt.physics.loops import loads, sections, symbols, vectors, volumes
 
-TRANSFORMED_TOGETHER = 2**20
-"""Numbers (complex) whose transform may take memory of its own; more of them are transformed field by field."""
+TRANSFORMED_TOGETHER = 2**14
+"""Numbers (complex) of a field that is transformed with the others; a larger one takes fresh memory only for itself."""
 
 
 class LatticeVectors:
@@ -71,7 +71,7 @@ class LatticeVectors:
 
     def _transformed(self, waves: torch.Tensor, transform: Callable[..., torch.Tensor]) -> torch.Tensor:
         axes = tuple(range(1, waves.ndim))
-        if waves.numel() <= TRANSFORMED_TOGETHER:
+        if waves[0].numel() <= TRANSFORMED_TOGETHER:
             return transform(waves, dim=axes)
         for wave in waves.split(1):
             wave.copy_(transform(wave, dim=axes))
@@ -111,6 +111,17 @@ class CompiledLattice(Lattice):
         """The direction of all rows and their waves; what they hold does not matter, as long as it is finite."""
         p = self.solid.new_zeros(len(self.samples), self.solid.ndim - 1, *self.solid.shape[1:])
         return p, _waves(p)
+
+    def right_hand_side(self, cases: Sequence[int], out: torch.Tensor) -> None:
+        """Write the nodal forces ``(len(cases), n, d, *S)`` that balance the unit strains of these load cases."""
+        stress, dimensions = self.stress[list(cases)].numpy(), self.solid.ndim - 1
+        if dimensions == 2:
+            # As a volume one voxel thick, which is its own neighbour.
+            stress = np.pad(stress, ((0, 0), (1, 0), (0, 0))) / np.array(2, stress.dtype)
+        solid = self.solid.view(len(self.solid), *[1] * (3 - dimensions), *self.solid.shape[1:]).numpy()
+        for case, forces in zip(stress, out, strict=True):
+            for density, force in zip(solid, forces.view(len(solid), -1, *solid.shape[1:]), strict=True):
+                loads.put_forces(density, case, force.numpy())
 
     def energies(self, x: torch.Tensor) -> torch.Tensor:
         """``(n, L, L)`` float64 mean mutual energies: the effective stiffness."""

@@ -116,8 +116,6 @@ class Lattice:
     def right_hand_side(self, cases: Sequence[int], out: torch.Tensor) -> None:
         """Write the nodal forces ``(len(cases), n, d, *S)`` that balance the unit strains of these load cases."""
         dimensions = self.solid.ndim - 1
-        stress = (self.loads[list(cases)] @ self.stiffness).view(len(cases), -1, dimensions)
-        shapes = brick.corners(dimensions)[1:]
         out.zero_()
         for axis in range(dimensions):
             # A uniform stress is unbalanced where the density changes.
@@ -125,11 +123,18 @@ class Lattice:
             for along in range(dimensions):
                 behind = change.roll(1, along + 1)
                 change = change - behind if along == axis else change + behind
-            shape = shapes.index(tuple(int(k == axis) for k in range(dimensions)))
-            for case in range(len(cases)):
+            for force, case in zip(out, cases, strict=True):
                 for component in range(dimensions):
-                    if force := stress[case, shape, component].item():
-                        out[case, :, component].add_(change, alpha=force)
+                    if stress := self.stress[case, axis, component].item():
+                        force[:, component].add_(change, alpha=stress)
+
+    @cached_property
+    def stress(self) -> torch.Tensor:
+        """``(L, d, d)``, of the unit strains: what a change of density along an axis does to a component."""
+        dimensions = self.solid.ndim - 1
+        shapes = brick.corners(dimensions)[1:]
+        linear = [shapes.index(tuple(int(k == axis) for k in range(dimensions))) for axis in range(dimensions)]
+        return (self.loads @ self.stiffness).view(len(self.loads), -1, dimensions)[:, linear]
 
     def energies(self, x: torch.Tensor) -> torch.Tensor:
         """``(n, L, L)`` float64 mean mutual energies: the effective stiffness."""

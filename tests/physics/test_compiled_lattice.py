@@ -48,6 +48,20 @@ def test_steps_of_conjugate_gradients_agree(shape, dtype, rows, seed):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(1, 4), (3, 1), (7, 4), (1, 1, 3), (3, 2, 1), (5, 12, 13)])
+def test_loads_agree(shape, dtype):
+    solid = rocks(shape, dtype, 0)
+    found = []
+    for kind in (CompiledLattice, Lattice):
+        lattice = kind.of(solid, POISSON_RATIO)
+        cases = range(1, len(lattice.loads))
+        forces = torch.full((len(cases), 2, len(shape), *shape), torch.nan, dtype=dtype)
+        lattice.right_hand_side(cases, forces)
+        found.append(forces)
+    assert near(*found, ROUNDING[dtype])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("shape", [(1, 1), (7, 4), (130, 3), (1, 1, 1), (3, 2, 1), (5, 12, 13)])
 def test_energies_and_their_densities_agree(shape, dtype):
     solid = rocks(shape, dtype, 0)

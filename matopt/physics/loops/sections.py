@@ -63,7 +63,8 @@ def step(p, waves, owners, beta, density, sample, stiffness):
                 for piece in range(pieces):
                     span = slice(piece * PIECE, min((piece + 1) * PIECE, columns) + 1)
                     w = density[sample[r], i, piece * PIECE : (piece + 1) * PIECE]
-                    _elements(old[0, span], old[1, span], new[0, span], new[1, span], w, moduli, corners[r - first, piece])
+                    here = corners[r - first, piece]
+                    _elements(old[0, span], old[1, span], new[0, span], new[1, span], w, moduli, here)
             if turn > 0:
                 for field in fields:
                     for part in range(2):
@@ -167,8 +168,8 @@ def _stress(w, a, b, c, d, e, moduli):
 def _elements(old_x, old_y, new_x, new_y, w, moduli, corners):
     """What a row of elements and the one before do to the nodes in between, at the corners to the right and left.
 
-    Arrays of ``corners``: what they do to the nodes behind them, x and y at the right, then at the left; what is done in
-    between, likewise, the right one place further on.
+    Arrays of ``corners``: what elements do to the nodes behind them, x and y at the right, then at the left; what is
+    done in between, likewise, that at the right one place further on.
     """
     for k in range(len(w)):
         a, b, c, d, e = _strain(
