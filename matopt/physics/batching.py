@@ -61,7 +61,8 @@ def solve_in_chunks(
     parts = []
     step = min(max(1, budget // sample), max(1, len(density)))
     while (done := sum(len(p.values) for p in parts)) < len(density):
-        part = _solve_or_run_out(solve, density[done : done + step])
+        # A slice of everything would have its gradient copied.
+        part = _solve_or_run_out(solve, density[done : done + step] if step < len(density) else density)
         if part is not None:
             parts.append(part)
         elif step > 1:

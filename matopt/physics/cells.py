@@ -112,9 +112,9 @@ class Cells:
     def _rim_places(self) -> torch.Tensor:
         return self.place.index_select(0, self.rim).long()
 
-    def beyond_rim(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """The places ``(R,)`` at the end of a step from the rim, and whether none of the cells is there."""
-        return self._rim_places + self.steps[step], self.neighbours[step].index_select(0, self.rim) == len(self.place)
+    def beyond_rim(self, step: int) -> torch.Tensor:
+        """The places ``(R,)`` at the end of a step from the rim."""
+        return self._rim_places + self.steps[step]
 
     def gather(self, grids: torch.Tensor) -> torch.Tensor:
         """``(N,)`` the values of ``(B, *S)`` at the cells, 0 for spare numbers."""

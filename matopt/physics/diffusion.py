@@ -114,7 +114,8 @@ class Diffusivity(Simulator):
             iterations = torch.stack([s.iterations for s in solved]).amax(0).cpu().numpy()
             if density.requires_grad:
                 slope = network.sensitivity(solved[0].x, drops[0], grain - 1)[:, None]
-                slope[~flows] = 0
+                if not carries.all():
+                    slope[~flows] = 0
         if density.requires_grad:
             values = with_gradient(density, values, slope)
         status = statuses(carries.numpy(), residual, self.tolerance)
@@ -188,20 +189,20 @@ class _Network:
         """
         cells, dimensions = self.cells, len(self.cells.shape)
         rate /= math.prod(cells.shape)
-        squares = [(c * drop).square_() for c, drop in zip(self.faces, drops, strict=True)]
-        total = sum(squares[1:], squares[0])
-        for axis in range(dimensions):
-            total = total + cells.of_neighbours(squares[axis], dimensions + axis)
         slope = x.new_full((len(cells.number),), rate)
-        slope.scatter_(0, cells.place.long(), total.mul_(rate / 2).div_(self.local.square()))
         at_rim = x.index_select(0, cells.rim)
         # Twice the squared drops to the place's mean concentration: along x ahead and behind, without what is counted
         # there already, and along the other axes.
         ahead, behind = ((1 + sign * at_rim).square_().mul_(2).sub_(0.5).mul_(rate) for sign in (-1, 1))
         beside = at_rim.square().mul_(2 * rate)
         for step in range(2 * dimensions):
-            places, is_wall = cells.beyond_rim(step)
             change = ahead if step == 0 else behind if step == dimensions else beside
-            slope.scatter_add_(0, places, change * is_wall)
+            slope.scatter_add_(0, cells.beyond_rim(step), change)
         cells.fold(slope, rate)
+        squares = [(c * drop).square_() for c, drop in zip(self.faces, drops, strict=True)]
+        total = sum(squares[1:], squares[0])
+        for axis in range(dimensions):
+            total += cells.of_neighbours(squares[axis], dimensions + axis)
+        # Also where the rim has other cells beside it.
+        slope.scatter_(0, cells.place.long(), total.mul_(rate / 2).div_(self.local.square()))
         return cells.inner(slope.clamp_max_(0) if rate < 0 else slope.clamp_min_(0))
