@@ -25,3 +25,8 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         return njit(cache=True, **SETTINGS)(function)
     except RuntimeError:
         return njit(**SETTINGS)(function)
+
+
+def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, compiled as a part of the loops that call it."""
+    return njit(forceinline=True, **SETTINGS)(function)

@@ -2,24 +2,30 @@
 
 Elements come in layers. The nodes of a layer lie in one line with a wrapped column behind each row and a wrapped row
 behind the last, so a corner of all elements is that line moved by a fixed number of places; places that no element
-belongs to have no density. The line is cut into pieces of fixed length: the rows of a piece's arrays are then at known
-distances from each other, which lets a compiler use vector units.
+belongs to have no density. The line is cut into pieces whose arrays are at known distances from each other, which lets
+a compiler use vector units.
 
-A piece has 4 rows for each component: sums and differences ``00, 01, 10, 11`` of the corners along axes 1 and 2. With
-sums and differences of two layers these are the modes of :mod:`matopt.physics.brick`.
+An element's deformation is in the modes of :mod:`matopt.physics.brick`: sums and differences of its corners along axis
+2, then axis 1, then axis 0.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from matopt.physics.loops.compiler import compiled
+from matopt.physics.loops.compiler import compiled, inlined
 
-W = 128
-"""Elements a piece."""
+W = 64
+"""Elements of a piece."""
 
-ROWS = 12
-"""Of a piece's sums and differences, and of the forces that belong to them."""
+STRIDE = W + 8
+"""From one array of a piece to the next."""
+
+MODES = 18
+"""Of strain, that do work by themselves."""
+
+FORCES = 12
+"""Arrays of a piece of forces: ``00, 01, 10, 11`` along axes 1 and 2 of each component, modes or corners."""
 
 
 @compiled
@@ -36,34 +42,25 @@ def step(p, waves, owners, beta, density, sample, stiffness):
         stiffness: ``(21, 21)`` of an element, in its modes.
     """
     layers, rows, columns = p.shape[2:]
-    step, size = columns + 1, rows * (columns + 1)
-    pieces = (size + W - 1) // W
-    nodes = np.zeros((3, pieces * W + step + 1), p.dtype)
-    sums = np.zeros(nodes.shape, p.dtype)
-    weights = np.zeros(pieces * W, p.dtype)
-    modes = np.zeros((2, pieces, ROWS * W), p.dtype)
-    above = np.zeros((pieces, ROWS * W), p.dtype)
-    between, stress, scratch = np.zeros(ROWS * W, p.dtype), np.zeros(18 * W, p.dtype), np.zeros(4 * (W + 1), p.dtype)
-    out = np.zeros(len(p))
+    step, pieces = columns + 1, (rows * (columns + 1) + W - 1) // W
+    old, new, sums, weights = _room(p), _room(p), _room(p), np.zeros(pieces * W, p.dtype)
+    above, corners = np.zeros((pieces, FORCES * STRIDE), p.dtype), np.zeros(FORCES * STRIDE, p.dtype)
+    stress, out = np.zeros(MODES * W, p.dtype), np.zeros(len(p))
     places = _turn(p, waves, owners, beta)
     for r in range(len(p)):
-        _lay_out(p[r], layers - 1, nodes)
-        for piece in range(pieces):
-            _transform(nodes, piece * W, step, modes[1, piece])
+        _lay_out(p[r], layers - 1, new)
         for turn in range(layers + 1):
             # Elements between the nodes of layer i and of the next; the last layer of elements comes first and last.
             i, j = (turn - 1) % layers, turn % layers
-            old, new = modes[(turn + 1) % 2], modes[turn % 2]
-            _lay_out(p[r], j, nodes)
-            for row in range(rows):
-                weights[row * step : row * step + columns] = density[sample[r], i, row]
+            old, new = new, old
+            _lay_out(p[r], j, new)
+            _lay_out_density(density[sample[r], i], weights)
             for piece in range(pieces):
-                _transform(nodes, piece * W, step, new[piece])
-                _strain(old[piece], new[piece], stress)
+                _strain(old, new, piece * W, step, stress)
                 _to_stress(weights[piece * W : (piece + 1) * W], stress, stiffness)
-                _between_layers(stress, above[piece], between)
+                _meet(stress, above[piece], corners)
                 if turn > 0:
-                    _to_corners(between, sums, piece * W, step, scratch)
+                    _add_corners(corners, sums, piece * W, step)
             if turn > 0:
                 for axis in range(3):
                     field, part = places[r, axis, 0], places[r, axis, 1]
@@ -83,31 +80,24 @@ def energies(x, density, loads, stiffness):
         stiffness: ``(21, 21)`` of an element, in its modes.
     """
     layers, rows, columns = density.shape
-    cases, step, size = len(x), columns + 1, rows * (columns + 1)
-    pieces = (size + W - 1) // W
-    nodes = np.zeros((3, pieces * W + step + 1), x.dtype)
-    weights = np.zeros(pieces * W, x.dtype)
-    modes = np.zeros((2, cases, pieces, ROWS * W), x.dtype)
-    strains, stress = np.zeros((cases, 18 * W), x.dtype), np.zeros(18 * W, x.dtype)
+    cases = len(x)
+    pieces = (rows * (columns + 1) + W - 1) // W
+    nodes, weights = np.zeros((2, cases, *_room(x).shape), x.dtype), np.zeros(pieces * W, x.dtype)
+    strains, stress = np.zeros((cases, MODES * W), x.dtype), np.zeros(MODES * W, x.dtype)
     out = np.zeros((cases, cases))
-    for i in range(-1, layers):
-        # Elements between the nodes of layer i and of the next.
-        old, new = modes[i % 2], modes[(i + 1) % 2]
+    for case in range(cases):
+        _lay_out(x[case], 0, nodes[0, case])
+    for i in range(layers):
+        old, new = nodes[i % 2], nodes[(i + 1) % 2]
+        _lay_out_density(density[i], weights)
         for case in range(cases):
-            _lay_out(x[case], (i + 1) % layers, nodes)
-            for piece in range(pieces):
-                _transform(nodes, piece * W, step, new[case, piece])
-        if i < 0:
-            continue
-        for row in range(rows):
-            weights[row * step : row * step + columns] = density[i, row]
+            _lay_out(x[case], (i + 1) % layers, new[case])
         for piece in range(pieces):
-            w = weights[piece * W : (piece + 1) * W]
             for case in range(cases):
-                _strain(old[case, piece], new[case, piece], strains[case])
+                _strain(old[case], new[case], piece * W, columns + 1, strains[case])
                 _add_macroscopic(loads[case], strains[case])
                 stress[:] = strains[case]
-                _to_stress(w, stress, stiffness)
+                _to_stress(weights[piece * W : (piece + 1) * W], stress, stiffness)
                 for other in range(case + 1):
                     out[case, other] += _product(strains[other], stress)
     return out
@@ -124,25 +114,23 @@ def energy_density(u, load, stiffness, out):
         out: ``(*S)``.
     """
     layers, rows, columns = out.shape
-    step = columns + 1
-    pieces = (rows * step + W - 1) // W
-    nodes = np.zeros((3, pieces * W + step + 1), u.dtype)
-    modes = np.zeros((2, pieces, ROWS * W), u.dtype)
-    strain, stress = np.zeros(18 * W, u.dtype), np.zeros(18 * W, u.dtype)
-    full, line = np.ones(W, u.dtype), np.zeros(pieces * W, u.dtype)
-    for i in range(-1, layers):
-        _lay_out(u, (i + 1) % layers, nodes)
+    pieces = (rows * (columns + 1) + W - 1) // W
+    old, new = _room(u), _room(u)
+    strain, stress = np.zeros(MODES * W, u.dtype), np.zeros(MODES * W, u.dtype)
+    full, energy = np.ones(W, u.dtype), np.zeros(pieces * W, u.dtype)
+    _lay_out(u, 0, new)
+    for i in range(layers):
+        old, new = new, old
+        _lay_out(u, (i + 1) % layers, new)
         for piece in range(pieces):
-            _transform(nodes, piece * W, step, modes[(i + 1) % 2, piece])
-            if i >= 0:
-                _strain(modes[i % 2, piece], modes[(i + 1) % 2, piece], strain)
-                _add_macroscopic(load, strain)
-                stress[:] = strain
-                _to_stress(full, stress, stiffness)
-                _add_products(strain, stress, line[piece * W : (piece + 1) * W])
-        if i >= 0:
-            for row in range(rows):
-                out[i, row] = line[row * step : row * step + columns]
+            _strain(old, new, piece * W, columns + 1, strain)
+            _add_macroscopic(load, strain)
+            stress[:] = strain
+            _to_stress(full, stress, stiffness)
+            _add_products(strain, stress, energy[piece * W : (piece + 1) * W])
+        for row in range(rows):
+            first = row * (columns + 1)
+            out[i, row] = energy[first : first + columns]
 
 
 @compiled
@@ -166,84 +154,70 @@ def _turn(p, waves, owners, beta):
 
 
 @compiled
-def _add_products(a, b, out):
-    out[:] = 0
-    for row in range(18):
-        for k in range(W):
-            out[k] += a[row * W + k] * b[row * W + k]
+def _room(u):
+    """For a layer of nodes in line, up to the end of a last piece and what is a row ahead of it."""
+    rows, columns = u.shape[-2], u.shape[-1]
+    return np.zeros((3, (rows + 1) * (columns + 1) + W + 1), u.dtype)
 
 
 @compiled
-def _add_macroscopic(load, strain):
-    for mode, row in ((9, 0), (4, 1), (2, 2)):
-        strain[row * W : (row + 1) * W] += load[mode]
-    for mode, other, row in ((0, 11, 3), (3, 10, 4), (1, 5, 5)):
-        strain[row * W : (row + 1) * W] += load[mode] + load[other]
-
-
-@compiled
-def _product(a, b):
-    total = a.dtype.type(0)
-    for k in range(len(a)):
-        total += a[k] * b[k]
-    return total
-
-
-@compiled
-def _lay_out(u, layer, nodes):
+def _lay_out(u, layer, line):
     rows, columns = u.shape[2:]
+    step = columns + 1
     for axis in range(3):
         for row in range(rows + 1):
-            here, line = u[axis, layer, row % rows], nodes[axis, row * (columns + 1) : (row + 1) * (columns + 1)]
+            wrapped, nodes = line[axis, row * step : (row + 1) * step], u[axis, layer, row % rows]
             for k in range(columns):
-                line[k] = here[k]
-            line[columns] = here[0]
+                wrapped[k] = nodes[k]
+            wrapped[columns] = nodes[0]
 
 
 @compiled
-def _transform(nodes, first, step, modes):
-    for axis in range(3):
-        here = nodes[axis, first : first + W + 1]
-        ahead = nodes[axis, first + step : first + step + W + 1]
-        out = modes[4 * axis * W : 4 * (axis + 1) * W]
-        for k in range(W):
-            total, change = here[k + 1] + here[k], here[k + 1] - here[k]
-            total_ahead, change_ahead = ahead[k + 1] + ahead[k], ahead[k + 1] - ahead[k]
-            out[k] = total_ahead + total
-            out[W + k] = change_ahead + change
-            out[2 * W + k] = total_ahead - total
-            out[3 * W + k] = change_ahead - change
+def _lay_out_density(density, line):
+    rows, columns = density.shape
+    for row in range(rows):
+        weights, elements = line[row * (columns + 1) : (row + 1) * (columns + 1)], density[row]
+        for k in range(columns):
+            weights[k] = elements[k]
 
 
 @compiled
-def _strain(a, b, out):
-    """The modes of strain that do work by themselves, of the elements between two layers.
+def _strain(old, new, first, step, out):
+    """The modes of strain that do work by themselves, of the elements between two layers of nodes.
 
     ``100x 010y 001z``, the shears ``001x + 100z, 010x + 100y, 001y + 010z``, ``011x 101y 110z``, ``011y 101x``,
     ``011z 110x``, ``101z 110y``, ``111x 111y 111z``.
     """
+    here, ahead = slice(first, first + W + 1), slice(first + step, first + step + W + 1)
+    a, b, c, d = old[0, here], old[0, ahead], new[0, here], new[0, ahead]
     for k in range(W):
-        out[k] = b[k] - a[k]
-        out[W + k] = b[6 * W + k] + a[6 * W + k]
-        out[2 * W + k] = b[9 * W + k] + a[9 * W + k]
+        e, f, g, h = _differences(a, b, k)
+        m, n, o, p = _differences(c, d, k)
+        out[k], out[3 * W + k], out[4 * W + k], out[6 * W + k] = m - e, n + f, o + g, p + h
+        out[10 * W + k], out[12 * W + k], out[15 * W + k] = n - f, o - g, p - h
+    a, b, c, d = old[1, here], old[1, ahead], new[1, here], new[1, ahead]
     for k in range(W):
-        out[3 * W + k] = b[W + k] + a[W + k] + b[8 * W + k] - a[8 * W + k]
-        out[4 * W + k] = b[2 * W + k] + a[2 * W + k] + b[4 * W + k] - a[4 * W + k]
-        out[5 * W + k] = b[5 * W + k] + a[5 * W + k] + b[10 * W + k] + a[10 * W + k]
+        e, f, g, h = _differences(a, b, k)
+        m, n, o, p = _differences(c, d, k)
+        out[4 * W + k] += m - e
+        out[5 * W + k], out[W + k], out[9 * W + k] = n + f, o + g, p + h
+        out[7 * W + k], out[14 * W + k], out[16 * W + k] = n - f, o - g, p - h
+    a, b, c, d = old[2, here], old[2, ahead], new[2, here], new[2, ahead]
     for k in range(W):
-        out[6 * W + k] = b[3 * W + k] + a[3 * W + k]
-        out[7 * W + k] = b[5 * W + k] - a[5 * W + k]
-        out[8 * W + k] = b[10 * W + k] - a[10 * W + k]
-        out[9 * W + k] = b[7 * W + k] + a[7 * W + k]
-        out[10 * W + k] = b[W + k] - a[W + k]
-        out[11 * W + k] = b[11 * W + k] + a[11 * W + k]
-    for k in range(W):
-        out[12 * W + k] = b[2 * W + k] - a[2 * W + k]
-        out[13 * W + k] = b[9 * W + k] - a[9 * W + k]
-        out[14 * W + k] = b[6 * W + k] - a[6 * W + k]
-        out[15 * W + k] = b[3 * W + k] - a[3 * W + k]
-        out[16 * W + k] = b[7 * W + k] - a[7 * W + k]
-        out[17 * W + k] = b[11 * W + k] - a[11 * W + k]
+        e, f, g, h = _differences(a, b, k)
+        m, n, o, p = _differences(c, d, k)
+        out[3 * W + k] += m - e
+        out[5 * W + k] += o + g
+        out[2 * W + k], out[11 * W + k], out[13 * W + k] = n + f, p + h, n - f
+        out[8 * W + k], out[17 * W + k] = o - g, p - h
+
+
+@inlined
+def _differences(here, ahead, k):
+    """Sums and differences ``00, 01, 10, 11`` along axes 1 and 2 of the corners of an element in a layer."""
+    total, change = here[k + 1] + here[k], here[k + 1] - here[k]
+    total_ahead, change_ahead = ahead[k + 1] + ahead[k], ahead[k + 1] - ahead[k]
+    return total_ahead + total, change_ahead + change, total_ahead - total, change_ahead - change
 
 
 @compiled
@@ -288,57 +262,49 @@ def _to_stress(w, modes, stiffness):
 
 
 @compiled
-def _between_layers(stress, above, out):
-    """Add what elements do to the nodes before them to what those above, kept in ``above``, did to the nodes after."""
-    # Row, its mode that is even along axis 0, and the odd one.
-    _odd(0, 0, stress, above, out)
-    _both(1, 3, 10, stress, above, out)
-    _both(2, 4, 12, stress, above, out)
-    _both(3, 6, 15, stress, above, out)
-    _odd(4, 4, stress, above, out)
-    _both(5, 5, 7, stress, above, out)
-    _both(6, 1, 14, stress, above, out)
-    _both(7, 9, 16, stress, above, out)
-    _odd(8, 3, stress, above, out)
-    _both(9, 2, 13, stress, above, out)
-    _both(10, 5, 8, stress, above, out)
-    _both(11, 11, 17, stress, above, out)
+def _meet(stress, above, corners):
+    """Add what elements do to the nodes before them to what those of the layer before did, at their four corners there.
 
-
-@compiled
-def _both(row, even, odd, stress, above, out):
+    ``above`` keeps in modes what elements do to the nodes behind them. Corners at the right are one place further on.
+    """
+    s, zero = stress, stress.dtype.type(0)
     for k in range(W):
-        a, b = stress[even * W + k], stress[odd * W + k]
-        out[row * W + k] = above[row * W + k] + a - b
-        above[row * W + k] = a + b
-
-
-@compiled
-def _odd(row, odd, stress, above, out):
+        even = zero, s[3 * W + k], s[4 * W + k], s[6 * W + k]
+        _put_corners(k, above, corners, 0, even, (s[k], s[10 * W + k], s[12 * W + k], s[15 * W + k]))
     for k in range(W):
-        out[row * W + k] = above[row * W + k] - stress[odd * W + k]
-        above[row * W + k] = stress[odd * W + k]
+        even = zero, s[5 * W + k], s[W + k], s[9 * W + k]
+        _put_corners(k, above, corners, 4, even, (s[4 * W + k], s[7 * W + k], s[14 * W + k], s[16 * W + k]))
+    for k in range(W):
+        even = zero, s[2 * W + k], s[5 * W + k], s[11 * W + k]
+        _put_corners(k, above, corners, 8, even, (s[3 * W + k], s[13 * W + k], s[8 * W + k], s[17 * W + k]))
+
+
+@inlined
+def _put_corners(k, above, corners, row, even, odd):
+    """Of the modes of a component, even and odd along axis 0."""
+    at = row * STRIDE + k
+    a = above[at] + even[0] - odd[0]
+    b = above[at + STRIDE] + even[1] - odd[1]
+    c = above[at + 2 * STRIDE] + even[2] - odd[2]
+    d = above[at + 3 * STRIDE] + even[3] - odd[3]
+    above[at] = even[0] + odd[0]
+    above[at + STRIDE] = even[1] + odd[1]
+    above[at + 2 * STRIDE] = even[2] + odd[2]
+    above[at + 3 * STRIDE] = even[3] + odd[3]
+    corners[at] = a - c - (b - d)
+    corners[at + STRIDE + 1] = a - c + (b - d)
+    corners[at + 2 * STRIDE] = a + c - (b + d)
+    corners[at + 3 * STRIDE + 1] = a + c + (b + d)
 
 
 @compiled
-def _to_corners(modes, sums, first, step, scratch):
-    end = W + 1
+def _add_corners(corners, sums, first, step):
     for axis in range(3):
-        force = modes[4 * axis * W : 4 * (axis + 1) * W]
-        # Corners here and those a row ahead, those behind a place and those at it.
-        for k in range(W):
-            even, odd = force[k] - force[2 * W + k], force[W + k] - force[3 * W + k]
-            scratch[k] = even - odd
-            scratch[end + k + 1] = even + odd
-            even, odd = force[k] + force[2 * W + k], force[W + k] + force[3 * W + k]
-            scratch[2 * end + k] = even - odd
-            scratch[3 * end + k + 1] = even + odd
-        here = sums[axis, first : first + end]
-        ahead = sums[axis, first + step : first + step + end]
-        for k in range(end):
-            here[k] += scratch[k] + scratch[end + k]
-        for k in range(end):
-            ahead[k] += scratch[2 * end + k] + scratch[3 * end + k]
+        for ahead in range(2):
+            here = sums[axis, first + ahead * step : first + ahead * step + W + 1]
+            left = corners[(4 * axis + 2 * ahead) * STRIDE :]
+            for k in range(W + 1):
+                here[k] += left[k] + left[STRIDE + k]
 
 
 @compiled
@@ -359,3 +325,27 @@ def _collect(sums, u, force):
         total += work
     sums[:] = 0
     return total
+
+
+@compiled
+def _add_macroscopic(load, strain):
+    for mode, row in ((9, 0), (4, 1), (2, 2)):
+        strain[row * W : (row + 1) * W] += load[mode]
+    for mode, other, row in ((0, 11, 3), (3, 10, 4), (1, 5, 5)):
+        strain[row * W : (row + 1) * W] += load[mode] + load[other]
+
+
+@compiled
+def _product(a, b):
+    total = a.dtype.type(0)
+    for k in range(len(a)):
+        total += a[k] * b[k]
+    return total
+
+
+@compiled
+def _add_products(a, b, out):
+    out[:] = 0
+    for row in range(MODES):
+        for k in range(W):
+            out[k] += a[row * W + k] * b[row * W + k]
