@@ -17,10 +17,10 @@ def inverse_symbol(
 ) -> torch.Tensor:
     """``(d (d + 1) / 2, S[0] // 2 + 1, *S[1:])`` the inverse of the grain's symbol, which is real and symmetric.
 
-    It is the symbol of the finite-element stencil itself, of unit Young's modulus. What the grain does not resist comes
-    back as 0. It is divided by the number of waves, for transforms that leave this to it. Components are the upper
-    triangle row by row. The other waves along the first axis are mirror images: a
-    component along that axis has the opposite sign there. Do not edit: it is cached.
+    It is the symbol of the finite-element stencil itself, of unit Young's modulus. Translations, all that the grain
+    does not resist, come back as 0. It is divided by the number of waves, for transforms that leave this to it.
+    Components are the upper triangle row by row. The other waves along the first axis are mirror images: a component
+    along that axis has the opposite sign there. Do not edit: it is cached.
     """
     dimensions = len(shape)
     corners = brick.corners(dimensions)
@@ -35,8 +35,13 @@ def inverse_symbol(
     first = _phases(shape[0])[: shape[0] // 2 + 1]
     out = torch.empty(upper.shape[1], len(first), *shape[1:], dtype=dtype, device=device)
     for i, phase in enumerate(first):  # layer by layer, as double precision takes much memory
-        symbol = torch.tensordot(waves, phase, dims=([2], [0])).real
-        layer = torch.linalg.pinv(symbol.movedim((0, 1), (-2, -1)), atol=1e-10, hermitian=True)
+        symbol = torch.tensordot(waves, phase, dims=([2], [0])).real.movedim((0, 1), (-2, -1)).contiguous()
+        at_rest = (0,) * (dimensions - 1)
+        if i == 0:
+            symbol[at_rest] = torch.eye(dimensions)
+        layer = torch.linalg.inv(symbol)
+        if i == 0:
+            layer[at_rest] = 0
         out[:, i] = (layer[..., upper[0], upper[1]] / math.prod(shape)).movedim(-1, 0).to(device, dtype)
     return out
 

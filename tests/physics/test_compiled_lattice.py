@@ -47,6 +47,15 @@ def test_steps_of_conjugate_gradients_agree(shape, dtype, rows, seed):
         assert near(one, other, ROUNDING[dtype])
 
 
+@pytest.mark.parametrize("poisson_ratio", [-0.9, 0.2, 0.49])
+@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (1, 4), (9, 6), (1, 2, 3), (4, 2, 5), (7, 6, 6)])
+def test_the_preconditioner_undoes_a_homogeneous_grain_but_for_translations(shape, poisson_ratio):
+    lattice = Lattice.of(torch.ones(1, *shape, dtype=torch.float64), poisson_ratio)
+    x = torch.randn(1, len(shape), *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    expected = x - x.flatten(2).mean(2).view(1, -1, *[1] * len(shape))
+    assert torch.allclose(lattice.precondition(lattice.apply(x)), expected, atol=1e-12)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("shape", [(1, 4), (3, 1), (7, 4), (1, 1, 3), (3, 2, 1), (5, 12, 13)])
 def test_loads_agree(shape, dtype):
