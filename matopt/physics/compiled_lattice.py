@@ -13,8 +13,10 @@ import torch
 from matopt.physics.lattice import Lattice
 from matopt.physics.loops import loads, sections, symbols, vectors, volumes
 
-TRANSFORMED_TOGETHER = 2**14
-"""Numbers (complex) of a field that is transformed with the others; a larger one takes fresh memory only for itself."""
+TRANSFORMED_TOGETHER = 2**18
+"""Numbers (complex) that are transformed at once; of more the C library gives fresh memory, which takes longer than
+to transform field by field and copy.
+"""
 
 
 class LatticeVectors:
@@ -71,7 +73,7 @@ class LatticeVectors:
 
     def _transformed(self, waves: torch.Tensor, transform: Callable[..., torch.Tensor]) -> torch.Tensor:
         axes = tuple(range(1, waves.ndim))
-        if waves[0].numel() <= TRANSFORMED_TOGETHER:
+        if waves.numel() <= TRANSFORMED_TOGETHER:
             return transform(waves, dim=axes)
         for wave in waves.split(1):
             wave.copy_(transform(wave, dim=axes))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from matopt.physics.loops.compiler import compiled
+from matopt.physics.loops.compiler import compiled, inlined
 
 PIECE = 128
 """Elements, at most."""
@@ -140,7 +140,7 @@ def _turn(first, second, z, a, b):
         second[k] = z[2 * k + 1] + b * second[k]
 
 
-@compiled
+@inlined
 def _strain(a, a_right, c, c_right, b, b_right, d, d_right):
     """The modes of strain that do work by themselves, of both components in the rows of nodes before and after.
 
@@ -157,7 +157,7 @@ def _strain(a, a_right, c, c_right, b, b_right, d, d_right):
     )
 
 
-@compiled
+@inlined
 def _stress(w, a, b, c, d, e, moduli):
     """What does work with the modes of :func:`_strain`, at a density."""
     along, across, shear, bend = moduli
@@ -229,7 +229,7 @@ def _strains(lines, first, load, out):
         out[4 * STRIDE + k] = modes[4]
 
 
-@compiled
+@inlined
 def _at(strains, k):
     return strains[k], strains[STRIDE + k], strains[2 * STRIDE + k], strains[3 * STRIDE + k], strains[4 * STRIDE + k]
 
