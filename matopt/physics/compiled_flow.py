@@ -36,13 +36,14 @@ class CompiledFlow:
     @staticmethod
     def of(faces: Places, cells: Places, velocities: Stencils, ends: np.ndarray) -> CompiledFlow:
         """From where faces ``(1, d, *S)`` and voxels ``(1, *S)`` are open, and what :func:`velocities` gives."""
-        work = np.zeros((3, len(velocities.root)), velocities.root.dtype)
-        flow.cycle(velocities, faces.is_real.astype(work.dtype), *work)
+        work = np.zeros((3, len(velocities.diagonal)), velocities.diagonal.dtype)
+        work[0, : len(ends)] = faces.is_real
+        flow.cycle(velocities, len(ends), *work)
         # At least what the face's own friction lets through.
-        mobility = np.maximum(work[1, : len(ends)], velocities.root[: len(ends)].clip(1e-18) ** -2.0)
+        mobility = np.maximum(work[1, : len(ends)], 1 / velocities.diagonal[: len(ends)].clip(1e-36))
         network, aggregates = _network(mobility * faces.is_real, ends, faces, cells)
         # The cycles of velocities and of pressures take turns.
-        split, end = 3 * len(network.root), 3 * (len(network.root) + len(aggregates.step))
+        split, end = 3 * len(network.diagonal), 3 * (len(network.diagonal) + len(aggregates.step))
         room = work.reshape(-1) if work.size >= end else np.zeros(end, work.dtype)
         middle, coarse = room[:split].reshape(3, -1), room[split:end].reshape(3, -1)
         return CompiledFlow(ends, velocities, network, aggregates, (work, middle, coarse))
@@ -59,32 +60,16 @@ class CompiledFlow:
 
     def apply(self, x: torch.Tensor) -> torch.Tensor:
         """The system times ``x``."""
-        out, vector, faces = np.empty(len(x), x.numpy().dtype), x.numpy(), self.faces
-        flow.friction(self.velocities, vector[:faces], self.work[0][0], out[:faces])
-        flow.add_gradient(self.ends, vector[faces:], out[:faces])
-        out[faces:] = 0
-        flow.add_divergence(self.ends, vector[:faces], out[faces:])
-        return torch.from_numpy(out)
+        out = torch.empty_like(x)
+        flow.apply(self.velocities, self.ends, x.numpy(), out.numpy())
+        return out
 
     def precondition(self, residual: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Approximate solutions for ``residual``, and ``residual`` times the matrix of its norm."""
-        fine, middle, coarse = self.work
-        r, faces = residual.numpy(), self.faces
-        solution, dual = np.empty_like(r), np.empty_like(r)
-        u, p, change = solution[:faces], solution[faces:], fine[1, :faces]
-        flow.cycle(self.velocities, r[:faces], *fine)
-        u[:] = change
-        np.negative(r[faces:], out=p)
-        flow.add_divergence(self.ends, u, p)
-        flow.network_cycle(self.network, self.aggregates, p, middle, coarse)
-        p += middle[1]
-        np.negative(p, out=dual[faces:])
-        dual[:faces] = 0
-        flow.add_gradient(self.ends, p, dual[:faces])
-        flow.cycle(self.velocities, dual[:faces], *fine)
-        np.add(u, change, out=dual[:faces])
-        u -= change
-        return torch.from_numpy(solution), torch.from_numpy(dual)
+        solution, dual = torch.empty_like(residual), torch.empty_like(residual)
+        given, found = residual.numpy(), (solution.numpy(), dual.numpy())
+        flow.precondition(self.velocities, self.ends, self.network, self.aggregates, given, *found, *self.work)
+        return solution, dual
 
     def dot(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         """``(1,)`` float64."""
@@ -96,7 +81,7 @@ class CompiledFlow:
 
     def unknowns(self, chosen: torch.Tensor) -> torch.Tensor:
         """``(n,)`` bool, all or none."""
-        return chosen.expand(len(self.ends) + len(self.network.root))
+        return chosen.expand(len(self.ends) + len(self.network.diagonal))
 
     def select(self, chosen: torch.Tensor) -> CompiledFlow:
         """All there is."""

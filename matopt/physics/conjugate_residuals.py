@@ -9,8 +9,8 @@ import torch
 
 from matopt.physics.krylov import check_tolerance
 
-REFRESH = 8
-"""Iterations after which the preconditioned residual is taken anew."""
+REFRESH = 1e-4
+"""Fall of the squared residual after which it is taken anew, long before the rounding of single precision tells."""
 
 
 class Systems(Protocol):
@@ -67,7 +67,8 @@ def solve(systems: Systems, rhs: torch.Tensor, tolerance: float, max_iterations:
     """Solve from ``x = 0``, each sample by itself; samples that are done leave the batch.
 
     GCR: Eisenstat, Elman, Schultz, SIAM J. Numer. Anal. 20 (1983) 345, truncated, for the smallest residual in the norm
-    of the preconditioner. Its square estimates the error of the value; it is taken anew before a sample is done.
+    of the preconditioner. Its square estimates the error of the value. It goes by recursion, which forgets what x
+    really leaves, and is taken anew now and then and before a sample is done.
 
     Args:
         systems: of flow.
@@ -90,13 +91,16 @@ def solve(systems: Systems, rhs: torch.Tensor, tolerance: float, max_iterations:
     b, result = rhs, torch.zeros_like(rhs) if systems.batch > 1 else rhs
     if len(rows) < systems.batch:
         b, systems = rhs[is_busy], systems.select(has_force)
-    x, r = torch.zeros_like(b), b
+    x = torch.zeros_like(b)
     z, dual = systems.precondition(b)
+    error = taken = systems.dot(b, dual)
     last: tuple[torch.Tensor, ...] = ()
     for step in range(1, max_iterations + 1):
         image = systems.apply(z)
         back, heavy = systems.precondition(image)
         square = systems.dot(image, heavy)
+        # What the last direction did to the residual has no share in it any more.
+        slope = systems.dot(image, dual)
         # Of symmetric systems, no direction but the last has a share in the next.
         share = systems.dot(image, last[2]) / last[3] if last else torch.zeros_like(square)
         del image
@@ -108,16 +112,16 @@ def solve(systems: Systems, rhs: torch.Tensor, tolerance: float, max_iterations:
         # By rounding alone is it not positive; such a direction has no part.
         square = torch.where(square > 0, square, torch.inf)
         last = direction, back, heavy, square
-        length = systems.dot(r, heavy) / square
+        length = slope / square
         systems.add(x, length, direction)
         systems.add(z, -length, back)
         systems.add(dual, -length, heavy)
-        # Not by recursion, which in single precision forgets what x really leaves.
+        error = error - length * slope
+        seems_done = _relative(error, systems.dot(b, x)) <= tolerance
+        if not (seems_done | (error < REFRESH * taken)).any() and step < max_iterations:
+            continue
         r = torch.sub(b, systems.apply(x))
         now = systems.dot(b, x) + systems.dot(r, x)
-        if step % REFRESH and step < max_iterations and not (_relative(systems.dot(r, dual), now) <= tolerance).any():
-            continue
-        z, dual = systems.precondition(r)
         relative = _relative(systems.dot(r, dual), now)
         done = (relative <= tolerance) | (step == max_iterations)
         left, leaving, keep = rows[done], systems.unknowns(done), ~done
@@ -130,8 +134,11 @@ def solve(systems: Systems, rhs: torch.Tensor, tolerance: float, max_iterations:
             break
         if len(left):
             is_busy, systems = is_busy.masked_scatter(is_busy, stays), systems.select(keep)
-            b, x, r, z, dual = b[stays], x[stays], r[stays], z[stays], dual[stays]
+            b, x, r = b[stays], x[stays], r[stays]
             last = *(t[stays] for t in last[:3]), last[3][keep]
+        z, dual = systems.precondition(r)
+        error = taken = systems.dot(r, dual)
+        del r
     return Flow(result, value, residual, iterations)
 
 

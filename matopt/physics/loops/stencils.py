@@ -12,13 +12,13 @@ from matopt.physics.loops.compiler import compiled
 
 
 class Stencils(NamedTuple):
-    """What unknowns exchange with their neighbours, on all levels one after the other, scaled to diagonals of 1.
+    """What unknowns exchange with their neighbours, on all levels one after the other, over the matrix's diagonal.
 
     Attributes:
         start: ``(L, 4)`` int64, where the unknowns of each level and colour start, and where the last colour's end.
         near: ``(N, 2 d)`` uint32, the neighbours ahead along each axis and those behind; itself where there is none.
-        coupling: ``(N, 2 d)``, to them, minus the entries of the scaled matrix.
-        root: ``(N,)`` of the diagonal before it was scaled.
+        coupling: ``(N, 2 d)``, to them, minus the matrix's entries over the diagonal.
+        diagonal: ``(N,)`` of the matrix.
         parent: ``(N,)`` uint32, the unknown of the next level.
         rates: :data:`~matopt.physics.aggregation.RELAXATION` and :data:`~matopt.physics.aggregation.STRETCH`.
     """
@@ -26,13 +26,13 @@ class Stencils(NamedTuple):
     start: np.ndarray
     near: np.ndarray
     coupling: np.ndarray
-    root: np.ndarray
+    diagonal: np.ndarray
     parent: np.ndarray
     rates: np.ndarray
 
 
 def unfilled(number: np.ndarray, size: int, dimensions: int, dtype: np.dtype, levels: bool) -> Stencils:
-    """Room for the couplings; the finest, to neighbours ahead, and in ``root`` what holds them are to be put in.
+    """Room for the couplings; the finest, to neighbours ahead, and in ``diagonal`` what holds them are to be put in.
 
     Args:
         number: ``(G, S, S, S)`` int32 index of the unknown, ascending, -1 where there is none.
@@ -56,8 +56,8 @@ def unfilled(number: np.ndarray, size: int, dimensions: int, dtype: np.dtype, le
         join(grid, colours(grid.shape[1:]), near, count)
     start = np.array(ends[:-1])[:, None] + np.cumsum(counts, 1)
     rates = np.array([RELAXATION, STRETCH], dtype)
-    root = np.zeros(ends[-1], dtype)
-    return Stencils(start, near, np.zeros(near.shape, dtype), root, np.concatenate(parents), rates)
+    diagonal = np.zeros(ends[-1], dtype)
+    return Stencils(start, near, np.zeros(near.shape, dtype), diagonal, np.concatenate(parents), rates)
 
 
 @compiled
@@ -123,7 +123,7 @@ def put_friction(face, cell, walls, drags, velocities, ends):
         velocities: without either.
         ends: ``(n, 2)``.
     """
-    near, coupling, root = velocities.near, velocities.coupling, velocities.root
+    near, coupling, held = velocities.near, velocities.coupling, velocities.diagonal
     dimensions, (a, b, c) = len(face), cell.shape
     face, cell = face.reshape(dimensions, -1), cell.reshape(-1)
     walls, drags = walls.reshape(dimensions, -1), drags.reshape(dimensions, -1)
@@ -146,34 +146,34 @@ def put_friction(face, cell, walls, drags, velocities, ends):
                 continue
             next_one = ahead[first + normal]
             ends[number, 0], ends[number, 1] = cell[here], cell[next_one]
-            root[number] = drags[normal, here]
+            held[number] = drags[normal, here]
             for axis in range(dimensions):
                 if size[first + axis] == 1:
                     continue
                 back = behind[first + axis]
-                before, after = 1 + 0 * root[number], 1 + 0 * root[number]
+                before, after = 1 + 0 * held[number], 1 + 0 * held[number]
                 if axis != normal:
                     before += walls[axis, back] * walls[axis, next_one + back - here]
                     after += walls[axis, here] * walls[axis, next_one]
                 # What ends at a closed face is held there.
                 if near[number, axis] == number:
-                    root[number] += after
+                    held[number] += after
                 else:
                     coupling[number, axis] = after
                 if near[number, dimensions + axis] == number:
-                    root[number] += before
+                    held[number] += before
 
 
 @compiled
 def fill(stencils):
     """Completes the couplings behind and those of coarser levels, and what holds those."""
-    start, near, coupling, root, parent = stencils[:5]
+    start, near, coupling, held, parent = stencils[:5]
     dimensions = near.shape[1] // 2
     for level in range(len(start)):
         is_last = level == len(start) - 1
         for here in range(start[level, 0], start[level, 3]):
             if not is_last:
-                root[parent[here]] += root[here]
+                held[parent[here]] += held[here]
             for axis in range(dimensions):
                 there = near[here, axis]
                 if there == here:
@@ -186,15 +186,12 @@ def fill(stencils):
 
 @compiled
 def scale(stencils):
-    """Scales the matrices to diagonals of 1."""
-    near, coupling, root = stencils.near, stencils.coupling, stencils.root
-    inverse = np.zeros_like(root)
-    for here in range(root.size):
-        for k in range(near.shape[1]):
-            root[here] += coupling[here, k]
-        root[here] = np.sqrt(root[here])
-        if root[here] > 0:
-            inverse[here] = 1 / root[here]
-    for here in range(root.size):
-        for k in range(near.shape[1]):
-            coupling[here, k] *= inverse[here] * inverse[near[here, k]]
+    """Puts in the diagonals, and divides the couplings by them."""
+    coupling, diagonal = stencils.coupling, stencils.diagonal
+    for here in range(diagonal.size):
+        for k in range(coupling.shape[1]):
+            diagonal[here] += coupling[here, k]
+        if diagonal[here] > 0:
+            inverse = 1 / diagonal[here]
+            for k in range(coupling.shape[1]):
+                coupling[here, k] *= inverse
