@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from matopt.physics.conjugate_residuals import Pair
 from matopt.physics.flow_system import Places
 from matopt.physics.loops import flow
 from matopt.physics.loops.aggregates import Aggregates, aggregated
-from matopt.physics.loops.stencils import Stencils, fill, halved, put_friction, scale, unfilled
+from matopt.physics.loops.stencils import Stencils, fill, halved, put_friction, put_mobility, unfilled
 from matopt.physics.viscous import Friction
 
 
@@ -41,7 +42,7 @@ class CompiledFlow:
         flow.cycle(velocities, len(ends), *work)
         # At least what the face's own friction lets through.
         mobility = np.maximum(work[1, : len(ends)], 1 / velocities.diagonal[: len(ends)].clip(1e-36))
-        network, aggregates = _network(mobility * faces.is_real, ends, faces, cells)
+        network, aggregates = _network(mobility, ends, faces, cells)
         # The cycles of velocities and of pressures take turns.
         split, end = 3 * len(network.diagonal), 3 * (len(network.diagonal) + len(aggregates.step))
         room = work.reshape(-1) if work.size >= end else np.zeros(end, work.dtype)
@@ -58,18 +59,18 @@ class CompiledFlow:
         """How many velocities there are."""
         return len(self.ends)
 
-    def apply(self, x: torch.Tensor) -> torch.Tensor:
-        """The system times ``x``."""
-        out = torch.empty_like(x)
+    def apply(self, x: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+        """The system times ``x``, put in ``out`` where it is given."""
+        out = torch.empty_like(x) if out is None else out
         flow.apply(self.velocities, self.ends, x.numpy(), out.numpy())
         return out
 
-    def precondition(self, residual: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Approximate solutions for ``residual``, and ``residual`` times the matrix of its norm."""
-        solution, dual = torch.empty_like(residual), torch.empty_like(residual)
-        given, found = residual.numpy(), (solution.numpy(), dual.numpy())
+    def precondition(self, residual: torch.Tensor, out: Pair | None = None) -> Pair:
+        """Approximate solutions for ``residual``, and ``residual`` times the matrix of its norm, put in ``out``."""
+        out = out or (torch.empty_like(residual), torch.empty_like(residual))
+        given, found = residual.numpy(), (out[0].numpy(), out[1].numpy())
         flow.precondition(self.velocities, self.ends, self.network, self.aggregates, given, *found, *self.work)
-        return solution, dual
+        return out
 
     def dot(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         """``(1,)`` float64."""
@@ -97,7 +98,6 @@ def velocities(faces: Places, cells: Places, friction: Friction) -> tuple[Stenci
     ends = np.zeros((len(faces.place), 2), np.uint32)
     put_friction(face, cells.number().reshape(shape), walls, drags, stencils, ends)
     fill(stencils)
-    scale(stencils)
     return stencils, ends
 
 
@@ -106,16 +106,12 @@ def _network(mobility: np.ndarray, ends: np.ndarray, faces: Places, cells: Place
     shape, dimensions = cells.shape[1:], faces.shape[1]
     number = cells.number().reshape(1, *[1] * (3 - dimensions), *shape)
     network = unfilled(number, len(cells.place), dimensions, mobility.dtype, False)
-    axis = faces.place // math.prod(shape)
-    for other in range(dimensions):
-        along = (axis == other) & faces.is_real
-        network.coupling[ends[along, 0], other] = mobility[along]
-    fill(network)
+    put_mobility(ends, faces.place // math.prod(shape), mobility, network)
     cube = np.zeros(len(cells.place), np.uint32)
     cubes, _ = halved(number, 0, np.zeros([(n + 1) // 2 for n in number.shape[1:]], np.uint8), 0, cube)
     place = np.argwhere(cubes >= 0)
-    del number, cubes, axis
+    del number, cubes
     count = int(cells.is_real.sum())
     network.parent[:count], aggregates = aggregated(network.near[:count], network.coupling[:count], cube[:count], place)
-    scale(network)
+    fill(network)
     return network, aggregates

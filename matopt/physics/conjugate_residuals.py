@@ -12,6 +12,8 @@ from matopt.physics.krylov import check_tolerance
 REFRESH = 1e-4
 """Fall of the squared residual after which it is taken anew, long before the rounding of single precision tells."""
 
+Pair = tuple[torch.Tensor, torch.Tensor]
+
 
 class Systems(Protocol):
     """B nearly symmetric systems side by side, of flat vectors."""
@@ -21,12 +23,12 @@ class Systems(Protocol):
         """B."""
         ...
 
-    def apply(self, x: torch.Tensor) -> torch.Tensor:
-        """The systems times ``x``."""
+    def apply(self, x: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+        """The systems times ``x``, put in ``out`` where it is given."""
         ...
 
-    def precondition(self, residual: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Approximate solutions for ``residual``, and ``residual`` times the matrix of its norm."""
+    def precondition(self, residual: torch.Tensor, out: Pair | None = None) -> Pair:
+        """Approximate solutions for ``residual``, and ``residual`` times the matrix of its norm, put in ``out``."""
         ...
 
     def dot(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -91,36 +93,32 @@ def solve(systems: Systems, rhs: torch.Tensor, tolerance: float, max_iterations:
     b, result = rhs, torch.zeros_like(rhs) if systems.batch > 1 else rhs
     if len(rows) < systems.batch:
         b, systems = rhs[is_busy], systems.select(has_force)
-    x = torch.zeros_like(b)
     z, dual = systems.precondition(b)
     error = taken = systems.dot(b, dual)
-    last: tuple[torch.Tensor, ...] = ()
+    x, direction, back, heavy = (torch.zeros_like(b) for _ in range(4))
+    square = torch.full_like(error, torch.inf)
+    # Vectors that are free in turns: new ones cost the first touch of their memory.
+    free, pair = torch.empty_like(b), (torch.empty_like(b), torch.empty_like(b))
     for step in range(1, max_iterations + 1):
-        image = systems.apply(z)
-        back, heavy = systems.precondition(image)
-        square = systems.dot(image, heavy)
-        # What the last direction did to the residual has no share in it any more.
-        slope = systems.dot(image, dual)
-        # Of symmetric systems, no direction but the last has a share in the next.
-        share = systems.dot(image, last[2]) / last[3] if last else torch.zeros_like(square)
-        del image
-        direction = z.clone()
-        if last:
-            square = square - share.square() * last[3]
-            for t, other in zip((direction, back, heavy), last, strict=False):
-                systems.add(t, -share, other)
+        image = systems.apply(z, free)
+        # Of symmetric systems, no direction but the last has a share in the next, and none in what is left.
+        overlap, slope = systems.dot(image, heavy), systems.dot(image, dual)
+        share, found = overlap / square, systems.precondition(image, pair)
+        square = systems.dot(image, found[1]) - share * overlap
         # By rounding alone is it not positive; such a direction has no part.
         square = torch.where(square > 0, square, torch.inf)
-        last = direction, back, heavy, square
+        free, pair = direction, (back, heavy)
+        direction, (back, heavy) = image.copy_(z), found
+        for t, last in ((direction, free), (back, pair[0]), (heavy, pair[1])):
+            systems.add(t, -share, last)
         length = slope / square
-        systems.add(x, length, direction)
-        systems.add(z, -length, back)
-        systems.add(dual, -length, heavy)
+        for t, rate, other in ((x, length, direction), (z, -length, back), (dual, -length, heavy)):
+            systems.add(t, rate, other)
         error = error - length * slope
         seems_done = _relative(error, systems.dot(b, x)) <= tolerance
         if not (seems_done | (error < REFRESH * taken)).any() and step < max_iterations:
             continue
-        r = torch.sub(b, systems.apply(x))
+        r = torch.sub(b, systems.apply(x, free), out=free)
         now = systems.dot(b, x) + systems.dot(r, x)
         relative = _relative(systems.dot(r, dual), now)
         done = (relative <= tolerance) | (step == max_iterations)
@@ -133,12 +131,11 @@ def solve(systems: Systems, rhs: torch.Tensor, tolerance: float, max_iterations:
         if not len(rows):
             break
         if len(left):
-            is_busy, systems = is_busy.masked_scatter(is_busy, stays), systems.select(keep)
-            b, x, r = b[stays], x[stays], r[stays]
-            last = *(t[stays] for t in last[:3]), last[3][keep]
-        z, dual = systems.precondition(r)
-        error = taken = systems.dot(r, dual)
-        del r
+            is_busy, systems, square = is_busy.masked_scatter(is_busy, stays), systems.select(keep), square[keep]
+            b, x, free, direction, back, heavy = (t[stays] for t in (b, x, free, direction, back, heavy))
+            z, dual, pair = z[stays], dual[stays], (pair[0][stays], pair[1][stays])
+        (z, dual), pair = systems.precondition(free, pair), (z, dual)
+        error = taken = systems.dot(free, dual)
     return Flow(result, value, residual, iterations)
 
 

@@ -169,22 +169,22 @@ def product(start, column, value, start_b, column_b, value_b, columns):
     bound = 0
     for entry in range(column.size):
         bound += start_b[column[entry] + 1] - start_b[column[entry]]
-    # Pages that are not touched take no memory.
-    column_c, value_c = np.empty(bound, np.uint32), np.empty(bound, value.dtype)
-    starts, found = np.zeros(size + 1, np.int64), np.full(columns, -1)
+    # Pages that are not touched take no memory; one entry more can be tried than there are.
+    column_c, value_c = np.empty(bound + 1, np.uint32), np.empty(bound, value.dtype)
+    starts, seen, total = np.zeros(size + 1, np.int64), np.full(columns, -1), np.zeros(columns, value.dtype)
     end = 0
     for row in range(size):
-        first = end
         for entry in range(start[row], start[row + 1]):
-            for other in range(start_b[column[entry]], start_b[column[entry] + 1]):
-                to, term = column_b[other], value[entry] * value_b[other]
-                at = found[to]
-                if at < first:
-                    found[to] = end
-                    column_c[end], value_c[end] = to, term
-                    end += 1
-                else:
-                    value_c[at] += term
+            factor, middle = value[entry], column[entry]
+            for other in range(start_b[middle], start_b[middle + 1]):
+                to = column_b[other]
+                total[to] += factor * value_b[other]
+                # Without a branch, as one that cannot be foretold takes longer.
+                column_c[end] = to
+                end += seen[to] != row
+                seen[to] = row
+        for entry in range(starts[row], end):
+            value_c[entry], total[column_c[entry]] = total[column_c[entry]], 0
         starts[row + 1] = end
     return starts, column_c[:end].copy(), value_c[:end].copy()
 
