@@ -95,22 +95,24 @@ def solve(systems: Systems, rhs: torch.Tensor, tolerance: float, max_iterations:
         b, systems = rhs[is_busy], systems.select(has_force)
     z, dual = systems.precondition(b)
     error = taken = systems.dot(b, dual)
-    x, direction, back, heavy = (torch.zeros_like(b) for _ in range(4))
-    square = torch.full_like(error, torch.inf)
-    # Vectors that are free in turns: new ones cost the first touch of their memory.
-    free, pair = torch.empty_like(b), (torch.empty_like(b), torch.empty_like(b))
+    x, square = torch.zeros_like(b), torch.full_like(error, torch.inf)
+    # Vectors that take turns: new ones cost the first touch of their memory.
+    free, direction, back, heavy, *others = (torch.empty_like(b) for _ in range(6))
+    pair = others[0], others[1]
     for step in range(1, max_iterations + 1):
         image = systems.apply(z, free)
         # Of symmetric systems, no direction but the last has a share in the next, and none in what is left.
-        overlap, slope = systems.dot(image, heavy), systems.dot(image, dual)
-        share, found = overlap / square, systems.precondition(image, pair)
+        overlap = systems.dot(image, heavy) if step > 1 else torch.zeros_like(square)
+        slope, share = systems.dot(image, dual), overlap / square
+        found = systems.precondition(image, pair)
         square = systems.dot(image, found[1]) - share * overlap
         # By rounding alone is it not positive; such a direction has no part.
         square = torch.where(square > 0, square, torch.inf)
         free, pair = direction, (back, heavy)
         direction, (back, heavy) = image.copy_(z), found
-        for t, last in ((direction, free), (back, pair[0]), (heavy, pair[1])):
-            systems.add(t, -share, last)
+        if step > 1:
+            for t, last in ((direction, free), (back, pair[0]), (heavy, pair[1])):
+                systems.add(t, -share, last)
         length = slope / square
         for t, rate, other in ((x, length, direction), (z, -length, back), (dual, -length, heavy)):
             systems.add(t, rate, other)

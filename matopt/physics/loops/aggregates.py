@@ -118,11 +118,9 @@ def connected(start, column, value, block):
 @compiled
 def merged(near, coupling, aggregate, count):
     """What aggregates exchange: the sums of their unknowns' couplings."""
-    ends, crossing = np.zeros(count + 1, np.int64), 0
+    ends = np.zeros(count + 1, np.int64)
     for row in range(aggregate.size):
         ends[aggregate[row] + 1] += 1
-        for k in range(near.shape[1]):
-            crossing += aggregate[near[row, k]] != aggregate[row]
     ends = np.cumsum(ends)
     members, at = np.empty(aggregate.size, np.uint32), ends[:-1].copy()
     for row in range(aggregate.size):
@@ -130,7 +128,7 @@ def merged(near, coupling, aggregate, count):
         at[aggregate[row]] += 1
     start, found = np.zeros(count + 1, np.int64), np.full(count, -1)
     # Pages that are not touched take no memory.
-    column, value, end = np.empty(crossing, np.uint32), np.empty(crossing, coupling.dtype), 0
+    column, value, end = np.empty(near.size, np.uint32), np.empty(near.size, coupling.dtype), 0
     for mine in range(count):
         for row in members[ends[mine] : ends[mine + 1]]:
             for k in range(near.shape[1]):
@@ -172,18 +170,19 @@ def product(start, column, value, start_b, column_b, value_b, columns):
     # Pages that are not touched take no memory; one entry more can be tried than there are.
     column_c, value_c = np.empty(bound + 1, np.uint32), np.empty(bound, value.dtype)
     starts, seen, total = np.zeros(size + 1, np.int64), np.full(columns, -1), np.zeros(columns, value.dtype)
-    end = 0
+    # Numbers without a sign need no test of it as indices.
+    end = np.uint64(0)
     for row in range(size):
-        for entry in range(start[row], start[row + 1]):
+        for entry in range(np.uint64(start[row]), np.uint64(start[row + 1])):
             factor, middle = value[entry], column[entry]
-            for other in range(start_b[middle], start_b[middle + 1]):
+            for other in range(np.uint64(start_b[middle]), np.uint64(start_b[middle + 1])):
                 to = column_b[other]
                 total[to] += factor * value_b[other]
                 # Without a branch, as one that cannot be foretold takes longer.
                 column_c[end] = to
-                end += seen[to] != row
+                end += np.uint64(seen[to] != row)
                 seen[to] = row
-        for entry in range(starts[row], end):
+        for entry in range(np.uint64(starts[row]), end):
             value_c[entry], total[column_c[entry]] = total[column_c[entry]], 0
         starts[row + 1] = end
     return starts, column_c[:end].copy(), value_c[:end].copy()
