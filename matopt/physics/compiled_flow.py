@@ -37,7 +37,7 @@ class CompiledFlow:
     @staticmethod
     def of(faces: Places, cells: Places, velocities: Stencils, ends: np.ndarray) -> CompiledFlow:
         """From where faces ``(1, d, *S)`` and voxels ``(1, *S)`` are open, and what :func:`velocities` gives."""
-        work = np.zeros((3, len(velocities.diagonal)), velocities.diagonal.dtype)
+        work = np.empty((3, len(velocities.diagonal)), velocities.diagonal.dtype)
         work[0, : len(ends)] = faces.is_real
         flow.cycle(velocities, len(ends), *work)
         # At least what the face's own friction lets through.
@@ -45,7 +45,7 @@ class CompiledFlow:
         network, aggregates = _network(mobility, ends, faces, cells)
         # The cycles of velocities and of pressures take turns.
         split, end = 3 * len(network.diagonal), 3 * (len(network.diagonal) + len(aggregates.step))
-        room = work.reshape(-1) if work.size >= end else np.zeros(end, work.dtype)
+        room = work.reshape(-1) if work.size >= end else np.empty(end, work.dtype)
         middle, coarse = room[:split].reshape(3, -1), room[split:end].reshape(3, -1)
         return CompiledFlow(ends, velocities, network, aggregates, (work, middle, coarse))
 

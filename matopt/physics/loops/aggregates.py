@@ -94,7 +94,7 @@ def connected(start, column, value, block):
     """Numbers of what is connected within each block, and the first of each."""
     root = np.arange(block.size).astype(np.int32)
     for row in range(block.size):
-        for entry in range(start[row], start[row + 1]):
+        for entry in range(np.uint64(start[row]), np.uint64(start[row + 1])):
             if column[entry] < row and value[entry] != 0 and block[column[entry]] == block[row]:
                 a, b = np.int32(row), np.int32(column[entry])
                 while root[a] != a:

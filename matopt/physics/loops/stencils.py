@@ -32,7 +32,7 @@ class Stencils(NamedTuple):
 
 
 def unfilled(number: np.ndarray, size: int, dimensions: int, dtype: np.dtype, levels: bool) -> Stencils:
-    """With the neighbours; the finest couplings, and in ``diagonal`` what holds the unknowns, are to be put in.
+    """With the neighbours; what couples and holds the finest unknowns is to be put in, the latter in ``diagonal``.
 
     Args:
         number: ``(G, S, S, S)`` int32 index of the unknown, ascending, -1 where there is none.
@@ -49,16 +49,15 @@ def unfilled(number: np.ndarray, size: int, dimensions: int, dtype: np.dtype, le
         grids.append(cubes)
         ends.append(end)
     parents.append(np.zeros(ends[-1] - ends[-2], np.uint32))
-    near = np.empty((ends[-1], 2 * dimensions), np.uint32)
+    near, coupling = np.empty((ends[-1], 2 * dimensions), np.uint32), np.empty((ends[-1], 2 * dimensions), dtype)
     counts = np.zeros((len(grids), 4), np.int64)
     for grid, count in zip(grids, counts, strict=True):
         join(grid, colours(grid.shape[1:]), near, count)
     start = np.array(ends[:-1])[:, None] + np.cumsum(counts, 1)
     on_none = np.arange(start[0, 3], size, dtype=np.uint32)
-    near[on_none] = on_none[:, None]
+    near[on_none], coupling[start[0, 3] :] = on_none[:, None], 0
     rates = np.array([RELAXATION, STRETCH], dtype)
-    diagonal = np.zeros(ends[-1], dtype)
-    return Stencils(start, near, np.zeros(near.shape, dtype), diagonal, np.concatenate(parents), rates)
+    return Stencils(start, near, coupling, np.zeros(ends[-1], dtype), np.concatenate(parents), rates)
 
 
 @compiled
@@ -174,6 +173,7 @@ def put_friction(face, cell, walls, drags, velocities, ends):
 def put_mobility(ends, axis, mobility, network):
     """Puts in what voxels exchange by the mobility ``(n,)`` of the face between them, across an axis ``(n,)``."""
     coupling = network.coupling
+    coupling[:] = 0
     dimensions = coupling.shape[1] // 2
     for face in range(len(ends)):
         behind, ahead = ends[face, 0], ends[face, 1]
