@@ -97,8 +97,8 @@ def solve(systems: Systems, rhs: torch.Tensor, tolerance: float, max_iterations:
     error = taken = systems.dot(b, dual)
     x, square = torch.zeros_like(b), torch.full_like(error, torch.inf)
     # Vectors that take turns: new ones cost the first touch of their memory.
-    free, direction, back, heavy, *others = (torch.empty_like(b) for _ in range(6))
-    pair = others[0], others[1]
+    free, direction, back, heavy = (torch.empty_like(b) for _ in range(4))
+    pair = torch.empty_like(b), torch.empty_like(b)
     for step in range(1, max_iterations + 1):
         image = systems.apply(z, free)
         # Of symmetric systems, no direction but the last has a share in the next, and none in what is left.

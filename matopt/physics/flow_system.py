@@ -58,7 +58,8 @@ class Places:
     def number(self) -> np.ndarray:
         """int32 on the grids: the unknown's index, -1 where there is none."""
         number = np.full(self.shape, -1, np.int32)
-        number.reshape(-1)[self.place[self.is_real]] = np.flatnonzero(self.is_real)
+        real = np.flatnonzero(self.is_real)
+        number.reshape(-1)[self.place[real]] = real
         return number
 
     def on_grid(self, x: torch.Tensor) -> torch.Tensor:

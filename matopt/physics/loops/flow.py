@@ -43,7 +43,7 @@ def descend(stencils, level, r, x, t, below):
 
 @compiled
 def ascend(stencils, level, r, x, above):
-    """Adds the parents' correction ``above`` to ``x`` and relaxes it for ``r``, that over the diagonal; overwrites it."""
+    """Adds the parents' correction ``above`` to ``x`` and relaxes it for ``r``, over the diagonal; overwrites ``r``."""
     start, parent = stencils.start[level], stencils.parent
     share, stretch = stencils.rates
     for here in range(np.uint64(start[0]), np.uint64(start[3])):
@@ -119,13 +119,14 @@ def network_cycle(network, aggregates, fine, coarse):
 @compiled
 def apply(velocities, ends, x, out):
     """The system times ``x``, all velocities and then all pressures, into ``out``."""
-    faces, nothing = len(ends), x.dtype.type(0)
+    faces, nothing, diagonal = len(ends), x.dtype.type(0), velocities.diagonal
     u, p, force, inflow = x[:faces], x[faces:], out[:faces], out[faces:]
     force[:], inflow[:] = 0, 0
+    # A share of zero leaves the velocities as they are.
     relax(velocities, 0, faces, force, nothing, u, force)
     for face in range(faces):
         behind, ahead = ends[face, 0], ends[face, 1]
-        force[face] = p[ahead] - p[behind] - velocities.diagonal[face] * force[face]
+        force[face] = p[ahead] - p[behind] - diagonal[face] * force[face]
         inflow[ahead] += u[face]
         inflow[behind] -= u[face]
 
