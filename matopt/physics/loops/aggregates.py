@@ -50,8 +50,8 @@ def aggregated(
     """
     start = np.arange(0, near.size + 1, near.shape[1])
     aggregate, first = connected(start, near.reshape(-1), coupling.reshape(-1), cube)
-    exchange, inverse = balanced(*merged(near, coupling, aggregate, len(first)))
     del start
+    exchange, inverse = balanced(*merged(near, coupling, aggregate, len(first)))
     place = place[cube[first]]
     exchanges, steps, ups = [exchange], [inverse], []
     while len(exchange[1]) > len(inverse):
