@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from matopt.physics.conjugate_residuals import Pair
 from matopt.physics.flow_system import Places
 from matopt.physics.loops import flow
 from matopt.physics.loops.aggregates import Aggregates, aggregated
-from matopt.physics.loops.stencils import Stencils, fill, halved, put_friction, scale, unfilled
+from matopt.physics.loops.stencils import Stencils, fill, halved, put_friction, put_mobility, unfilled
 from matopt.physics.viscous import Friction
 
 
@@ -36,14 +37,15 @@ class CompiledFlow:
     @staticmethod
     def of(faces: Places, cells: Places, velocities: Stencils, ends: np.ndarray) -> CompiledFlow:
         """From where faces ``(1, d, *S)`` and voxels ``(1, *S)`` are open, and what :func:`velocities` gives."""
-        work = np.zeros((3, len(velocities.root)), velocities.root.dtype)
-        flow.cycle(velocities, faces.is_real.astype(work.dtype), *work)
+        work = np.empty((3, len(velocities.diagonal)), velocities.diagonal.dtype)
+        work[0, : len(ends)] = faces.is_real
+        flow.cycle(velocities, len(ends), *work)
         # At least what the face's own friction lets through.
-        mobility = np.maximum(work[1, : len(ends)], velocities.root[: len(ends)].clip(1e-18) ** -2.0)
-        network, aggregates = _network(mobility * faces.is_real, ends, faces, cells)
+        mobility = np.maximum(work[1, : len(ends)], 1 / velocities.diagonal[: len(ends)].clip(1e-36))
+        network, aggregates = _network(mobility, ends, faces, cells)
         # The cycles of velocities and of pressures take turns.
-        split, end = 3 * len(network.root), 3 * (len(network.root) + len(aggregates.step))
-        room = work.reshape(-1) if work.size >= end else np.zeros(end, work.dtype)
+        split, end = 3 * len(network.diagonal), 3 * (len(network.diagonal) + len(aggregates.step))
+        room = work.reshape(-1) if work.size >= end else np.empty(end, work.dtype)
         middle, coarse = room[:split].reshape(3, -1), room[split:end].reshape(3, -1)
         return CompiledFlow(ends, velocities, network, aggregates, (work, middle, coarse))
 
@@ -57,34 +59,18 @@ class CompiledFlow:
         """How many velocities there are."""
         return len(self.ends)
 
-    def apply(self, x: torch.Tensor) -> torch.Tensor:
-        """The system times ``x``."""
-        out, vector, faces = np.empty(len(x), x.numpy().dtype), x.numpy(), self.faces
-        flow.friction(self.velocities, vector[:faces], self.work[0][0], out[:faces])
-        flow.add_gradient(self.ends, vector[faces:], out[:faces])
-        out[faces:] = 0
-        flow.add_divergence(self.ends, vector[:faces], out[faces:])
-        return torch.from_numpy(out)
+    def apply(self, x: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+        """The system times ``x``, put in ``out`` where it is given."""
+        out = torch.empty_like(x) if out is None else out
+        flow.apply(self.velocities, self.ends, x.numpy(), out.numpy())
+        return out
 
-    def precondition(self, residual: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Approximate solutions for ``residual``, and ``residual`` times the matrix of its norm."""
-        fine, middle, coarse = self.work
-        r, faces = residual.numpy(), self.faces
-        solution, dual = np.empty_like(r), np.empty_like(r)
-        u, p, change = solution[:faces], solution[faces:], fine[1, :faces]
-        flow.cycle(self.velocities, r[:faces], *fine)
-        u[:] = change
-        np.negative(r[faces:], out=p)
-        flow.add_divergence(self.ends, u, p)
-        flow.network_cycle(self.network, self.aggregates, p, middle, coarse)
-        p += middle[1]
-        np.negative(p, out=dual[faces:])
-        dual[:faces] = 0
-        flow.add_gradient(self.ends, p, dual[:faces])
-        flow.cycle(self.velocities, dual[:faces], *fine)
-        np.add(u, change, out=dual[:faces])
-        u -= change
-        return torch.from_numpy(solution), torch.from_numpy(dual)
+    def precondition(self, residual: torch.Tensor, out: Pair | None = None) -> Pair:
+        """Approximate solutions for ``residual``, and ``residual`` times the matrix of its norm, put in ``out``."""
+        out = out or (torch.empty_like(residual), torch.empty_like(residual))
+        given, found = residual.numpy(), (out[0].numpy(), out[1].numpy())
+        flow.precondition(self.velocities, self.ends, self.network, self.aggregates, given, *found, *self.work)
+        return out
 
     def dot(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         """``(1,)`` float64."""
@@ -96,7 +82,7 @@ class CompiledFlow:
 
     def unknowns(self, chosen: torch.Tensor) -> torch.Tensor:
         """``(n,)`` bool, all or none."""
-        return chosen.expand(len(self.ends) + len(self.network.root))
+        return chosen.expand(len(self.ends) + len(self.network.diagonal))
 
     def select(self, chosen: torch.Tensor) -> CompiledFlow:
         """All there is."""
@@ -112,7 +98,6 @@ def velocities(faces: Places, cells: Places, friction: Friction) -> tuple[Stenci
     ends = np.zeros((len(faces.place), 2), np.uint32)
     put_friction(face, cells.number().reshape(shape), walls, drags, stencils, ends)
     fill(stencils)
-    scale(stencils)
     return stencils, ends
 
 
@@ -121,16 +106,12 @@ def _network(mobility: np.ndarray, ends: np.ndarray, faces: Places, cells: Place
     shape, dimensions = cells.shape[1:], faces.shape[1]
     number = cells.number().reshape(1, *[1] * (3 - dimensions), *shape)
     network = unfilled(number, len(cells.place), dimensions, mobility.dtype, False)
-    axis = faces.place // math.prod(shape)
-    for other in range(dimensions):
-        along = (axis == other) & faces.is_real
-        network.coupling[ends[along, 0], other] = mobility[along]
-    fill(network)
+    put_mobility(ends, faces.place // math.prod(shape), mobility, network)
     cube = np.zeros(len(cells.place), np.uint32)
     cubes, _ = halved(number, 0, np.zeros([(n + 1) // 2 for n in number.shape[1:]], np.uint8), 0, cube)
     place = np.argwhere(cubes >= 0)
-    del number, cubes, axis
+    del number, cubes
     count = int(cells.is_real.sum())
     network.parent[:count], aggregates = aggregated(network.near[:count], network.coupling[:count], cube[:count], place)
-    scale(network)
+    fill(network)
     return network, aggregates

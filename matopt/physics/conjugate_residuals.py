@@ -9,8 +9,10 @@ import torch
 
 from matopt.physics.krylov import check_tolerance
 
-REFRESH = 8
-"""Iterations after which the preconditioned residual is taken anew."""
+REFRESH = 1e-4
+"""Fall of the squared residual after which it is taken anew, long before the rounding of single precision tells."""
+
+Pair = tuple[torch.Tensor, torch.Tensor]
 
 
 class Systems(Protocol):
@@ -21,12 +23,12 @@ class Systems(Protocol):
         """B."""
         ...
 
-    def apply(self, x: torch.Tensor) -> torch.Tensor:
-        """The systems times ``x``."""
+    def apply(self, x: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+        """The systems times ``x``, put in ``out`` where it is given."""
         ...
 
-    def precondition(self, residual: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Approximate solutions for ``residual``, and ``residual`` times the matrix of its norm."""
+    def precondition(self, residual: torch.Tensor, out: Pair | None = None) -> Pair:
+        """Approximate solutions for ``residual``, and ``residual`` times the matrix of its norm, put in ``out``."""
         ...
 
     def dot(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -67,7 +69,8 @@ def solve(systems: Systems, rhs: torch.Tensor, tolerance: float, max_iterations:
     """Solve from ``x = 0``, each sample by itself; samples that are done leave the batch.
 
     GCR: Eisenstat, Elman, Schultz, SIAM J. Numer. Anal. 20 (1983) 345, truncated, for the smallest residual in the norm
-    of the preconditioner. Its square estimates the error of the value; it is taken anew before a sample is done.
+    of the preconditioner. Its square estimates the error of the value. It goes by recursion, which forgets what x
+    really leaves, and is taken anew now and then and before a sample is done.
 
     Args:
         systems: of flow.
@@ -90,34 +93,35 @@ def solve(systems: Systems, rhs: torch.Tensor, tolerance: float, max_iterations:
     b, result = rhs, torch.zeros_like(rhs) if systems.batch > 1 else rhs
     if len(rows) < systems.batch:
         b, systems = rhs[is_busy], systems.select(has_force)
-    x, r = torch.zeros_like(b), b
     z, dual = systems.precondition(b)
-    last: tuple[torch.Tensor, ...] = ()
+    error = taken = systems.dot(b, dual)
+    x, square = torch.zeros_like(b), torch.full_like(error, torch.inf)
+    # Vectors that take turns: new ones cost the first touch of their memory.
+    free, direction, back, heavy = (torch.empty_like(b) for _ in range(4))
+    pair = torch.empty_like(b), torch.empty_like(b)
     for step in range(1, max_iterations + 1):
-        image = systems.apply(z)
-        back, heavy = systems.precondition(image)
-        square = systems.dot(image, heavy)
-        # Of symmetric systems, no direction but the last has a share in the next.
-        share = systems.dot(image, last[2]) / last[3] if last else torch.zeros_like(square)
-        del image
-        direction = z.clone()
-        if last:
-            square = square - share.square() * last[3]
-            for t, other in zip((direction, back, heavy), last, strict=False):
-                systems.add(t, -share, other)
+        image = systems.apply(z, free)
+        # Of symmetric systems, no direction but the last has a share in the next, and none in what is left.
+        overlap = systems.dot(image, heavy) if step > 1 else torch.zeros_like(square)
+        slope, share = systems.dot(image, dual), overlap / square
+        found = systems.precondition(image, pair)
+        square = systems.dot(image, found[1]) - share * overlap
         # By rounding alone is it not positive; such a direction has no part.
         square = torch.where(square > 0, square, torch.inf)
-        last = direction, back, heavy, square
-        length = systems.dot(r, heavy) / square
-        systems.add(x, length, direction)
-        systems.add(z, -length, back)
-        systems.add(dual, -length, heavy)
-        # Not by recursion, which in single precision forgets what x really leaves.
-        r = torch.sub(b, systems.apply(x))
-        now = systems.dot(b, x) + systems.dot(r, x)
-        if step % REFRESH and step < max_iterations and not (_relative(systems.dot(r, dual), now) <= tolerance).any():
+        free, pair = direction, (back, heavy)
+        direction, (back, heavy) = image.copy_(z), found
+        if step > 1:
+            for t, last in ((direction, free), (back, pair[0]), (heavy, pair[1])):
+                systems.add(t, -share, last)
+        length = slope / square
+        for t, rate, other in ((x, length, direction), (z, -length, back), (dual, -length, heavy)):
+            systems.add(t, rate, other)
+        error = error - length * slope
+        seems_done = _relative(error, systems.dot(b, x)) <= tolerance
+        if not (seems_done | (error < REFRESH * taken)).any() and step < max_iterations:
             continue
-        z, dual = systems.precondition(r)
+        r = torch.sub(b, systems.apply(x, free), out=free)
+        now = systems.dot(b, x) + systems.dot(r, x)
         relative = _relative(systems.dot(r, dual), now)
         done = (relative <= tolerance) | (step == max_iterations)
         left, leaving, keep = rows[done], systems.unknowns(done), ~done
@@ -129,9 +133,11 @@ def solve(systems: Systems, rhs: torch.Tensor, tolerance: float, max_iterations:
         if not len(rows):
             break
         if len(left):
-            is_busy, systems = is_busy.masked_scatter(is_busy, stays), systems.select(keep)
-            b, x, r, z, dual = b[stays], x[stays], r[stays], z[stays], dual[stays]
-            last = *(t[stays] for t in last[:3]), last[3][keep]
+            is_busy, systems, square = is_busy.masked_scatter(is_busy, stays), systems.select(keep), square[keep]
+            b, x, free, direction, back, heavy = (t[stays] for t in (b, x, free, direction, back, heavy))
+            z, dual, pair = z[stays], dual[stays], (pair[0][stays], pair[1][stays])
+        (z, dual), pair = systems.precondition(free, pair), (z, dual)
+        error = taken = systems.dot(free, dual)
     return Flow(result, value, residual, iterations)
 
 

@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 
 from matopt.physics import sparse
 from matopt.physics.aggregation import Aggregation
+from matopt.physics.conjugate_residuals import Pair
 from matopt.physics.grid import DivergenceForm
 from matopt.physics.links import Links
 
@@ -39,7 +40,7 @@ class Places:
     def of(has_unknown: np.ndarray, colour: np.ndarray) -> Places:
         """From ``(B, ..., *S)`` bool and the colours ``(*S)`` of :func:`~matopt.physics.aggregation.colours`."""
         shape, size = has_unknown.shape, math.prod(has_unknown.shape[1:])
-        masks = [np.broadcast_to(colour == c, shape[1:]) for c in range(3)]
+        masks = [np.broadcast_to(colour == c, shape[1:]) for c in range(colour.max() + 1)]
         found = [np.concatenate([np.flatnonzero(sample & mask) for mask in masks]) for sample in has_unknown]
         pieces = [-(-len(at) // PIECE) for at in found]
         place = np.zeros(sum(pieces) * PIECE, np.int32 if has_unknown.size < 2**31 else np.int64)
@@ -57,7 +58,8 @@ class Places:
     def number(self) -> np.ndarray:
         """int32 on the grids: the unknown's index, -1 where there is none."""
         number = np.full(self.shape, -1, np.int32)
-        number.reshape(-1)[self.place[self.is_real]] = np.flatnonzero(self.is_real)
+        real = np.flatnonzero(self.is_real)
+        number.reshape(-1)[self.place[real]] = real
         return number
 
     def on_grid(self, x: torch.Tensor) -> torch.Tensor:
@@ -124,14 +126,14 @@ class FlowSystem:
         """How many velocities there are."""
         return self.friction.shape[0]
 
-    def apply(self, x: torch.Tensor) -> torch.Tensor:
-        """The systems times ``x``."""
+    def apply(self, x: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+        """The systems times ``x``, put in ``out`` where it is given."""
         u, p = x[: self.faces], x[self.faces :]
         force = sparse.product(self.gradient, p, sparse.product(self.friction, u))
-        return torch.cat([force, sparse.product(self.divergence, u)])
+        return torch.cat([force, sparse.product(self.divergence, u)], out=out)
 
-    def precondition(self, residual: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Approximate solutions for ``residual``, and ``residual`` times the matrix of its norm.
+    def precondition(self, residual: torch.Tensor, out: Pair | None = None) -> Pair:
+        """Approximate solutions for ``residual``, and ``residual`` times the matrix of its norm, put in ``out``.
 
         The norm is that of the error that the residual stands for: both signs of what the pressures do count.
         """
@@ -140,7 +142,8 @@ class FlowSystem:
         excess = sparse.product(self.divergence, u).sub_(source)
         p = self.pressures(excess).add_(excess)
         driven = self.velocities(sparse.product(self.gradient, p))
-        return torch.cat([u - driven, p]), torch.cat([u + driven, -p])
+        solution, dual = out or (None, None)
+        return torch.cat([u - driven, p], out=solution), torch.cat([u + driven, -p], out=dual)
 
     def dot(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         """``(B,)`` float64 dot products; only pieces are summed in the precision of the vectors."""

@@ -159,13 +159,13 @@ def is_held(solid: torch.Tensor) -> torch.Tensor:
     return (solid > 0).flatten(1).any(1)
 
 
-def _closed(solid: torch.Tensor, axis: int) -> torch.Tensor:
-    """The share of the faces ahead along an axis that is closed, which is how far there is a wall."""
-    return 1 - (1 - solid) * (1 - solid.roll(-1, axis))
-
-
 def _friction(solid: torch.Tensor) -> Friction:
-    closed = torch.stack([_closed(solid, axis) for axis in range(1, solid.ndim)], 1)
+    pore, dimensions = 1 - solid, solid.ndim - 1
+    # The share of the face ahead along each axis that is closed, which is how far there is a wall.
+    closed = solid.new_empty(len(solid), dimensions, *solid.shape[1:])
+    for axis in range(dimensions):
+        torch.mul(pore, pore.roll(-1, axis + 1), out=closed[:, axis])
+    closed.neg_().add_(1)
     return Friction(closed, drag(closed))
 
 

@@ -36,22 +36,23 @@ def compiled_cycles(system: CompiledFlow) -> list[tuple[Callable, Callable, int]
     """The cycles of velocities and of pressures, their matrices and sizes."""
 
     def times(stencils: Stencils, x: torch.Tensor) -> torch.Tensor:
-        root = stencils.root[: len(x)]
-        scaled, out = root * x.numpy(), np.empty(len(x))
-        loops.relax(stencils, 0, len(x), scaled, 0.0, scaled, out)
-        return torch.from_numpy(root * (scaled - out))
+        sent = (stencils.coupling[: len(x)] * x.numpy()[stencils.near[: len(x)]]).sum(1)
+        return torch.from_numpy(stencils.diagonal[: len(x)] * (x.numpy() - sent))
 
     def velocities(r: torch.Tensor) -> torch.Tensor:
-        loops.cycle(system.velocities, r.numpy(), *system.work[0])
-        return torch.from_numpy(system.work[0][1, : len(r)].copy())
+        work = system.work[0]
+        work[0, : len(r)] = r
+        loops.cycle(system.velocities, len(r), *work)
+        return torch.from_numpy(work[1, : len(r)].copy())
 
     def pressures(r: torch.Tensor) -> torch.Tensor:
-        loops.network_cycle(system.network, system.aggregates, r.numpy(), *system.work[1:])
+        system.work[1][0] = r
+        loops.network_cycle(system.network, system.aggregates, *system.work[1:])
         return torch.from_numpy(system.work[1][1].copy())
 
     return [
         (velocities, partial(times, system.velocities), system.faces),
-        (pressures, partial(times, system.network), len(system.network.root)),
+        (pressures, partial(times, system.network), len(system.network.diagonal)),
     ]
 
 

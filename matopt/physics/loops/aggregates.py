@@ -50,8 +50,8 @@ def aggregated(
     """
     start = np.arange(0, near.size + 1, near.shape[1])
     aggregate, first = connected(start, near.reshape(-1), coupling.reshape(-1), cube)
-    exchange, inverse = balanced(*merged(near, coupling, aggregate, len(first)))
     del start
+    exchange, inverse = balanced(*merged(near, coupling, aggregate, len(first)))
     place = place[cube[first]]
     exchanges, steps, ups = [exchange], [inverse], []
     while len(exchange[1]) > len(inverse):
@@ -94,7 +94,7 @@ def connected(start, column, value, block):
     """Numbers of what is connected within each block, and the first of each."""
     root = np.arange(block.size).astype(np.int32)
     for row in range(block.size):
-        for entry in range(start[row], start[row + 1]):
+        for entry in range(np.uint64(start[row]), np.uint64(start[row + 1])):
             if column[entry] < row and value[entry] != 0 and block[column[entry]] == block[row]:
                 a, b = np.int32(row), np.int32(column[entry])
                 while root[a] != a:
@@ -118,11 +118,9 @@ def connected(start, column, value, block):
 @compiled
 def merged(near, coupling, aggregate, count):
     """What aggregates exchange: the sums of their unknowns' couplings."""
-    ends, crossing = np.zeros(count + 1, np.int64), 0
+    ends = np.zeros(count + 1, np.int64)
     for row in range(aggregate.size):
         ends[aggregate[row] + 1] += 1
-        for k in range(near.shape[1]):
-            crossing += aggregate[near[row, k]] != aggregate[row]
     ends = np.cumsum(ends)
     members, at = np.empty(aggregate.size, np.uint32), ends[:-1].copy()
     for row in range(aggregate.size):
@@ -130,7 +128,7 @@ def merged(near, coupling, aggregate, count):
         at[aggregate[row]] += 1
     start, found = np.zeros(count + 1, np.int64), np.full(count, -1)
     # Pages that are not touched take no memory.
-    column, value, end = np.empty(crossing, np.uint32), np.empty(crossing, coupling.dtype), 0
+    column, value, end = np.empty(near.size, np.uint32), np.empty(near.size, coupling.dtype), 0
     for mine in range(count):
         for row in members[ends[mine] : ends[mine + 1]]:
             for k in range(near.shape[1]):
@@ -169,22 +167,23 @@ def product(start, column, value, start_b, column_b, value_b, columns):
     bound = 0
     for entry in range(column.size):
         bound += start_b[column[entry] + 1] - start_b[column[entry]]
-    # Pages that are not touched take no memory.
-    column_c, value_c = np.empty(bound, np.uint32), np.empty(bound, value.dtype)
-    starts, found = np.zeros(size + 1, np.int64), np.full(columns, -1)
-    end = 0
+    # Pages that are not touched take no memory; one entry more can be tried than there are.
+    column_c, value_c = np.empty(bound + 1, np.uint32), np.empty(bound, value.dtype)
+    starts, seen, total = np.zeros(size + 1, np.int64), np.full(columns, -1), np.zeros(columns, value.dtype)
+    # Numbers without a sign need no test of it as indices.
+    end = np.uint64(0)
     for row in range(size):
-        first = end
-        for entry in range(start[row], start[row + 1]):
-            for other in range(start_b[column[entry]], start_b[column[entry] + 1]):
-                to, term = column_b[other], value[entry] * value_b[other]
-                at = found[to]
-                if at < first:
-                    found[to] = end
-                    column_c[end], value_c[end] = to, term
-                    end += 1
-                else:
-                    value_c[at] += term
+        for entry in range(np.uint64(start[row]), np.uint64(start[row + 1])):
+            factor, middle = value[entry], column[entry]
+            for other in range(np.uint64(start_b[middle]), np.uint64(start_b[middle + 1])):
+                to = column_b[other]
+                total[to] += factor * value_b[other]
+                # Without a branch, as one that cannot be foretold takes longer.
+                column_c[end] = to
+                end += np.uint64(seen[to] != row)
+                seen[to] = row
+        for entry in range(np.uint64(starts[row]), end):
+            value_c[entry], total[column_c[entry]] = total[column_c[entry]], 0
         starts[row + 1] = end
     return starts, column_c[:end].copy(), value_c[:end].copy()
 

@@ -12,13 +12,13 @@ from matopt.physics.loops.compiler import compiled
 
 
 class Stencils(NamedTuple):
-    """What unknowns exchange with their neighbours, on all levels one after the other, scaled to diagonals of 1.
+    """What unknowns exchange with their neighbours, on all levels one after the other, over the matrix's diagonal.
 
     Attributes:
         start: ``(L, 4)`` int64, where the unknowns of each level and colour start, and where the last colour's end.
         near: ``(N, 2 d)`` uint32, the neighbours ahead along each axis and those behind; itself where there is none.
-        coupling: ``(N, 2 d)``, to them, minus the entries of the scaled matrix.
-        root: ``(N,)`` of the diagonal before it was scaled.
+        coupling: ``(N, 2 d)``, to them, minus the matrix's entries over the diagonal.
+        diagonal: ``(N,)`` of the matrix.
         parent: ``(N,)`` uint32, the unknown of the next level.
         rates: :data:`~matopt.physics.aggregation.RELAXATION` and :data:`~matopt.physics.aggregation.STRETCH`.
     """
@@ -26,17 +26,17 @@ class Stencils(NamedTuple):
     start: np.ndarray
     near: np.ndarray
     coupling: np.ndarray
-    root: np.ndarray
+    diagonal: np.ndarray
     parent: np.ndarray
     rates: np.ndarray
 
 
 def unfilled(number: np.ndarray, size: int, dimensions: int, dtype: np.dtype, levels: bool) -> Stencils:
-    """Room for the couplings; the finest, to neighbours ahead, and in ``root`` what holds them are to be put in.
+    """With the neighbours; what couples and holds the finest unknowns is to be put in, the latter in ``diagonal``.
 
     Args:
         number: ``(G, S, S, S)`` int32 index of the unknown, ascending, -1 where there is none.
-        size: how many unknowns there are; not all need to be on the grids.
+        size: how many unknowns there are; the last need not be on the grids.
         dimensions: how many of the last axes have neighbours.
         dtype: of the vectors.
         levels: all of them, of cubes of two to a side; else the finest alone.
@@ -49,15 +49,15 @@ def unfilled(number: np.ndarray, size: int, dimensions: int, dtype: np.dtype, le
         grids.append(cubes)
         ends.append(end)
     parents.append(np.zeros(ends[-1] - ends[-2], np.uint32))
-    near = np.empty((ends[-1], 2 * dimensions), np.uint32)
-    near[:] = np.arange(ends[-1], dtype=np.uint32)[:, None]
+    near, coupling = np.empty((ends[-1], 2 * dimensions), np.uint32), np.empty((ends[-1], 2 * dimensions), dtype)
     counts = np.zeros((len(grids), 4), np.int64)
     for grid, count in zip(grids, counts, strict=True):
         join(grid, colours(grid.shape[1:]), near, count)
     start = np.array(ends[:-1])[:, None] + np.cumsum(counts, 1)
+    on_none = np.arange(start[0, 3], size, dtype=np.uint32)
+    near[on_none], coupling[start[0, 3] :] = on_none[:, None], 0
     rates = np.array([RELAXATION, STRETCH], dtype)
-    root = np.zeros(ends[-1], dtype)
-    return Stencils(start, near, np.zeros(near.shape, dtype), root, np.concatenate(parents), rates)
+    return Stencils(start, near, coupling, np.zeros(ends[-1], dtype), np.concatenate(parents), rates)
 
 
 @compiled
@@ -91,29 +91,36 @@ def join(number, colour, near, counts):
     """Puts in the neighbours on periodic grids, no unknown as its own, and counts colours, one place further on."""
     grids, a, b, c = number.shape
     dimensions = near.shape[1] // 2
+    number, colour = number.reshape(-1), colour.reshape(-1)
     for g in range(grids):
         for x in range(a):
             for y in range(b):
+                row, start = (x * b + y) * c, g * a * b * c
+                x_ahead, x_behind = start + ((x + 1) % a * b + y) * c, start + ((x - 1) % a * b + y) * c
+                y_ahead, y_behind = start + (x * b + (y + 1) % b) * c, start + (x * b + (y - 1) % b) * c
                 for z in range(c):
-                    here = number[g, x, y, z]
+                    here = number[start + row + z]
                     if here < 0:
                         continue
-                    counts[colour[x, y, z] + 1] += 1
-                    ahead = (
-                        number[g, x + 1 if x + 1 < a else 0, y, z],
-                        number[g, x, y + 1 if y + 1 < b else 0, z],
-                        number[g, x, y, z + 1 if z + 1 < c else 0],
-                    )
-                    for axis in range(dimensions):
-                        there = ahead[3 - dimensions + axis]
-                        if there >= 0:
-                            near[here, axis] = there
-                            near[there, dimensions + axis] = here
+                    counts[colour[row + z] + 1] += 1
+                    if dimensions == 3:
+                        there = number[x_ahead + z]
+                        near[here, 0] = there if there >= 0 else here
+                        there = number[x_behind + z]
+                        near[here, 3] = there if there >= 0 else here
+                    there = number[y_ahead + z]
+                    near[here, dimensions - 2] = there if there >= 0 else here
+                    there = number[y_behind + z]
+                    near[here, 2 * dimensions - 2] = there if there >= 0 else here
+                    there = number[start + row + (z + 1 if z + 1 < c else 0)]
+                    near[here, dimensions - 1] = there if there >= 0 else here
+                    there = number[start + row + (z - 1 if z > 0 else c - 1)]
+                    near[here, 2 * dimensions - 1] = there if there >= 0 else here
 
 
 @compiled
 def put_friction(face, cell, walls, drags, velocities, ends):
-    """Puts in what velocities exchange with those ahead and what holds them, and the voxels behind and ahead of faces.
+    """Puts in what velocities exchange and what holds them, and the voxels behind and ahead of faces.
 
     Args:
         face: ``(d, S, S, S)`` numbers.
@@ -123,78 +130,82 @@ def put_friction(face, cell, walls, drags, velocities, ends):
         velocities: without either.
         ends: ``(n, 2)``.
     """
-    near, coupling, root = velocities.near, velocities.coupling, velocities.root
+    near, coupling, held = velocities.near, velocities.coupling, velocities.diagonal
     dimensions, (a, b, c) = len(face), cell.shape
+    first, one, none = 3 - dimensions, walls.dtype.type(1), walls.dtype.type(0)
     face, cell = face.reshape(dimensions, -1), cell.reshape(-1)
     walls, drags = walls.reshape(dimensions, -1), drags.reshape(dimensions, -1)
-    # Of the axes, and to the places ahead and behind along each.
+    # Of the axes, and from a voxel to those ahead and behind along each.
     size, ahead, behind = np.array([a, b, c]), np.zeros(3, np.int64), np.zeros(3, np.int64)
-    stride, at, first = np.array([b * c, c, 1]), np.zeros(3, np.int64), 3 - dimensions
-    for here in range(cell.size):
-        for axis in range(3):
-            last = size[axis] - 1
-            ahead[axis] = here + (stride[axis] if at[axis] < last else -last * stride[axis])
-            behind[axis] = here - (stride[axis] if at[axis] > 0 else -last * stride[axis])
-        for axis in range(2, -1, -1):
-            at[axis] += 1
-            if at[axis] < size[axis]:
-                break
-            at[axis] = 0
-        for normal in range(dimensions):
-            number = face[normal, here]
-            if number < 0:
-                continue
-            next_one = ahead[first + normal]
-            ends[number, 0], ends[number, 1] = cell[here], cell[next_one]
-            root[number] = drags[normal, here]
-            for axis in range(dimensions):
-                if size[first + axis] == 1:
-                    continue
-                back = behind[first + axis]
-                before, after = 1 + 0 * root[number], 1 + 0 * root[number]
-                if axis != normal:
-                    before += walls[axis, back] * walls[axis, next_one + back - here]
-                    after += walls[axis, here] * walls[axis, next_one]
-                # What ends at a closed face is held there.
-                if near[number, axis] == number:
-                    root[number] += after
-                else:
-                    coupling[number, axis] = after
-                if near[number, dimensions + axis] == number:
-                    root[number] += before
+    for normal in range(dimensions):
+        for x in range(a):
+            ahead[0], behind[0] = ((x + 1) % a - x) * b * c, ((x - 1) % a - x) * b * c
+            for y in range(b):
+                ahead[1], behind[1] = ((y + 1) % b - y) * c, ((y - 1) % b - y) * c
+                for z in range(c):
+                    here = (x * b + y) * c + z
+                    number = face[normal, here]
+                    if number < 0:
+                        continue
+                    ahead[2], behind[2] = (1 if z + 1 < c else 1 - c), (-1 if z > 0 else c - 1)
+                    there = here + ahead[first + normal]
+                    ends[number, 0], ends[number, 1] = cell[here], cell[there]
+                    total = drags[normal, here]
+                    for axis in range(dimensions):
+                        after = before = none
+                        if size[first + axis] > 1:
+                            after = before = one
+                            if axis != normal:
+                                back = behind[first + axis]
+                                after += walls[axis, here] * walls[axis, there]
+                                before += walls[axis, here + back] * walls[axis, there + back]
+                        # What ends at a closed face is held there.
+                        is_end = near[number, axis] == number
+                        total += after if is_end else none
+                        coupling[number, axis] = none if is_end else after
+                        is_end = near[number, dimensions + axis] == number
+                        total += before if is_end else none
+                        coupling[number, dimensions + axis] = none if is_end else before
+                    held[number] = total
+
+
+@compiled
+def put_mobility(ends, axis, mobility, network):
+    """Puts in what voxels exchange by the mobility ``(n,)`` of the face between them, across an axis ``(n,)``."""
+    coupling = network.coupling
+    coupling[:] = 0
+    dimensions = coupling.shape[1] // 2
+    for face in range(len(ends)):
+        behind, ahead = ends[face, 0], ends[face, 1]
+        if behind != ahead:
+            coupling[behind, axis[face]] = mobility[face]
+            coupling[ahead, dimensions + axis[face]] = mobility[face]
 
 
 @compiled
 def fill(stencils):
-    """Completes the couplings behind and those of coarser levels, and what holds those."""
-    start, near, coupling, root, parent = stencils[:5]
-    dimensions = near.shape[1] // 2
+    """Puts in the couplings of coarser levels and the diagonals, by which it divides."""
+    start, near, coupling, diagonal, parent = stencils[:5]
+    is_volume, one, none = near.shape[1] == 6, coupling.dtype.type(1), coupling.dtype.type(0)
     for level in range(len(start)):
         is_last = level == len(start) - 1
-        for here in range(start[level, 0], start[level, 3]):
+        # Written out, as loops over so few take thrice as long.
+        for here in range(np.uint64(start[level, 0]), np.uint64(start[level, 3])):
+            c0, c1, c2, c3 = coupling[here, 0], coupling[here, 1], coupling[here, 2], coupling[here, 3]
+            c4, c5 = (coupling[here, 4], coupling[here, 5]) if is_volume else (none, none)
             if not is_last:
-                root[parent[here]] += root[here]
-            for axis in range(dimensions):
-                there = near[here, axis]
-                if there == here:
-                    coupling[here, axis] = 0
-                else:
-                    coupling[there, dimensions + axis] = coupling[here, axis]
-                    if not is_last and parent[there] != parent[here]:
-                        coupling[parent[here], axis] += coupling[here, axis]
-
-
-@compiled
-def scale(stencils):
-    """Scales the matrices to diagonals of 1."""
-    near, coupling, root = stencils.near, stencils.coupling, stencils.root
-    inverse = np.zeros_like(root)
-    for here in range(root.size):
-        for k in range(near.shape[1]):
-            root[here] += coupling[here, k]
-        root[here] = np.sqrt(root[here])
-        if root[here] > 0:
-            inverse[here] = 1 / root[here]
-    for here in range(root.size):
-        for k in range(near.shape[1]):
-            coupling[here, k] *= inverse[here] * inverse[near[here, k]]
+                above = parent[here]
+                diagonal[above] += diagonal[here]
+                coupling[above, 0] += c0 if parent[near[here, 0]] != above else none
+                coupling[above, 1] += c1 if parent[near[here, 1]] != above else none
+                coupling[above, 2] += c2 if parent[near[here, 2]] != above else none
+                coupling[above, 3] += c3 if parent[near[here, 3]] != above else none
+                if is_volume:
+                    coupling[above, 4] += c4 if parent[near[here, 4]] != above else none
+                    coupling[above, 5] += c5 if parent[near[here, 5]] != above else none
+            total = diagonal[here] + c0 + c1 + c2 + c3 + c4 + c5
+            diagonal[here], inverse = total, one / total if total > 0 else none
+            coupling[here, 0], coupling[here, 1] = inverse * c0, inverse * c1
+            coupling[here, 2], coupling[here, 3] = inverse * c2, inverse * c3
+            if is_volume:
+                coupling[here, 4], coupling[here, 5] = inverse * c4, inverse * c5
