@@ -42,7 +42,8 @@ class LatticeVectors:
         self._owners = vectors.owners(*r.shape[:2])
         self._elements = lattice.solid.numpy(), lattice.samples.numpy(), lattice.stiffness.numpy()
         shape = tuple(r.shape[2:])
-        self._symbol = lattice.symbol.flatten(2).numpy(), (shape[0], math.prod(shape[1:-1]), shape[-1])
+        symbol = lattice.symbol.view(*lattice.symbol.shape[:2], -1, shape[-1])
+        self._symbol = symbol.numpy(), (shape[0], math.prod(shape[1:-1]), shape[-1])
         self._step = _loops(r).step
         self._keep(waves)
         # A step of no length lays the residuals out in the waves.
@@ -76,6 +77,7 @@ class LatticeVectors:
         if waves.numel() <= TRANSFORMED_TOGETHER:
             return transform(waves, dim=axes)
         for wave in waves.split(1):
+            _fill_slivers()
             wave.copy_(transform(wave, dim=axes))
         return waves
 
@@ -96,6 +98,17 @@ def _back(waves: torch.Tensor, dim: tuple[int, ...]) -> torch.Tensor:
 def _layers(waves: torch.Tensor) -> np.ndarray:
     """``(F, S[0], 2 m)``, see :mod:`matopt.physics.loops.vectors`."""
     return torch.view_as_real(waves).flatten(2).numpy()
+
+
+def _fill_slivers() -> None:
+    """Have the C library join the memory of large blocks again when it is freed.
+
+    Each block that torch aligns leaves slivers beside it. Up to seven of a size, which are taken here, glibc keeps for
+    small blocks, and joins nothing across them; the hole between them is too small for the next block of the same size,
+    which takes fresh memory.
+    """
+    blocks = [torch.empty(size, dtype=torch.uint8) for size in (24, 40, 56, 72, 88) for _ in range(8)]
+    del blocks
 
 
 def _loops(fields: torch.Tensor) -> ModuleType:

@@ -13,7 +13,7 @@ import torch
 
 from matopt.physics import brick
 from matopt.physics.blocks import Block, blocks
-from matopt.physics.homogeneous import inverse_symbol
+from matopt.physics.homogeneous import inverse_symbol, unfolded
 from matopt.physics.krylov import Solved, TensorVectors, Vectors, conjugate_gradients
 
 SOLVED_TOGETHER = 2**21
@@ -34,7 +34,7 @@ class Lattice:
         stiffness: ``(M, M)`` of an element, in its modes.
         corner_stiffness: ``(C, C)``, the same in its corners.
         loads: ``(L, M)`` element modes of the macroscopic strains.
-        symbol: ``(d (d + 1) / 2, S[0] // 2 + 1, *S[1:])`` of the preconditioner, see :func:`inverse_symbol`.
+        symbol: of the preconditioner, see :func:`inverse_symbol`.
     """
 
     solid: torch.Tensor
@@ -99,7 +99,7 @@ class Lattice:
         axes = (*range(2, residual.ndim - 1), 1)
         # One component at a time, for what the transforms need besides.
         waves = [torch.fft.rfftn(part, dim=axes) for part in residual.unbind(1)]
-        parts = dict(zip(itertools.combinations_with_replacement(range(len(waves)), 2), self.symbol, strict=True))
+        parts = dict(zip(itertools.combinations_with_replacement(range(len(waves)), 2), self._symbol, strict=True))
         out = torch.empty_like(residual)
         for i in range(len(waves)):
             total = waves[0] * parts[0, i]
@@ -108,6 +108,10 @@ class Lattice:
             shape = [residual.shape[axis + 1] for axis in axes]
             out[:, i] = torch.fft.irfftn(total, s=shape, dim=axes, norm="forward")
         return out
+
+    @cached_property
+    def _symbol(self) -> torch.Tensor:
+        return unfolded(self.symbol, tuple(self.solid.shape[1:]))
 
     def select(self, rows: torch.Tensor) -> Self:
         """The systems of these rows."""

@@ -17,22 +17,28 @@ def multiply(waves, symbol, shape, rows):
 
     Args:
         waves: ``(F, S[0], 2 m)``, real and imaginary parts in turns.
-        symbol: ``(d (d + 1) / 2, S[0] // 2 + 1, m)``, the upper triangle row by row, for the first waves along the
-            first axis of space. In the others a component along that axis has the opposite sign, as in a mirror.
+        symbol: ``(d (d + 1) / 2, S[0] // 2 + 1, S[1] // 2 + 1, S[2])``, the upper triangle row by row, for the first
+            waves along the first two axes. In the others a component along that axis has the opposite sign, as in a
+            mirror.
         shape: S, with a 1 in the middle in two dimensions.
         rows: R.
     """
-    layers, components = shape[0], 2 if len(symbol) == 3 else 3
+    layers, lines, columns = shape
+    components, one = 2 if len(symbol) == 3 else 3, symbol.dtype.type(1)
+    whole, half = symbol.reshape(len(symbol), symbol.shape[1], 1, -1), 2 * symbol.shape[2] * columns
     for pair in range(rows // 2):
         first = pair * components
         for layer in range(layers):
-            is_mirrored = layer >= symbol.shape[1]
-            at, sign = layers - layer if is_mirrored else layer, symbol.dtype.type(-1 if is_mirrored else 1)
+            i, sign = (layers - layer, -one) if layer >= symbol.shape[1] else (layer, one)
             u, v = waves[first, layer], waves[first + 1, layer]
             if components == 2:
-                _two(u, v, symbol[0, at], symbol[1, at], symbol[2, at], sign)
-            else:
-                _three(u, v, waves[first + 2, layer], symbol, at, 0, sign)
+                _two(u, v, symbol[0, i, 0], symbol[1, i, 0], symbol[2, i, 0], sign)
+                continue
+            # The first half of the lines is one.
+            _three(u[:half], v[:half], waves[first + 2, layer, :half], whole, i, 0, 1, sign)
+            for line in range(symbol.shape[2], lines):
+                u, v = _line(waves[first], layer, line, columns), _line(waves[first + 1], layer, line, columns)
+                _three(u, v, _line(waves[first + 2], layer, line, columns), symbol, i, line, lines, sign)
     if rows % 2:
         _alone(waves[rows // 2 * components :], symbol, shape)
 
@@ -47,11 +53,13 @@ def _two(u, v, uu, uv, vv, sign):
 
 
 @compiled
-def _three(u, v, w, symbol, layer, first, sign):
+def _three(u, v, w, symbol, i, line, lines, sign):
+    one = symbol.dtype.type(1)
+    j, turn = (lines - line, -one) if line >= symbol.shape[2] else (line, one)
+    both = sign * turn
     for k in range(len(u) // 2):
-        at = first + k
-        uu, uv, uw = symbol[0, layer, at], sign * symbol[1, layer, at], sign * symbol[2, layer, at]
-        vv, vw, ww = symbol[3, layer, at], symbol[4, layer, at], symbol[5, layer, at]
+        uu, uv, uw = symbol[0, i, j, k], both * symbol[1, i, j, k], sign * symbol[2, i, j, k]
+        vv, vw, ww = symbol[3, i, j, k], turn * symbol[4, i, j, k], symbol[5, i, j, k]
         for part in range(2 * k, 2 * k + 2):
             a, b, c = u[part], v[part], w[part]
             u[part] = uu * a + uv * b + uw * c
@@ -74,10 +82,10 @@ def _alone(waves, symbol, shape):
             _reverse(there, back, u.dtype.type(1))
             _split(here, back, u, v)
             if len(symbol) == 3:
-                _two(u, v, symbol[0, i], symbol[1, i], symbol[2, i], u.dtype.type(1))
+                _two(u, v, symbol[0, i, 0], symbol[1, i, 0], symbol[2, i, 0], u.dtype.type(1))
             else:
                 w = _line(waves[1], i, j, columns)
-                _three(u, v, w, symbol, i, j * columns, u.dtype.type(1))
+                _three(u, v, w, symbol, i, j, rows, u.dtype.type(1))
                 _reverse(w, _line(waves[1], opposite[0], opposite[1], columns), u.dtype.type(-1))
             _join(u, v, here, back)
             _reverse(back, there, u.dtype.type(1))
