@@ -77,7 +77,8 @@ class LatticeVectors:
         if waves.numel() <= TRANSFORMED_TOGETHER:
             return transform(waves, dim=axes)
         for wave in waves.split(1):
-            _fill_slivers()
+            if wave.numel() > TRANSFORMED_TOGETHER:
+                _fill_slivers()
             wave.copy_(transform(wave, dim=axes))
         return waves
 
