@@ -51,11 +51,9 @@ class LatticeVectors:
 
     def precondition(self) -> torch.Tensor:
         """``z = M r``, the displacements of a homogeneous grain under these forces; ``(R,)`` float64, r.z."""
-        waves = self._transformed(self._waves, torch.fft.fftn)
-        symbols.multiply(_layers(waves), *self._symbol, len(self.r))
-        waves = self._transformed(waves, _back)
-        if waves is not self._waves:
-            self._keep(waves)
+        self._keep(self._transformed(self._waves, torch.fft.fftn))
+        symbols.multiply(self._layers, *self._symbol, len(self.r))
+        self._keep(self._transformed(self._waves, _back))
         return torch.from_numpy(vectors.products(self._fields[1], self._layers, self._owners))
 
     def turn(self, beta: torch.Tensor) -> torch.Tensor:

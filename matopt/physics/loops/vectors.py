@@ -20,6 +20,29 @@ def owners(rows: int, components: int) -> np.ndarray:
     return np.array([*pairs, *alone])
 
 
+def places(owners: np.ndarray, rows: int) -> np.ndarray:
+    """``(R, d or d + 1, 2)``, the inverse: the field and the part of it that each component of a row is."""
+    out = np.empty((rows, owners[:, :, 1].max() + 1, 2), np.int64)
+    out[owners[:, :, 0], owners[:, :, 1]] = np.moveaxis(np.indices(owners.shape[:2]), 0, 2)
+    return out
+
+
+@compiled
+def turn(p, waves, owners, beta):
+    """``p = z + beta p``, for directions ``(R, d, S[0], m)`` and z in the waves, ``(F, S[0], 2 m)``."""
+    components, layers, m = p.shape[1:]
+    nothing = np.zeros(m, p.dtype)
+    for field in range(len(waves)):
+        a, i, b, j = owners[field, 0, 0], owners[field, 0, 1], owners[field, 1, 0], owners[field, 1, 1]
+        first, second = p.dtype.type(beta[a]), p.dtype.type(beta[b] if j < components else 0)
+        for layer in range(layers):
+            z, real = waves[field, layer], p[a, i, layer]
+            imaginary = p[b, j, layer] if j < components else nothing
+            for k in range(m):
+                real[k] = z[2 * k] + first * real[k]
+                imaginary[k] = z[2 * k + 1] + second * imaginary[k]
+
+
 @compiled
 def products(r, waves, owners):
     """``(R,)`` float64, r.z, for residuals ``(R, d, S[0], m)`` and z in the waves, ``(F, S[0], 2 m)``."""

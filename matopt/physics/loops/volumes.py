@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from matopt.physics.loops import vectors
 from matopt.physics.loops.compiler import compiled, inlined
 
 W = 64
@@ -28,7 +29,6 @@ FORCES = 12
 """Arrays of a piece of forces: ``00, 01, 10, 11`` along axes 1 and 2 of each component, modes or corners."""
 
 
-@compiled
 def step(p, waves, owners, beta, density, sample, stiffness):
     """``p = z + beta p`` and its forces q, which overwrite z; ``(R,)`` float64, p.q.
 
@@ -41,12 +41,17 @@ def step(p, waves, owners, beta, density, sample, stiffness):
         sample: ``(R,)`` whose density is each row's.
         stiffness: ``(21, 21)`` of an element, in its modes.
     """
+    vectors.turn(p.reshape(*p.shape[:3], -1), waves, owners, beta)
+    return _put_forces(p, waves, vectors.places(owners, len(p)), density, sample, stiffness)
+
+
+@compiled
+def _put_forces(p, waves, places, density, sample, stiffness):
     layers, rows, columns = p.shape[2:]
     step, pieces = columns + 1, (rows * (columns + 1) + W - 1) // W
     old, new, sums, weights = _room(p), _room(p), _room(p), np.zeros(pieces * W, p.dtype)
     above, corners = np.zeros((pieces, FORCES * STRIDE), p.dtype), np.zeros(FORCES * STRIDE, p.dtype)
     stress, out = np.zeros(MODES * W, p.dtype), np.zeros(len(p))
-    places = _turn(p, waves, owners, beta)
     for r in range(len(p)):
         _lay_out(p[r], layers - 1, new)
         for turn in range(layers + 1):
@@ -131,26 +136,6 @@ def energy_density(u, load, stiffness, out):
         for row in range(rows):
             first = row * (columns + 1)
             out[i, row] = energy[first : first + columns]
-
-
-@compiled
-def _turn(p, waves, owners, beta):
-    """``p = z + beta p``; ``(R, 3, 2)`` the field and the part of it that each component is."""
-    layers, size = p.shape[2], p.shape[3] * p.shape[4]
-    nothing, places = np.zeros(size, p.dtype), np.empty((len(p), 4, 2), np.int64)
-    for field in range(len(waves)):
-        for part in range(2):
-            row, axis = owners[field, part, 0], owners[field, part, 1]
-            places[row, axis, 0], places[row, axis, 1] = field, part
-        a, i, b, j = owners[field, 0, 0], owners[field, 0, 1], owners[field, 1, 0], owners[field, 1, 1]
-        for layer in range(layers):
-            z, real = waves[field, layer], p[a, i, layer].reshape(size)
-            imaginary = p[b, j, layer].reshape(size) if j < 3 else nothing
-            first, second = p.dtype.type(beta[a]), p.dtype.type(beta[b])
-            for k in range(size):
-                real[k] = z[2 * k] + first * real[k]
-                imaginary[k] = z[2 * k + 1] + second * imaginary[k]
-    return places
 
 
 @compiled
