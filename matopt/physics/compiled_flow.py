@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from matopt.physics.conjugate_residuals import Pair
 from matopt.physics.flow_system import Places
 from matopt.physics.loops import flow
 from matopt.physics.loops.aggregates import Aggregates, aggregated
@@ -25,7 +24,7 @@ class CompiledFlow:
         velocities: the friction and its levels.
         network: the matrix of the pores' network.
         aggregates: its coarser levels.
-        work: ``(3, N)`` for the cycles of velocities, of the network and of the aggregates.
+        work: for the cycles, ``(2, N)`` of velocities and of the network and ``(3, N)`` of the aggregates.
     """
 
     ends: np.ndarray
@@ -37,16 +36,17 @@ class CompiledFlow:
     @staticmethod
     def of(faces: Places, cells: Places, velocities: Stencils, ends: np.ndarray) -> CompiledFlow:
         """From where faces ``(1, d, *S)`` and voxels ``(1, *S)`` are open, and what :func:`velocities` gives."""
-        work = np.empty((3, len(velocities.diagonal)), velocities.diagonal.dtype)
+        work = np.empty((2, len(velocities.diagonal)), velocities.diagonal.dtype)
         work[0, : len(ends)] = faces.is_real
         flow.cycle(velocities, len(ends), *work)
         # At least what the face's own friction lets through.
         mobility = np.maximum(work[1, : len(ends)], 1 / velocities.diagonal[: len(ends)].clip(1e-36))
         network, aggregates = _network(mobility, ends, faces, cells)
         # The cycles of velocities and of pressures take turns.
-        split, end = 3 * len(network.diagonal), 3 * (len(network.diagonal) + len(aggregates.step))
+        split = 2 * len(network.diagonal)
+        end = split + 3 * len(aggregates.step)
         room = work.reshape(-1) if work.size >= end else np.empty(end, work.dtype)
-        middle, coarse = room[:split].reshape(3, -1), room[split:end].reshape(3, -1)
+        middle, coarse = room[:split].reshape(2, -1), room[split:end].reshape(3, -1)
         return CompiledFlow(ends, velocities, network, aggregates, (work, middle, coarse))
 
     @property
@@ -65,20 +65,27 @@ class CompiledFlow:
         flow.apply(self.velocities, self.ends, x.numpy(), out.numpy())
         return out
 
-    def precondition(self, residual: torch.Tensor, out: Pair | None = None) -> Pair:
-        """Approximate solutions for ``residual``, and ``residual`` times the matrix of its norm, put in ``out``."""
-        out = out or (torch.empty_like(residual), torch.empty_like(residual))
-        given, found = residual.numpy(), (out[0].numpy(), out[1].numpy())
-        flow.precondition(self.velocities, self.ends, self.network, self.aggregates, given, *found, *self.work)
-        return out
+    def precondition(
+        self, residual: torch.Tensor, out: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Approximate solutions for ``residual``, put in ``out`` where it is given, and its squared norm ``(1,)``.
+
+        Leaves ``residual`` times the matrix of the norm in its place.
+        """
+        out = torch.empty_like(residual) if out is None else out
+        parts = self.velocities, self.ends, self.network, self.aggregates
+        square = flow.precondition(*parts, residual.numpy(), out.numpy(), *self.work)
+        return out, torch.tensor([square], dtype=torch.float64)
 
     def dot(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         """``(1,)`` float64."""
         return torch.tensor([flow.dot(a.numpy(), b.numpy())], dtype=torch.float64)
 
-    def add(self, to: torch.Tensor, scalars: torch.Tensor, other: torch.Tensor) -> None:
-        """Add a multiple, ``(1,)``."""
-        to.add_(other, alpha=scalars.item())
+    def add(
+        self, to: torch.Tensor, scalars: torch.Tensor, other: torch.Tensor, out: torch.Tensor | None = None
+    ) -> None:
+        """Add a multiple, ``(1,)``, in ``out`` where it is given."""
+        torch.add(to, other, alpha=scalars.item(), out=to if out is None else out)
 
     def unknowns(self, chosen: torch.Tensor) -> torch.Tensor:
         """``(n,)`` bool, all or none."""
@@ -109,9 +116,10 @@ def _network(mobility: np.ndarray, ends: np.ndarray, faces: Places, cells: Place
     put_mobility(ends, faces.place // math.prod(shape), mobility, network)
     cube = np.zeros(len(cells.place), np.uint32)
     cubes, _ = halved(number, 0, np.zeros([(n + 1) // 2 for n in number.shape[1:]], np.uint8), 0, cube)
-    place = np.argwhere(cubes >= 0)
+    place, shape = np.flatnonzero(cubes >= 0).astype(np.uint32), cubes.shape
     del number, cubes
-    count = int(cells.is_real.sum())
-    network.parent[:count], aggregates = aggregated(network.near[:count], network.coupling[:count], cube[:count], place)
+    real = slice(int(cells.is_real.sum()))
+    near, coupling = network.near[real], network.coupling[real]
+    network.parent[real], aggregates = aggregated(near, coupling, cube[real], place, shape)
     fill(network)
     return network, aggregates

@@ -12,8 +12,6 @@ from matopt.physics.krylov import check_tolerance
 REFRESH = 1e-4
 """Fall of the squared residual after which it is taken anew, long before the rounding of single precision tells."""
 
-Pair = tuple[torch.Tensor, torch.Tensor]
-
 
 class Systems(Protocol):
     """B nearly symmetric systems side by side, of flat vectors."""
@@ -27,16 +25,23 @@ class Systems(Protocol):
         """The systems times ``x``, put in ``out`` where it is given."""
         ...
 
-    def precondition(self, residual: torch.Tensor, out: Pair | None = None) -> Pair:
-        """Approximate solutions for ``residual``, and ``residual`` times the matrix of its norm, put in ``out``."""
+    def precondition(
+        self, residual: torch.Tensor, out: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Approximate solutions for ``residual``, put in ``out`` where it is given, and its squared norms ``(B,)``.
+
+        Leaves ``residual`` times the matrix of the norm in its place.
+        """
         ...
 
     def dot(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         """``(B,)`` float64 dot products."""
         ...
 
-    def add(self, to: torch.Tensor, scalars: torch.Tensor, other: torch.Tensor) -> None:
-        """Add ``other`` times the scalars ``(B,)`` of the samples."""
+    def add(
+        self, to: torch.Tensor, scalars: torch.Tensor, other: torch.Tensor, out: torch.Tensor | None = None
+    ) -> None:
+        """Add ``other`` times the scalars ``(B,)`` of the samples, in ``out`` where it is given."""
         ...
 
     def unknowns(self, chosen: torch.Tensor) -> torch.Tensor:
@@ -93,26 +98,24 @@ def solve(systems: Systems, rhs: torch.Tensor, tolerance: float, max_iterations:
     b, result = rhs, torch.zeros_like(rhs) if systems.batch > 1 else rhs
     if len(rows) < systems.batch:
         b, systems = rhs[is_busy], systems.select(has_force)
-    z, dual = systems.precondition(b)
-    error = taken = systems.dot(b, dual)
-    x, square = torch.zeros_like(b), torch.full_like(error, torch.inf)
-    # Vectors that take turns: new ones cost the first touch of their memory.
-    free, direction, back, heavy = (torch.empty_like(b) for _ in range(4))
-    pair = torch.empty_like(b), torch.empty_like(b)
+    dual = b.clone()
+    z, error = systems.precondition(dual)
+    taken, x, square = error, torch.zeros_like(b), torch.full_like(error, torch.inf)
+    # None anew in an iteration: that would cost the first touch of its memory.
+    direction, back, heavy, spare, image = (torch.empty_like(b) for _ in range(5))
     for step in range(1, max_iterations + 1):
-        image = systems.apply(z, free)
+        systems.apply(z, image)
         # Of symmetric systems, no direction but the last has a share in the next, and none in what is left.
         overlap = systems.dot(image, heavy) if step > 1 else torch.zeros_like(square)
         slope, share = systems.dot(image, dual), overlap / square
-        found = systems.precondition(image, pair)
-        square = systems.dot(image, found[1]) - share * overlap
+        square = systems.precondition(image, spare)[1] - share * overlap
         # By rounding alone is it not positive; such a direction has no part.
         square = torch.where(square > 0, square, torch.inf)
-        free, pair = direction, (back, heavy)
-        direction, (back, heavy) = image.copy_(z), found
-        if step > 1:
-            for t, last in ((direction, free), (back, pair[0]), (heavy, pair[1])):
-                systems.add(t, -share, last)
+        for t, last in ((z, direction), (spare, back), (image, heavy)):
+            if step == 1:
+                last.copy_(t)
+            else:
+                systems.add(t, -share, last, out=last)
         length = slope / square
         for t, rate, other in ((x, length, direction), (z, -length, back), (dual, -length, heavy)):
             systems.add(t, rate, other)
@@ -120,7 +123,7 @@ def solve(systems: Systems, rhs: torch.Tensor, tolerance: float, max_iterations:
         seems_done = _relative(error, systems.dot(b, x)) <= tolerance
         if not (seems_done | (error < REFRESH * taken)).any() and step < max_iterations:
             continue
-        r = torch.sub(b, systems.apply(x, free), out=free)
+        r = torch.sub(b, systems.apply(x, image), out=image)
         now = systems.dot(b, x) + systems.dot(r, x)
         relative = _relative(systems.dot(r, dual), now)
         done = (relative <= tolerance) | (step == max_iterations)
@@ -134,10 +137,10 @@ def solve(systems: Systems, rhs: torch.Tensor, tolerance: float, max_iterations:
             break
         if len(left):
             is_busy, systems, square = is_busy.masked_scatter(is_busy, stays), systems.select(keep), square[keep]
-            b, x, free, direction, back, heavy = (t[stays] for t in (b, x, free, direction, back, heavy))
-            z, dual, pair = z[stays], dual[stays], (pair[0][stays], pair[1][stays])
-        (z, dual), pair = systems.precondition(free, pair), (z, dual)
-        error = taken = systems.dot(free, dual)
+            b, x, z, dual, image = (t[stays] for t in (b, x, z, dual, image))
+            direction, back, heavy, spare = (t[stays] for t in (direction, back, heavy, spare))
+        dual, image = image, dual
+        error = taken = systems.precondition(dual, z)[1]
     return Flow(result, value, residual, iterations)
 
 

@@ -12,7 +12,6 @@ from scipy.sparse import csr_array
 
 from matopt.physics import sparse
 from matopt.physics.aggregation import Aggregation
-from matopt.physics.conjugate_residuals import Pair
 from matopt.physics.grid import DivergenceForm
 from matopt.physics.links import Links
 
@@ -132,18 +131,23 @@ class FlowSystem:
         force = sparse.product(self.gradient, p, sparse.product(self.friction, u))
         return torch.cat([force, sparse.product(self.divergence, u)], out=out)
 
-    def precondition(self, residual: torch.Tensor, out: Pair | None = None) -> Pair:
-        """Approximate solutions for ``residual``, and ``residual`` times the matrix of its norm, put in ``out``.
+    def precondition(
+        self, residual: torch.Tensor, out: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Approximate solutions for ``residual``, put in ``out`` where it is given, and its squared norms ``(B,)``.
 
-        The norm is that of the error that the residual stands for: both signs of what the pressures do count.
+        Leaves ``residual`` times the matrix of the norm in its place. The norm is that of the error that the residual
+        stands for: both signs of what the pressures do count.
         """
         force, source = residual[: self.faces], residual[self.faces :]
         u = self.velocities(force)
         excess = sparse.product(self.divergence, u).sub_(source)
         p = self.pressures(excess).add_(excess)
         driven = self.velocities(sparse.product(self.gradient, p))
-        solution, dual = out or (None, None)
-        return torch.cat([u - driven, p], out=solution), torch.cat([u + driven, -p], out=dual)
+        dual = torch.cat([u + driven, -p])
+        square = self.dot(residual, dual)
+        residual.copy_(dual)
+        return torch.cat([u - driven, p], out=out), square
 
     def dot(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         """``(B,)`` float64 dot products; only pieces are summed in the precision of the vectors."""
@@ -152,9 +156,11 @@ class FlowSystem:
             return pieces.sum().view(1)
         return pieces.new_zeros(self.batch).index_add_(0, self.owner, pieces)
 
-    def add(self, to: torch.Tensor, scalars: torch.Tensor, other: torch.Tensor) -> None:
-        """Add ``other`` times the scalars ``(B,)`` of the samples."""
-        to.addcmul_(self.spread(scalars, to), other)
+    def add(
+        self, to: torch.Tensor, scalars: torch.Tensor, other: torch.Tensor, out: torch.Tensor | None = None
+    ) -> None:
+        """Add ``other`` times the scalars ``(B,)`` of the samples, in ``out`` where it is given."""
+        torch.addcmul(to, self.spread(scalars, to), other, out=to if out is None else out)
 
     def spread(self, scalars: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
         """Scalars ``(B,)`` for each unknown."""

@@ -124,14 +124,12 @@ class Permeability(Simulator):
             if self.grain_permeability:
                 along = torch.ones(len(solid), solid.ndim - 1, dtype=torch.bool, device=solid.device)
                 stokes: Stokes = Brinkman.through(solid, voxel_size**2 / self.grain_permeability)
-                has_part = torch.ones_like(solid, dtype=torch.bool)
             else:
                 found = percolation.wrapping((solid < 1).cpu().numpy())
                 along = torch.from_numpy(found.along).to(solid.device)
                 flows = torch.from_numpy(found.carrying).to(solid.device) & along[:, axes].any(1).view(-1, *cells)
                 stokes = Stokes.of(torch.where(flows, solid, 1.0))
-                # A pore that leads nowhere has no part in the flow.
-                has_part = flows | (solid == 1)
+                del found, flows
             runs = [stokes.solve(self.tolerance, self.max_iterations, axis, along[:, axis]) for axis in axes]
             tensor = runs[0][0].new_zeros(len(solid), len(runs), len(runs))
             for i, (mean, flow) in enumerate(runs):
@@ -144,6 +142,8 @@ class Permeability(Simulator):
             carries = along[:, axes[0]]
             slope = None
             if density.requires_grad:
+                # A pore that leads nowhere has no part in the flow.
+                has_part = (stokes.solid < 1) | (solid == 1)
                 slope = stokes.sensitivity(runs[0][1].x, axes[0])
                 slope = torch.where(has_part & carries.view(-1, *cells), slope, 0.0)
             worst = Solved(

@@ -18,11 +18,11 @@ class Aggregates(NamedTuple):
 
     Attributes:
         level: ``(L + 1,)`` int64, where the unknowns of each level start.
-        start: of the exchange, minus the matrix. Its rows sum to 0.
+        start: uint32 of the exchange, minus the matrix. Its rows sum to 0.
         column: of the exchange.
         value: of the exchange.
         step: ``(N,)`` of Jacobi's: :data:`~matopt.physics.aggregation.JACOBI` over the diagonal, or over more.
-        up_start: of the interpolation from the next level.
+        up_start: uint32 of the interpolation from the next level.
         up_column: of the interpolation.
         up_value: of the interpolation.
     """
@@ -38,7 +38,7 @@ class Aggregates(NamedTuple):
 
 
 def aggregated(
-    near: np.ndarray, coupling: np.ndarray, cube: np.ndarray, place: np.ndarray
+    near: np.ndarray, coupling: np.ndarray, cube: np.ndarray, place: np.ndarray, shape: tuple[int, ...]
 ) -> tuple[np.ndarray, Aggregates]:
     """The aggregates of what is connected within cubes, ``(n,)`` uint32 of each unknown, and all levels from them on.
 
@@ -46,21 +46,21 @@ def aggregated(
         near: ``(n, 2 d)`` uint32, the unknowns' neighbours.
         coupling: ``(n, 2 d)``, to them, unscaled.
         cube: ``(n,)`` uint32 in which each unknown is.
-        place: ``(cubes, d)`` of the cubes.
+        place: ``(cubes,)`` uint32 of the cubes in their grid.
+        shape: of that.
     """
     start = np.arange(0, near.size + 1, near.shape[1])
     aggregate, first = connected(start, near.reshape(-1), coupling.reshape(-1), cube)
     del start
-    exchange, inverse = balanced(*merged(near, coupling, aggregate, len(first)))
+    exchange, inverse = balanced(merged(near, coupling, aggregate, len(first)))
     place = place[cube[first]]
     exchanges, steps, ups = [exchange], [inverse], []
     while len(exchange[1]) > len(inverse):
-        place = place // 2
-        cube = np.ravel_multi_index(tuple(place.T), tuple(place.max(0) + 1)).astype(np.uint32)
-        coarser, first = connected(*exchange, cube)
-        ups.append(product(*smoothing(*exchange, inverse), *_constant(coarser, inverse.dtype), len(first)))
+        place, shape = _halved(place, shape)
+        coarser, first = connected(*exchange, place)
+        ups.append(product(smoothing(*exchange, inverse), _constant(coarser, inverse.dtype), len(first)))
         down = transposed(*ups[-1], len(first))
-        exchange, inverse = balanced(*product(*down, *product(*exchange, *ups[-1], len(first)), len(first)))
+        exchange, inverse = balanced(product(down, product(exchange, ups[-1], len(first)), len(first)))
         exchanges.append(exchange)
         steps.append(inverse)
         place = place[first]
@@ -72,6 +72,46 @@ def aggregated(
     return aggregate, Aggregates(level, *_stacked(exchanges, level[:-1]), step, *_stacked(ups, level[1:]))
 
 
+def _halved(place: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, tuple[int, ...]]:
+    """The places in a grid of half as many along each axis, and its shape."""
+    found, stride, half = np.zeros_like(place), 1, 1
+    for n in reversed(shape):
+        found += place // stride % n // 2 * half
+        stride, half = stride * n, half * ((n + 1) // 2)
+    return found, tuple((n + 1) // 2 for n in shape)
+
+
+def merged(near: np.ndarray, coupling: np.ndarray, aggregate: np.ndarray, count: int) -> Rows:
+    """What aggregates exchange: the sums of their unknowns' couplings. Rows start with a diagonal of 0."""
+    column, value = np.empty(near.size + count, np.uint32), np.empty(near.size + count, coupling.dtype)
+    return _cut(sum_couplings(near, coupling, aggregate, count, column, value), column, value)
+
+
+def product(a: Rows, b: Rows, columns: int) -> Rows:
+    """The product of two matrices, the second of so many columns."""
+    bound = count_products(a[1], b[0])
+    # One entry more can be tried than there are.
+    column, value = np.empty(bound + 1, np.uint32), np.empty(bound, a[2].dtype)
+    return _cut(multiply(*a, *b, columns, column, value), column, value)
+
+
+def balanced(exchange: Rows) -> tuple[Rows, np.ndarray]:
+    """It with the diagonal, first in each row, that makes rows sum to 0, and the matrix's inverse diagonal.
+
+    Sums of large numbers would miss such a diagonal by their rounding. Overwrites the exchange, whose rows must have
+    room for a diagonal.
+    """
+    inverse = balance(*exchange)
+    return _cut(*exchange), inverse
+
+
+def _cut(start: np.ndarray, column: np.ndarray, value: np.ndarray) -> Rows:
+    """Without what is behind the entries, where they are: copies would leave holes in memory."""
+    for entries in (column, value):
+        entries.resize(start[-1], refcheck=False)
+    return start, column, value
+
+
 def _constant(aggregate: np.ndarray, dtype: np.dtype) -> Rows:
     return np.arange(len(aggregate) + 1), aggregate, np.ones(len(aggregate), dtype)
 
@@ -81,7 +121,8 @@ def _stacked(matrices: list[Rows], first: np.ndarray) -> Rows:
     starts, columns, values = map(list, zip(*matrices, strict=True))
     matrices.clear()
     ends = np.cumsum([0, *map(len, columns)])
-    start = np.concatenate([start[:-1] + end for start, end in zip(starts, ends, strict=False)] + [ends[-1:]])
+    starts = [start[:-1] + end for start, end in zip(starts, ends, strict=False)]
+    start = np.concatenate([*starts, ends[-1:]]).astype(np.uint32)
     for column, shift in zip(columns, first, strict=True):
         column += np.uint32(shift)
     column = np.concatenate(columns)
@@ -92,11 +133,13 @@ def _stacked(matrices: list[Rows], first: np.ndarray) -> Rows:
 @compiled
 def connected(start, column, value, block):
     """Numbers of what is connected within each block, and the first of each."""
-    root = np.arange(block.size).astype(np.int32)
+    root = np.empty(block.size, np.uint32)
+    for row in range(block.size):
+        root[row] = row
     for row in range(block.size):
         for entry in range(np.uint64(start[row]), np.uint64(start[row + 1])):
             if column[entry] < row and value[entry] != 0 and block[column[entry]] == block[row]:
-                a, b = np.int32(row), np.int32(column[entry])
+                a, b = np.uint32(row), np.uint32(column[entry])
                 while root[a] != a:
                     root[a] = root[root[a]]
                     a = root[a]
@@ -104,20 +147,23 @@ def connected(start, column, value, block):
                     root[b] = root[root[b]]
                     b = root[b]
                 root[max(a, b)] = min(a, b)
-    number, first, count = np.empty(block.size, np.uint32), np.empty(block.size, np.int64), 0
+    count = 0
+    for row in range(block.size):
+        count += root[row] == row
+    first, count = np.empty(count, np.int64), 0
     for row in range(block.size):
         if root[row] == row:
-            number[row], first[count] = count, row
+            root[row], first[count] = count, row
             count += 1
         else:
-            # Roots come before what hangs on them.
-            number[row] = number[root[row]]
-    return number, first[:count].copy()
+            # Roots come before what hangs on them, and are numbered.
+            root[row] = root[root[row]]
+    return root, first
 
 
 @compiled
-def merged(near, coupling, aggregate, count):
-    """What aggregates exchange: the sums of their unknowns' couplings."""
+def sum_couplings(near, coupling, aggregate, count, column, value):
+    """Puts in what aggregates exchange, see :func:`merged`, and returns where its rows start."""
     ends = np.zeros(count + 1, np.int64)
     for row in range(aggregate.size):
         ends[aggregate[row] + 1] += 1
@@ -126,10 +172,10 @@ def merged(near, coupling, aggregate, count):
     for row in range(aggregate.size):
         members[at[aggregate[row]]] = row
         at[aggregate[row]] += 1
-    start, found = np.zeros(count + 1, np.int64), np.full(count, -1)
-    # Pages that are not touched take no memory.
-    column, value, end = np.empty(near.size, np.uint32), np.empty(near.size, coupling.dtype), 0
+    start, found, end = np.zeros(count + 1, np.int64), np.full(count, -1), 0
     for mine in range(count):
+        column[end], value[end] = mine, 0
+        end += 1
         for row in members[ends[mine] : ends[mine + 1]]:
             for k in range(near.shape[1]):
                 other = aggregate[near[row, k]]
@@ -139,7 +185,7 @@ def merged(near, coupling, aggregate, count):
                         end += 1
                     value[found[other]] += coupling[row, k]
         start[mine + 1] = end
-    return start, column[:end].copy(), value[:end].copy()
+    return start
 
 
 @compiled
@@ -161,14 +207,18 @@ def transposed(start, column, value, columns):
 
 
 @compiled
-def product(start, column, value, start_b, column_b, value_b, columns):
-    """The product of two matrices, the second of so many columns: Gustavson, ACM Trans. Math. Softw. 4 (1978) 250."""
-    size = start.size - 1
+def count_products(column, start):
+    """How many entries a product has at most: of the rows, which start there, for the columns of the first matrix."""
     bound = 0
     for entry in range(column.size):
-        bound += start_b[column[entry] + 1] - start_b[column[entry]]
-    # Pages that are not touched take no memory; one entry more can be tried than there are.
-    column_c, value_c = np.empty(bound + 1, np.uint32), np.empty(bound, value.dtype)
+        bound += start[column[entry] + 1] - start[column[entry]]
+    return bound
+
+
+@compiled
+def multiply(start, column, value, start_b, column_b, value_b, columns, column_c, value_c):
+    """Puts in the product and returns where its rows start: Gustavson, ACM Trans. Math. Softw. 4 (1978) 250."""
+    size = start.size - 1
     starts, seen, total = np.zeros(size + 1, np.int64), np.full(columns, -1), np.zeros(columns, value.dtype)
     # Numbers without a sign need no test of it as indices.
     end = np.uint64(0)
@@ -185,36 +235,34 @@ def product(start, column, value, start_b, column_b, value_b, columns):
         for entry in range(np.uint64(starts[row]), end):
             value_c[entry], total[column_c[entry]] = total[column_c[entry]], 0
         starts[row + 1] = end
-    return starts, column_c[:end].copy(), value_c[:end].copy()
+    return starts
 
 
 @compiled
-def balanced(start, column, value):
-    """An exchange with the diagonal, first in each row, that makes rows sum to 0, and the matrix's inverse diagonal.
-
-    Sums of large numbers would miss such a diagonal by their rounding.
-    """
+def balance(start, column, value):
+    """Turns an exchange into what :func:`balanced` says, and returns the inverse diagonal."""
     size = start.size - 1
-    starts, inverse = np.zeros(size + 1, np.int64), np.zeros(size, value.dtype)
+    inverse, first, end = np.zeros(size, value.dtype), start[0], start[0]
     for row in range(size):
-        starts[row + 1] = starts[row] + 1
-        for entry in range(start[row], start[row + 1]):
-            starts[row + 1] += column[entry] != row and value[entry] != 0
-    columns, values = np.empty(starts[-1], np.uint32), np.empty(starts[-1], value.dtype)
-    for row in range(size):
-        at, total, magnitude = starts[row], value.dtype.type(0), value.dtype.type(0)
-        columns[at] = row
-        for entry in range(start[row], start[row + 1]):
-            if column[entry] != row and value[entry] != 0:
-                at += 1
-                columns[at], values[at] = column[entry], value[entry]
-                total += value[entry]
-                magnitude += abs(value[entry])
-        values[starts[row]] = -total
+        total, magnitude, diagonal = value.dtype.type(0), value.dtype.type(0), end
+        # What is first takes the place of the diagonal.
+        moved, share = column[first], value[first]
+        for entry in range(first + 1, start[row + 1]):
+            is_diagonal = column[entry] == row
+            other, amount = (moved, share) if is_diagonal else (column[entry], value[entry])
+            if amount != 0:
+                end += 1
+                column[end], value[end] = other, amount
+                total += amount
+                magnitude += abs(amount)
+        column[diagonal], value[diagonal] = row, -total
+        first = start[row + 1]
+        end += 1
+        start[row + 1] = end
         bound = max(total, (abs(total) + magnitude) / 2)
         if bound > 0:
             inverse[row] = 1 / bound
-    return (starts, columns, values), inverse
+    return inverse
 
 
 @compiled

@@ -8,12 +8,22 @@ from matopt.physics.loops.compiler import compiled
 
 
 @compiled
-def relax(stencils, start, end, r, share, x, t):
-    """Adds a share of what ``x`` leaves of ``r`` to ``x``, and puts the rest in ``t``; but for 0, of a colour alone.
+def relax(stencils, start, end, r, x):
+    """Adds a share of what ``x`` leaves of ``r``, over the diagonal, to ``x``, of a colour."""
+    near, coupling, share = stencils.near, stencils.coupling, stencils.rates[0]
+    is_volume = near.shape[1] == 6
+    for here in range(np.uint64(start), np.uint64(end)):
+        total = coupling[here, 0] * x[near[here, 0]] + coupling[here, 1] * x[near[here, 1]]
+        total += coupling[here, 2] * x[near[here, 2]] + coupling[here, 3] * x[near[here, 3]]
+        if is_volume:
+            total += coupling[here, 4] * x[near[here, 4]] + coupling[here, 5] * x[near[here, 5]]
+        x[here] += share * (total + r[here] - x[here])
 
-    ``r`` and ``t`` are over the diagonal.
-    """
-    near, coupling = stencils.near, stencils.coupling
+
+@compiled
+def restrict(stencils, start, end, r, share, x, below):
+    """Adds a share of what ``x`` leaves of ``r`` to ``x``, and the rest to ``below``; but for 0, of a colour alone."""
+    near, coupling, diagonal, parent = stencils.near, stencils.coupling, stencils.diagonal, stencils.parent
     is_volume, kept = near.shape[1] == 6, x.dtype.type(1) - share
     for here in range(np.uint64(start), np.uint64(end)):
         total = coupling[here, 0] * x[near[here, 0]] + coupling[here, 1] * x[near[here, 1]]
@@ -22,46 +32,44 @@ def relax(stencils, start, end, r, share, x, t):
             total += coupling[here, 4] * x[near[here, 4]] + coupling[here, 5] * x[near[here, 5]]
         total += r[here] - x[here]
         x[here] += share * total
-        t[here] = kept * total
+        below[parent[here]] += kept * diagonal[here] * total
 
 
 @compiled
-def descend(stencils, level, r, x, t, below):
+def descend(stencils, level, r, x, below):
     """Relaxes from 0 for ``r``, which it divides by the diagonal, and adds what is left to ``below``, the parents'."""
-    start, parent, diagonal = stencils.start[level], stencils.parent, stencils.diagonal
-    share = stencils.rates[0]
+    start, diagonal, share = stencils.start[level], stencils.diagonal, stencils.rates[0]
     for here in range(np.uint64(start[0]), np.uint64(start[3])):
         r[here] = r[here] / diagonal[here] if diagonal[here] > 0 else 0
         x[here] = share * r[here] if here < start[1] else 0
-    relax(stencils, start[1], start[2], r, share, x, t)
-    relax(stencils, start[2], start[3], r, share, x, t)
-    # Of the last colour it is known.
-    relax(stencils, start[0], start[2] if start[2] < start[3] else start[1], r, x.dtype.type(0), x, t)
-    for here in range(np.uint64(start[0]), np.uint64(start[3])):
-        below[parent[here]] += diagonal[here] * t[here]
+    last = 2 if start[2] < start[3] else 1
+    if last == 2:
+        relax(stencils, start[1], start[2], r, x)
+    # After a colour has been relaxed it is known what of it is left.
+    restrict(stencils, start[last], start[3], r, share, x, below)
+    restrict(stencils, start[0], start[last], r, x.dtype.type(0), x, below)
 
 
 @compiled
 def ascend(stencils, level, r, x, above):
-    """Adds the parents' correction ``above`` to ``x`` and relaxes it for ``r``, over the diagonal; overwrites ``r``."""
-    start, parent = stencils.start[level], stencils.parent
-    share, stretch = stencils.rates
+    """Adds the parents' correction ``above`` to ``x`` and relaxes it for ``r``, over the diagonal."""
+    start, parent, stretch = stencils.start[level], stencils.parent, stencils.rates[1]
     for here in range(np.uint64(start[0]), np.uint64(start[3])):
         x[here] += stretch * above[parent[here]]
     for colour in range(2, -1, -1):
-        relax(stencils, start[colour], start[colour + 1], r, share, x, r)
+        relax(stencils, start[colour], start[colour + 1], r, x)
 
 
 @compiled
-def cycle(stencils, size, r, x, t):
+def cycle(stencils, size, r, x):
     """A V-cycle over all levels for the first ``r``, as many as ``size``; leaves the solution in the first of ``x``.
 
-    It overwrites ``r``, ``x`` and ``t``, each ``(N,)``.
+    It overwrites ``r`` and ``x``, each ``(N,)``.
     """
     start, diagonal = stencils.start, stencils.diagonal
     r[size:] = 0
     for level in range(len(start) - 1):
-        descend(stencils, level, r, x, t, r)
+        descend(stencils, level, r, x, r)
     for here in range(start[-1, 0], start[-1, 3]):
         x[here] = r[here] / diagonal[here] if diagonal[here] > 0 else 0
     for level in range(len(start) - 2, -1, -1):
@@ -106,11 +114,11 @@ def correct(aggregates, r, x, t):
 def network_cycle(network, aggregates, fine, coarse):
     """A V-cycle over the grid and its aggregates for ``fine[0]``; leaves the solution in ``fine[1]``.
 
-    It overwrites ``fine``, ``(3, n)``, and ``coarse``, ``(3, N)``.
+    It overwrites ``fine``, ``(2, n)``, and ``coarse``, ``(3, N)``.
     """
     level = len(network.start) - 1
     coarse[0, :] = 0
-    descend(network, level, fine[0], fine[1], fine[2], coarse[0])
+    descend(network, level, fine[0], fine[1], coarse[0])
     correct(aggregates, coarse[0], coarse[1], coarse[2])
     ascend(network, level, fine[0], fine[1], coarse[1])
     fine[1, network.start[level, 3] :] = 0
@@ -119,26 +127,29 @@ def network_cycle(network, aggregates, fine, coarse):
 @compiled
 def apply(velocities, ends, x, out):
     """The system times ``x``, all velocities and then all pressures, into ``out``."""
-    faces, nothing, diagonal = len(ends), x.dtype.type(0), velocities.diagonal
+    near, coupling, diagonal, faces = velocities.near, velocities.coupling, velocities.diagonal, len(ends)
     u, p, force, inflow = x[:faces], x[faces:], out[:faces], out[faces:]
-    force[:], inflow[:] = 0, 0
-    # A share of zero leaves the velocities as they are.
-    relax(velocities, 0, faces, force, nothing, u, force)
-    for face in range(faces):
-        behind, ahead = ends[face, 0], ends[face, 1]
-        force[face] = p[ahead] - p[behind] - diagonal[face] * force[face]
-        inflow[ahead] += u[face]
-        inflow[behind] -= u[face]
+    is_volume = near.shape[1] == 6
+    inflow[:] = 0
+    for here in range(np.uint64(faces)):
+        total = coupling[here, 0] * u[near[here, 0]] + coupling[here, 1] * u[near[here, 1]]
+        total += coupling[here, 2] * u[near[here, 2]] + coupling[here, 3] * u[near[here, 3]]
+        if is_volume:
+            total += coupling[here, 4] * u[near[here, 4]] + coupling[here, 5] * u[near[here, 5]]
+        behind, ahead = ends[here, 0], ends[here, 1]
+        force[here] = p[ahead] - p[behind] + diagonal[here] * (u[here] - total)
+        inflow[ahead] += u[here]
+        inflow[behind] -= u[here]
 
 
 @compiled
-def precondition(velocities, ends, network, aggregates, residual, solution, dual, work, fine, coarse):
+def precondition(velocities, ends, network, aggregates, residual, solution, work, fine, coarse):
     """See :meth:`~matopt.physics.flow_system.FlowSystem.precondition`; overwrites the work of cycles."""
-    faces = len(ends)
-    r, change = work[0], work[1]
+    faces, square = len(ends), 0.0
+    r, change = work
     u, p, excess, found = solution[:faces], solution[faces:], fine[0], fine[1]
     r[:faces] = residual[:faces]
-    cycle(velocities, faces, r, change, work[2])
+    cycle(velocities, faces, r, change)
     for cell in range(p.size):
         p[cell] = -residual[faces + cell]
     for face in range(faces):
@@ -149,13 +160,17 @@ def precondition(velocities, ends, network, aggregates, residual, solution, dual
     network_cycle(network, aggregates, fine, coarse)
     for cell in range(p.size):
         p[cell] += found[cell]
-        dual[faces + cell] = -p[cell]
+        square -= np.float64(residual[faces + cell]) * np.float64(p[cell])
+        residual[faces + cell] = -p[cell]
     for face in range(faces):
         r[face] = p[ends[face, 1]] - p[ends[face, 0]]
-    cycle(velocities, faces, r, change, work[2])
+    cycle(velocities, faces, r, change)
     for face in range(faces):
-        dual[face] = u[face] + change[face]
+        dual = u[face] + change[face]
+        square += np.float64(residual[face]) * np.float64(dual)
+        residual[face] = dual
         u[face] -= change[face]
+    return square
 
 
 @compiled
