@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import cached_property
 
 import torch
 from torch.nn import functional
@@ -102,19 +102,6 @@ class Cells:
         """``(N,)`` bool, the cells of the last layer along the first axis of space, or of the first."""
         stride, place = _strides(self.shape)[0], self._in_sample
         return place >= self.shape[0] * stride if ahead else (place < 2 * stride) & (place > 0)
-
-    @cached_property
-    def rim(self) -> torch.Tensor:
-        """``(R,)`` the cells that lack a neighbour."""
-        return (reduce(torch.maximum, self.neighbours) == len(self.place)).nonzero()[:, 0]
-
-    @cached_property
-    def _rim_places(self) -> torch.Tensor:
-        return self.place.index_select(0, self.rim).long()
-
-    def beyond_rim(self, step: int) -> torch.Tensor:
-        """The places ``(R,)`` at the end of a step from the rim."""
-        return self._rim_places + self.steps[step]
 
     def gather(self, grids: torch.Tensor) -> torch.Tensor:
         """``(N,)`` the values of ``(B, *S)`` at the cells, 0 for spare numbers."""

@@ -8,7 +8,7 @@ import torch
 
 from matopt.errors import InputError
 from matopt.physics.bounds import hashin_shtrikman_conductivity
-from matopt.physics.diffusion import Diffusivity
+from matopt.physics.diffusion import Diffusivity, _Network
 
 BOUNDARIES = ["fixed", "periodic"]
 
@@ -92,6 +92,22 @@ def test_gradients_match_finite_differences(boundary, grain, shape):
     assert torch.autograd.gradcheck(
         lambda d: simulator.solve(d, 1.0).values, density.requires_grad_(), atol=1e-7, fast_mode=density.numel() > 100
     )
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("grain", [0.0, 0.01])
+@pytest.mark.parametrize("shape", [(9, 8), (1, 7), (2, 6), (7, 6, 5), (2, 2, 3)])
+def test_slopes_in_compiled_loops_and_by_tensors_agree(boundary, grain, shape, monkeypatch):
+    generator = torch.Generator().manual_seed(1)
+    density = torch.rand(3, 1, *shape, dtype=torch.float64, generator=generator)
+    density = torch.where(density > 0.6, 1.0, torch.where(density > 0.5, density, 0.0)).requires_grad_()
+
+    def slopes() -> torch.Tensor:
+        return torch.autograd.grad(Diffusivity(grain, boundary).solve(density, 1.0).values.sum(), density)[0]
+
+    compiled = slopes()
+    monkeypatch.setattr(_Network, "add_slopes_compiled", _Network.add_slopes)
+    assert (compiled < 0).any() and torch.allclose(compiled, slopes(), rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("boundary", BOUNDARIES)
