@@ -12,6 +12,7 @@ import torch
 
 from matopt.physics.lattice import Lattice
 from matopt.physics.loops import loads, sections, symbols, vectors, volumes
+from matopt.physics.memory import fill_slivers, give_back
 
 TRANSFORMED_TOGETHER = 2**18
 """Numbers (complex) that are transformed at once; of more the C library gives fresh memory, which takes longer than
@@ -38,6 +39,8 @@ class LatticeVectors:
     ) -> None:
         self.lattice, self.x, self.r = lattice, x, r
         self.p, waves = lattice.workspace if p is None else (p, _waves(r))
+        if waves[0].numel() > TRANSFORMED_TOGETHER:
+            give_back()
         self._fields = tuple(t.flatten(3).numpy() for t in (x, r, self.p))
         self._owners = vectors.owners(*r.shape[:2])
         self._elements = lattice.solid.numpy(), lattice.samples.numpy(), lattice.stiffness.numpy()
@@ -76,7 +79,7 @@ class LatticeVectors:
             return transform(waves, dim=axes)
         for wave in waves.split(1):
             if wave.numel() > TRANSFORMED_TOGETHER:
-                _fill_slivers()
+                fill_slivers()
             wave.copy_(transform(wave, dim=axes))
         return waves
 
@@ -97,17 +100,6 @@ def _back(waves: torch.Tensor, dim: tuple[int, ...]) -> torch.Tensor:
 def _layers(waves: torch.Tensor) -> np.ndarray:
     """``(F, S[0], 2 m)``, see :mod:`matopt.physics.loops.vectors`."""
     return torch.view_as_real(waves).flatten(2).numpy()
-
-
-def _fill_slivers() -> None:
-    """Have the C library join the memory of large blocks again when it is freed.
-
-    Each block that torch aligns leaves slivers beside it. Up to seven of a size, which are taken here, glibc keeps for
-    small blocks, and joins nothing across them; the hole between them is too small for the next block of the same size,
-    which takes fresh memory.
-    """
-    blocks = [torch.empty(size, dtype=torch.uint8) for size in (24, 40, 56, 72, 88) for _ in range(8)]
-    del blocks
 
 
 def _loops(fields: torch.Tensor) -> ModuleType:
