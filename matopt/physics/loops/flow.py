@@ -145,13 +145,13 @@ def apply(velocities, ends, x, out):
 @compiled
 def precondition(velocities, ends, network, aggregates, residual, solution, work, fine, coarse):
     """See :meth:`~matopt.physics.flow_system.FlowSystem.precondition`; overwrites the work of cycles."""
-    faces, square = len(ends), 0.0
-    r, change = work
-    u, p, excess, found = solution[:faces], solution[faces:], fine[0], fine[1]
-    r[:faces] = residual[:faces]
+    faces = len(ends)
+    force, source, u, p = residual[:faces], residual[faces:], solution[:faces], solution[faces:]
+    r, change, excess, found = work[0], work[1], fine[0], fine[1]
+    r[:faces] = force
     cycle(velocities, faces, r, change)
     for cell in range(p.size):
-        p[cell] = -residual[faces + cell]
+        p[cell] = -source[cell]
     for face in range(faces):
         u[face] = change[face]
         p[ends[face, 1]] += u[face]
@@ -160,16 +160,18 @@ def precondition(velocities, ends, network, aggregates, residual, solution, work
     network_cycle(network, aggregates, fine, coarse)
     for cell in range(p.size):
         p[cell] += found[cell]
-        square -= np.float64(residual[faces + cell]) * np.float64(p[cell])
-        residual[faces + cell] = -p[cell]
+    square = -dot(source, p)
+    for cell in range(p.size):
+        source[cell] = -p[cell]
     for face in range(faces):
         r[face] = p[ends[face, 1]] - p[ends[face, 0]]
     cycle(velocities, faces, r, change)
     for face in range(faces):
-        dual = u[face] + change[face]
-        square += np.float64(residual[face]) * np.float64(dual)
-        residual[face] = dual
+        both = u[face] + change[face]
         u[face] -= change[face]
+        change[face] = both
+    square += dot(force, change)
+    force[:] = change[:faces]
     return square
 
 
