@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from matopt.properties import Property
 from matopt.report.style import axis_label, colour, figure, title, write_table
@@ -124,6 +124,11 @@ def draw_parity(folder: Path, evaluation: Mapping[str, Any], properties: Sequenc
             ax.plot(x, y, ".", color=colour(1), ms=4)
             if p.scale == "log":
                 ax.set(xscale="log", yscale="log")
+                for axis in (ax.xaxis, ax.yaxis):
+                    # Of decades alone hardly one would be in sight, of all their tenths the labels would overlap.
+                    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+                    axis.set_major_formatter("{x:g}")
+                    axis.set_minor_formatter(NullFormatter())
             ax.set(title=axis_label(p), xlabel="physics", ylabel="predictor")
             rows += [(p.name, float(a), float(b)) for a, b in zip(x, y, strict=True)]
     write_table(folder / "parity.csv", ["property", "physics", "predictor"], rows)
