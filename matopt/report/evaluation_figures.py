@@ -124,9 +124,9 @@ def draw_parity(folder: Path, evaluation: Mapping[str, Any], properties: Sequenc
             ax.plot(x, y, ".", color=colour(1), ms=4)
             if p.scale == "log":
                 ax.set(xscale="log", yscale="log")
-                for axis in (ax.xaxis, ax.yaxis):
-                    # Of decades alone hardly one would be in sight, of all their tenths the labels would overlap.
-                    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+                # Of decades alone hardly one would be in sight, of all their tenths the labels would overlap.
+                for axis in (ax.xaxis, ax.yaxis) if high < 20 * low else ():
+                    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
                     axis.set_major_formatter("{x:g}")
                     axis.set_minor_formatter(NullFormatter())
             ax.set(title=axis_label(p), xlabel="physics", ylabel="predictor")
