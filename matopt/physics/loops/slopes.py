@@ -8,19 +8,18 @@ from matopt.physics.loops.compiler import compiled
 
 
 @compiled
-def add_squares(ahead, conductances, x, along, total):
+def add_squares(ahead, conductances, drops, total):
     """Adds the squared flux between neighbours to both.
 
     Args:
         ahead: ``(N,)`` the neighbour ahead of each cell, N where there is none.
         conductances: ``(N,)`` to it, 0 where there is none.
-        x: ``(N,)`` fluctuations of the concentration.
-        along: what it changes by from cell to cell without them.
+        drops: ``(N,)`` of the concentration across them, any where there is none.
         total: ``(N,)``.
     """
-    for cell in range(np.uint64(len(x))):
-        other = np.uint64(ahead[cell]) if ahead[cell] < len(x) else cell
-        flux = conductances[cell] * (x[other] - x[cell] + along)
+    for cell in range(np.uint64(len(total))):
+        other = np.uint64(ahead[cell]) if ahead[cell] < len(total) else cell
+        flux = conductances[cell] * drops[cell]
         total[cell] += flux * flux
         total[other] += flux * flux
 
