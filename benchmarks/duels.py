@@ -9,10 +9,10 @@ from contest import Contender, duel
 from specimens import ball, cube, density
 
 from matopt.physics.base import Simulator
-from matopt.physics.diffusion import Diffusivity
-from matopt.physics.elasticity import YoungsModulus
-from matopt.physics.percolation import wrapping
+from matopt.physics.diffusivity import Diffusivity
+from matopt.physics.numerics.percolation import wrapping
 from matopt.physics.permeability import Permeability
+from matopt.physics.youngs_modulus import YoungsModulus
 
 TOLERANCES = (1e-1, 5e-2, 3e-2, 2e-2, 1e-2, 5e-3, 3e-3, 1e-3)
 POISSON_RATIO = 0.074
@@ -79,10 +79,10 @@ def elasticity_64(rock: np.ndarray) -> list[dict]:
     ]
 
 
-def elastic(solid: np.ndarray) -> tuple[Contender, elastic_peers.Lattice]:
+def elastic(solid: np.ndarray) -> tuple[Contender, elastic_peers.ElasticCellProblem]:
     """Our solver of one image, and the peers' matrix of the grain that carries: direct ones can do with no other."""
     mine = ours(solid[None], YoungsModulus, youngs_modulus=1.0, poisson_ratio=POISSON_RATIO)
-    return mine, elastic_peers.Lattice(wrapping(solid[None] > 0, corners=True).carrying[0], POISSON_RATIO)
+    return mine, elastic_peers.ElasticCellProblem(wrapping(solid[None] > 0, corners=True).carrying[0], POISSON_RATIO)
 
 
 def stokes(rock: np.ndarray) -> list[dict]:

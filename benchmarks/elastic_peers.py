@@ -13,7 +13,7 @@ FINE = (3e-1, 2e-1, 1e-1, 5e-2, 3e-2, 2e-2, 1e-2, 5e-3, 3e-3, 2e-3, 1e-3, 5e-4, 
 """Tolerances to choose from."""
 
 
-class Lattice:
+class ElasticCellProblem:
     """The periodic stiffness matrix of an image by scikit-fem: Q1, void voxels left out, the rest held at one node."""
 
     def __init__(self, solid: np.ndarray, poisson_ratio: float) -> None:
@@ -64,7 +64,7 @@ class Lattice:
         return np.array([1 / np.linalg.inv(stiffness)[0, 0]])
 
 
-def direct(lattice: Lattice) -> Contender:
+def direct(lattice: ElasticCellProblem) -> Contender:
     """SciPy's sparse direct solver, in single precision, where it is quicker; assembly is not counted."""
     from scipy.sparse.linalg import splu
 
@@ -78,7 +78,7 @@ def direct(lattice: Lattice) -> Contender:
     return Contender(f"{named('scipy')} splu", solve, (0.0,), lattice.modulus(exact.solve(lattice.rhs)))
 
 
-def conjugate_gradients(lattice: Lattice, reference: np.ndarray) -> Contender:
+def conjugate_gradients(lattice: ElasticCellProblem, reference: np.ndarray) -> Contender:
     """scikit-fem's iterative solver with its diagonal preconditioner, in single precision; assembly is not counted."""
     from skfem.utils import build_pc_diag, solver_iter_pcg
 
@@ -91,7 +91,7 @@ def conjugate_gradients(lattice: Lattice, reference: np.ndarray) -> Contender:
     return Contender(f"{named('scikit-fem')} PCG", solve, FINE, reference)
 
 
-def multigrid(lattice: Lattice, reference: np.ndarray) -> Contender:
+def multigrid(lattice: ElasticCellProblem, reference: np.ndarray) -> Contender:
     """pyamg's smoothed aggregation on scikit-fem's matrix, accelerated by CG; assembly is not counted, set-up is.
 
     The matrix comes in blocks of a node, so that the near-nullspace is that of the translations. At 32^3

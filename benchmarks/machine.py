@@ -18,9 +18,9 @@ import torch
 from specimens import VOXEL, ball, cube, density, slices
 
 from matopt.physics.base import SIMULATORS, Simulator
-from matopt.physics.diffusion import Diffusivity
-from matopt.physics.elasticity import YoungsModulus
+from matopt.physics.diffusivity import Diffusivity
 from matopt.physics.permeability import Permeability
+from matopt.physics.youngs_modulus import YoungsModulus
 
 VECTORS = 14.5
 """Least traffic of an iteration of conjugate gradients with a Fourier preconditioner, in vectors of displacements."""

@@ -23,9 +23,9 @@ import torch
 import verification
 from specimens import berea
 
-from matopt.physics.diffusion import Diffusivity
-from matopt.physics.elasticity import YoungsModulus
+from matopt.physics.diffusivity import Diffusivity
 from matopt.physics.permeability import Permeability
+from matopt.physics.youngs_modulus import YoungsModulus
 
 HERE = Path(__file__).parent
 SMALL = {32: (0, 60, 100, 160, 200, 260, 300, 360), 64: (0, 100, 200, 300)}

@@ -23,8 +23,8 @@ import numpy as np
 import tifffile
 import torch
 
-from matopt.data.base import Window
-from matopt.data.sandstone import Sandstone
+from matopt.data.sources.sandstone import Sandstone
+from matopt.data.windows.window import Window
 from matopt.descriptors.correlation import radial_correlation
 from matopt.descriptors.lineal_path import lineal_path
 from matopt.descriptors.surface import specific_surface

@@ -11,9 +11,9 @@ from specimens import VOXEL, ball, cube, density, slices
 
 from matopt.physics.base import SIMULATORS, Simulator
 from matopt.physics.bounds import hashin_shtrikman_youngs_modulus
-from matopt.physics.diffusion import Diffusivity
-from matopt.physics.elasticity import YoungsModulus
+from matopt.physics.diffusivity import Diffusivity
 from matopt.physics.permeability import SQUARE_METRES_A_MILLIDARCY, Permeability
+from matopt.physics.youngs_modulus import YoungsModulus
 
 
 def convergence(rock: np.ndarray) -> list[dict]:

@@ -9,15 +9,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from matopt.data.labels import LabelStore
-    from matopt.data.scan import read
+    from matopt.data.labels.store import LabelStore
+    from matopt.data.windows.scan import read
     from matopt.design.ascent import ascend
     from matopt.generators.morphology_vae import VAE, MorphologyVAE
     from matopt.microstructures import Microstructures
     from matopt.physics.base import Physics, simulators
-    from matopt.physics.labelling import simulate
     from matopt.predictors.cnn import CNN
-    from matopt.traits.audit import audit
+    from matopt.stages.audit import audit
+    from matopt.stages.simulate import simulate
     from matopt.traits.base import TRAITS, Trait
     from matopt.traits.hashin_shtrikman import HashinShtrikman
     from matopt.traits.monotonicity import Monotonicity
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "CNN": "predictors.cnn",
     "HashinShtrikman": "traits.hashin_shtrikman",
-    "LabelStore": "data.labels",
+    "LabelStore": "data.labels.store",
     "Microstructures": "microstructures",
     "Monotonicity": "traits.monotonicity",
     "MorphologyVAE": "generators.morphology_vae",
@@ -34,9 +34,9 @@ _HOMES = {
     "Trait": "traits.base",
     "VAE": "generators.morphology_vae",
     "ascend": "design.ascent",
-    "audit": "traits.audit",
-    "read": "data.scan",
-    "simulate": "physics.labelling",
+    "audit": "stages.audit",
+    "read": "data.windows.scan",
+    "simulate": "stages.simulate",
     "simulators": "physics.base",
 }
 __all__ = [

@@ -109,7 +109,8 @@ class Registry(Generic[T]):
             return
         package = importlib.import_module(self._package)
         for module in pkgutil.iter_modules(package.__path__, self._package + "."):
-            importlib.import_module(module.name)
+            if not module.ispkg:  # rooms of machinery, which members import
+                importlib.import_module(module.name)
         for entry in entry_points(group=f"matopt.{self.family}"):
             try:
                 self._members.setdefault(entry.name, entry.load())

@@ -10,8 +10,8 @@ import typer
 from matopt.errors import InputError
 
 if TYPE_CHECKING:
-    from matopt.data.labels import LabelStore
-    from matopt.data.scan import Scan
+    from matopt.data.labels.store import LabelStore
+    from matopt.data.windows.scan import Scan
 
 ImagePath = Annotated[
     Path,
@@ -100,13 +100,13 @@ def label_command(
     import numpy as np
 
     from matopt.cli.progress import bar
-    from matopt.data.labels import LabelStore
-    from matopt.data.scan import read
+    from matopt.data.labels.store import LabelStore
     from matopt.data.tables import ENDINGS, write_table
+    from matopt.data.windows.scan import read
     from matopt.microstructures import Microstructures
     from matopt.physics.base import SIMULATORS
-    from matopt.physics.labelling import simulate
     from matopt.properties import PropertyTable
+    from matopt.stages.simulate import simulate
 
     if out.suffix not in ENDINGS:
         raise InputError(f"--out {out}: the table's name must end in {' or '.join(ENDINGS)}")
@@ -152,7 +152,7 @@ def _write_curves(
     out: Path,
 ) -> None:
     from matopt.cli.progress import bar
-    from matopt.physics.representative_volume import size_curves, write_curves
+    from matopt.stages.representative_volume import size_curves, write_curves
 
     total = sum(min(windows, len(scan.windows(s, None, 1, dimensions, slice_step))) for s in set(sizes))
     with bar("labels", total) as advance:

@@ -13,13 +13,13 @@ import numpy as np
 import scipy.ndimage
 import yaml
 
-from matopt.data.contact_sheet import contact_sheet
-from matopt.data.correlation import DECORRELATED, autocorrelation, integral_range
-from matopt.data.length import metres
-from matopt.data.phases import PHASES, Side, grey_levels, otsu, refuse_non_finite, to_phases
-from matopt.data.readers import read_grey
-from matopt.data.scan import Scan, Stack, unsaid
+from matopt.data.images.contact_sheet import contact_sheet
+from matopt.data.images.readers import read_grey
+from matopt.data.images.segmentation import PHASES, Side, grey_levels, otsu, refuse_non_finite, to_phases
+from matopt.data.windows.autocorrelation import DECORRELATED, autocorrelation, integral_range
+from matopt.data.windows.scan import Scan, Stack, unsaid
 from matopt.errors import InputError
+from matopt.units import metres
 
 INDEPENDENT_PARTS = 16
 """Integral ranges in a window of the suggested size: the solid fraction then has a quarter of the standard deviation
@@ -48,8 +48,8 @@ class FileReport:
         percolation: for "pore" and "grain" the share of the images (of a volume: 1.0 or 0.0) in which a cluster of
             the phase, connected through faces, spans from one side to the other; one number for each axis of space.
         decorrelation: voxels along each axis of space after which the correlation is below
-            :data:`~matopt.data.correlation.DECORRELATED`.
-        integral_range: of plane windows, in voxels; see :func:`matopt.data.correlation.integral_range`.
+            :data:`~matopt.data.windows.autocorrelation.DECORRELATED`.
+        integral_range: of plane windows, in voxels; see :func:`matopt.data.windows.autocorrelation.integral_range`.
         window: the suggested edge of plane windows: the least multiple of :data:`MULTIPLE` that holds
             :data:`INDEPENDENT_PARTS` integral ranges; None if the image is smaller than that.
         spread: the standard deviation of the porosity between such windows that follows from the integral range.
@@ -144,9 +144,9 @@ def check(
 ) -> FileReport:
     """Look at a file: what it holds, whether its phases are told apart, and how to cut it.
 
-    The arguments are those of :func:`matopt.data.scan.read`; all but the path may be unknown yet. More than two grey
-    levels without a rule are looked at under Otsu's threshold, which the suggested source then names. With ``sheet``
-    a contact sheet of some windows is written there: of the suggested size, or the largest if none is.
+    The arguments are those of :func:`matopt.data.windows.scan.read`; all but the path may be unknown yet. More than
+    two grey levels without a rule are looked at under Otsu's threshold, which the suggested source then names. With
+    ``sheet`` a contact sheet of some windows is written there: of the suggested size, or the largest if none is.
 
     Raises:
         InputError: the file cannot be read, or holds one phase or levels that are not finite.

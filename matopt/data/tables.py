@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from matopt.data.replacing import replacing
+from matopt.atomic_write import atomic_write
 from matopt.properties import PropertyTable
 
 ENDINGS = (".csv", ".parquet")
@@ -31,7 +31,7 @@ def write_table(path: Path, table: PropertyTable, names: Sequence[str]) -> None:
         columns[f"{p.name} [{p.display_unit}]"] = pa.array(table.values[:, i] * p.display_factor)
         columns[f"{p.name} status"] = pa.array(table.status[:, i].tolist(), pa.string())
         columns[f"{p.name} residual"] = pa.array(table.residual[:, i])
-    with replacing(path) as partial:
+    with atomic_write(path) as partial:
         if path.suffix == ".csv":
             pyarrow.csv.write_csv(pa.table(columns), partial)
         else:

@@ -9,7 +9,7 @@ import torch
 
 from matopt.microstructures import Microstructures
 from matopt.registry import Registry
-from matopt.training.report import Report, silent
+from matopt.training.report import Report, no_report
 
 
 class Generator(ABC):
@@ -17,7 +17,11 @@ class Generator(ABC):
 
     @abstractmethod
     def fit(
-        self, train: Microstructures, validation: Microstructures | None = None, report: Report = silent, seed: int = 0
+        self,
+        train: Microstructures,
+        validation: Microstructures | None = None,
+        report: Report = no_report,
+        seed: int = 0,
     ) -> Generator:
         """Learn from ``train``; ``report`` hears of the progress and may stop it. Returns itself.
 

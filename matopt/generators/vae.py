@@ -10,12 +10,12 @@ import torch
 
 from matopt.errors import FailureError, InputError
 from matopt.generators.base import GENERATORS, LatentGenerator
-from matopt.generators.morphology_constraint import MorphologyConstraint, ramp
-from matopt.generators.networks import Decoder, Encoder
-from matopt.generators.vae_losses import batches, divergence, reconstruction
+from matopt.generators.variational.losses import batches, divergence, reconstruction
+from matopt.generators.variational.morphology_loss import MorphologyLoss, ramp
+from matopt.generators.variational.networks import Decoder, Encoder
 from matopt.microstructures import Microstructures
 from matopt.training.loop import train as minimise
-from matopt.training.report import Report, silent
+from matopt.training.report import Report, no_report
 
 MULTIPLE = 16
 DECODED_AT_ONCE = 64
@@ -28,14 +28,14 @@ class VAE(LatentGenerator):
 
     The loss is the reconstruction's cross-entropy, summed over voxels, plus the divergence of the posteriors from
     N(0, I): the evidence lower bound and nothing else. From few images its samples come out blurred, and an
-    average-looking binarised image can hide that; see :func:`matopt.generators.grey.grey_share`.
+    average-looking binarised image can hide that; see :func:`matopt.descriptors.greyness.grey_share`.
 
     Args:
         latent_dim: length of a code.
         steps: of the training.
         batch_size: images a step.
         learning_rate: Adam's, at the start of a cosine schedule.
-        coarseness: voxels along an edge of the grid on which the decoder works; what is finer comes from a smooth
+        downsampling: voxels along an edge of the grid on which the decoder works; what is finer comes from a smooth
             enlargement. None takes 1 for images below 128 voxels and 2 from there on.
         flips: mirror images of a microstructure are as likely as itself. False for a material with a slanted fabric.
 
@@ -49,25 +49,29 @@ class VAE(LatentGenerator):
         steps: int = 2000,
         batch_size: int = 12,
         learning_rate: float = 2e-3,
-        coarseness: int | None = None,
+        downsampling: int | None = None,
         flips: bool = True,
     ) -> None:
-        if latent_dim < 1 or steps < 0 or batch_size < 2 or learning_rate <= 0 or coarseness not in (None, 1, 2):
+        if latent_dim < 1 or steps < 0 or batch_size < 2 or learning_rate <= 0 or downsampling not in (None, 1, 2):
             raise InputError(
-                "a vae needs latent_dim >= 1, steps >= 0, batch_size >= 2, learning_rate > 0, coarseness 1 or 2; "
-                f"got {latent_dim}, {steps}, {batch_size}, {learning_rate} and {coarseness}"
+                "a vae needs latent_dim >= 1, steps >= 0, batch_size >= 2, learning_rate > 0, downsampling 1 or 2; "
+                f"got {latent_dim}, {steps}, {batch_size}, {learning_rate} and {downsampling}"
             )
         self.latent_dim = latent_dim
         self.steps = steps
         self.batch_size = batch_size
         self.learning_rate = learning_rate
-        self.coarseness = coarseness
+        self.downsampling = downsampling
         self.flips = flips
         self._device = torch.device("cpu")
         self._fitted: _Fitted | None = None
 
     def fit(
-        self, train: Microstructures, validation: Microstructures | None = None, report: Report = silent, seed: int = 0
+        self,
+        train: Microstructures,
+        validation: Microstructures | None = None,
+        report: Report = no_report,
+        seed: int = 0,
     ) -> VAE:
         """Learn from ``train``; the cross-entropy of ``validation`` is reported, and nothing is chosen by it.
 
@@ -77,7 +81,7 @@ class VAE(LatentGenerator):
         """
         if len(train) < 2:
             raise InputError(f"a generator cannot learn from {len(train)} microstructures; give it two at least")
-        networks = _build(train.shape, self.latent_dim, self.coarseness, seed).to(self._device)
+        networks = _build(train.shape, self.latent_dim, self.downsampling, seed).to(self._device)
         encoder, decoder = networks
         generator = torch.Generator().manual_seed(seed)
         images = train.density(self._device)
@@ -153,24 +157,24 @@ class VAE(LatentGenerator):
         return self
 
     def state_dict(self) -> dict[str, Any]:
-        """Image shape, voxel size, code length, coarseness, and the parameters."""
+        """Image shape, voxel size, code length, downsampling, and the parameters."""
         learnt = self._learnt
         return {
             "shape": list(learnt.shape),
             "voxel_size": learnt.voxel_size,
             "latent_dim": self.latent_dim,
-            "coarseness": learnt.networks[0].coarseness,
+            "downsampling": learnt.networks[0].downsampling,
             "networks": learnt.networks.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Become the generator whose :meth:`state_dict` this is; code length and coarseness follow it too."""
-        networks = _build(state["shape"], state["latent_dim"], state["coarseness"], seed=0)
+        """Become the generator whose :meth:`state_dict` this is; code length and downsampling follow it too."""
+        networks = _build(state["shape"], state["latent_dim"], state["downsampling"], seed=0)
         networks.load_state_dict(state["networks"])
-        self.latent_dim, self.coarseness = state["latent_dim"], state["coarseness"]
+        self.latent_dim, self.downsampling = state["latent_dim"], state["downsampling"]
         self._fitted = _Fitted(networks.to(self._device).eval(), tuple(state["shape"]), state["voxel_size"])
 
-    def _constraint(self, images: torch.Tensor, generator: torch.Generator) -> MorphologyConstraint | None:
+    def _constraint(self, images: torch.Tensor, generator: torch.Generator) -> MorphologyLoss | None:
         """What the samples are held to besides the evidence lower bound."""
         return None
 
@@ -188,7 +192,7 @@ class _Fitted:
     voxel_size: float
 
 
-def _build(shape: Sequence[int], latent_dim: int, coarseness: int | None, seed: int) -> torch.nn.ModuleList:
+def _build(shape: Sequence[int], latent_dim: int, downsampling: int | None, seed: int) -> torch.nn.ModuleList:
     """Encoder and decoder, with parameters that follow from ``seed`` alone."""
     if len(shape) != 2:
         raise InputError(f"a vae learns two-dimensional microstructures; these have {len(shape)} dimensions")
@@ -198,11 +202,11 @@ def _build(shape: Sequence[int], latent_dim: int, coarseness: int | None, seed: 
             f"a vae needs edges that are multiples of {MULTIPLE}; got {shape[0]} x {shape[1]}, the nearest are "
             f"{nearest[0]} x {nearest[1]}"
         )
-    if coarseness is None:
-        coarseness = 1 if min(shape) < 128 else 2
+    if downsampling is None:
+        downsampling = 1 if min(shape) < 128 else 2
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        parts = Encoder(shape, 2 * latent_dim, coarseness), Decoder(shape, latent_dim, coarseness)
+        parts = Encoder(shape, 2 * latent_dim, downsampling), Decoder(shape, latent_dim, downsampling)
     return torch.nn.ModuleList(parts)
 
 

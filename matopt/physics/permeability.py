@@ -9,15 +9,15 @@ from typing import ClassVar, Literal
 import torch
 
 from matopt.errors import InputError
-from matopt.physics import percolation
-from matopt.physics.adjoint import with_gradient
 from matopt.physics.base import SIMULATORS, Simulator, Solution
-from matopt.physics.batching import check_density, solve_in_chunks, statuses
-from matopt.physics.brinkman import Brinkman
-from matopt.physics.duct import Duct
-from matopt.physics.krylov import Solved
-from matopt.physics.mirror import mirrored
-from matopt.physics.stokes import Stokes
+from matopt.physics.flow.brinkman import Brinkman
+from matopt.physics.flow.duct import Duct
+from matopt.physics.flow.stokes import Stokes
+from matopt.physics.numerics import percolation
+from matopt.physics.numerics.adjoint import with_gradient
+from matopt.physics.numerics.batching import check_density, solve_in_chunks, statuses
+from matopt.physics.numerics.conjugate_gradients import Solved
+from matopt.physics.numerics.mirror import mirrored
 from matopt.properties import Property
 
 SQUARE_METRES_A_MILLIDARCY = 9.869233e-16

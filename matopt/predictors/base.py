@@ -11,7 +11,7 @@ import torch
 from matopt.microstructures import Microstructures
 from matopt.properties import Property, PropertyTable
 from matopt.registry import Registry
-from matopt.training.report import Report, silent
+from matopt.training.report import Report, no_report
 from matopt.traits.base import Trait
 
 
@@ -28,7 +28,7 @@ class Predictor(ABC):
         labels: PropertyTable,
         validation: tuple[Microstructures, PropertyTable] | None = None,
         traits: Sequence[Trait] = (),
-        report: Report = silent,
+        report: Report = no_report,
         seed: int = 0,
     ) -> Predictor:
         """Learn ``labels`` from ``train``, and to satisfy the ``traits``, each by its weight. Returns itself.

@@ -14,13 +14,13 @@ from torch.nn import functional
 from matopt.errors import InputError
 from matopt.microstructures import Microstructures
 from matopt.predictors.base import PREDICTORS, Predictor
-from matopt.predictors.network import Network, over_reversals, randomly_reversed
-from matopt.predictors.scales import Scales
+from matopt.predictors.convolutional.network import Network, mean_over_flips, random_flips
+from matopt.predictors.convolutional.scales import Scales
 from matopt.properties import Property, PropertyTable
 from matopt.training.loop import train as minimise
-from matopt.training.report import Report, silent
+from matopt.training.probes import half_probed, with_probes
+from matopt.training.report import Report, no_report
 from matopt.traits.base import Trait
-from matopt.traits.probes import half_probed, with_probes
 
 REPORT_EVERY = 20
 
@@ -37,7 +37,7 @@ class CNN(Predictor):
     Predictions are SI values. Activations are smooth (SiLU), so predictions are twice differentiable in the density.
 
     Traits: every step, each trait with a positive weight adds ``weight * residual.mean()`` over a few training
-    densities and their probes (:func:`matopt.traits.probes.probes`), because a model satisfies near the data what the
+    densities and their probes (:func:`matopt.training.probes.probes`), because a model satisfies near the data what the
     data show, and a design leaves the data. Validation adds the same of the validation set.
 
     Args:
@@ -95,7 +95,7 @@ class CNN(Predictor):
         labels: PropertyTable,
         validation: tuple[Microstructures, PropertyTable] | None = None,
         traits: Sequence[Trait] = (),
-        report: Report = silent,
+        report: Report = no_report,
         seed: int = 0,
     ) -> CNN:
         """Learn ``labels`` from ``train``, see :class:`matopt.predictors.base.Predictor`.
@@ -139,7 +139,7 @@ class CNN(Predictor):
         if not self._networks:
             raise InputError("cnn: fit it, or load its state, before it predicts")
         pooled = self._pooled(density)
-        members = [over_reversals(network, pooled) for network in self._networks]
+        members = [mean_over_flips(network, pooled) for network in self._networks]
         return self._scales.to_values(torch.stack(members).mean(0))
 
     def to(self, device: torch.device | str) -> CNN:
@@ -204,12 +204,12 @@ class CNN(Predictor):
 
         def loss(step: int, progress: float) -> Mapping[str, torch.Tensor]:
             rows = torch.randint(len(train.density), (self.batch_size,), generator=generator)
-            error = train.error(network(randomly_reversed(train.pooled[rows], generator)), rows)
+            error = train.error(network(random_flips(train.pooled[rows], generator)), rows)
             return terms(error, half_probed(train.density[rows[: self.trait_batch_size]], step) if traits else error)
 
         def validate() -> Mapping[str, float]:
             held_out = sets[1]
-            error = held_out.error(over_reversals(network, held_out.pooled), slice(None))
+            error = held_out.error(mean_over_flips(network, held_out.pooled), slice(None))
             probed = with_probes(held_out.density[: self.trait_batch_size]) if traits else error
             return {name: float(value) for name, value in terms(error, probed).items()}
 
@@ -244,7 +244,7 @@ class _Member:
 
 
 class _Set:
-    """Labelled microstructures as the training takes them."""
+    """LabelledSet microstructures as the training takes them."""
 
     def __init__(self, microstructures: Microstructures, table: PropertyTable, cnn: CNN) -> None:
         self.density = microstructures.density(cnn._device)

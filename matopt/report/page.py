@@ -13,7 +13,7 @@ from typing import Any
 
 import jinja2
 
-from matopt.data.replacing import replacing
+from matopt.atomic_write import atomic_write
 from matopt.properties import Property
 from matopt.report.design_figures import draw_ascent, draw_morphing
 from matopt.report.evaluation_figures import (
@@ -96,7 +96,7 @@ def write_report(folder: Path, findings: Findings) -> list[Path]:
         versions=_versions(),
     )
     page = folder / "index.html"
-    with replacing(page) as partial:
+    with atomic_write(page) as partial:
         partial.write_text(text)
     return [page, *paths]
 

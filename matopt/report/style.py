@@ -12,7 +12,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from matopt.data.replacing import replacing
+from matopt.atomic_write import atomic_write
 from matopt.properties import Property
 
 # Okabe and Ito's palette: told apart by colour-blind readers, and in grey.
@@ -53,13 +53,13 @@ def figure(path: Path, columns: int, rows: int = 1, size: tuple[float, float] = 
     with mpl.rc_context(_SETTINGS):
         canvas = Figure(figsize=(columns * size[0], rows * size[1]), layout="constrained")
         yield list(canvas.subplots(rows, columns, squeeze=False).flat)
-        with replacing(path) as partial:
+        with atomic_write(path) as partial:
             canvas.savefig(partial)
 
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a figure's data as CSV."""
-    with replacing(path) as partial, partial.open("w", newline="") as file:
+    with atomic_write(path) as partial, partial.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(header)
         writer.writerows(rows)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 import matopt
-from matopt.data.replacing import replacing
+from matopt.atomic_write import atomic_write
 from matopt.errors import FailureError
 from matopt.registry import Component, content_key
 
@@ -82,7 +82,7 @@ class ArtifactStore:
         Raises:
             FailureError: the folder cannot be written to.
         """
-        with replacing(self.path(key)) as partial:
+        with atomic_write(self.path(key)) as partial:
             try:
                 torch.save(payload, partial)
             except RuntimeError as error:  # what torch makes of a full disk

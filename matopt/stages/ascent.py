@@ -14,7 +14,7 @@ from matopt.design.hold import MorphologyHold
 from matopt.errors import InputError
 from matopt.generators.base import LatentGenerator
 from matopt.microstructures import Microstructures
-from matopt.stages.models import Workshop, load_generator, load_predictor
+from matopt.stages.models import ModelContext, load_generator, load_predictor
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class AscentTask:
     seed: int = 0
 
 
-def run_ascent(task: AscentTask, workshop: Workshop) -> dict[str, Any]:
+def run_ascent(task: AscentTask, context: ModelContext) -> dict[str, Any]:
     """Ascend the designs of ``task``, in both spaces from the same microstructures: samples of the generator.
 
     In latent space designs stay as near to an authentic microstructure as the median authentic one is to its nearest
@@ -51,13 +51,13 @@ def run_ascent(task: AscentTask, workshop: Workshop) -> dict[str, Any]:
     Returns:
         The fields of :class:`matopt.design.ascent.Designs` that trajectories are made of, as tensors and plain values.
     """
-    predictor = load_predictor(task.predictor_key, workshop)
-    generator = load_generator(task.generator_key, workshop)
-    shared: dict[str, Any] = {"seed": task.seed, "device": workshop.device, **task.options}
+    predictor = load_predictor(task.predictor_key, context)
+    generator = load_generator(task.generator_key, context)
+    shared: dict[str, Any] = {"seed": task.seed, "device": context.device, **task.options}
     if task.space == "latent":
         if not isinstance(generator, LatentGenerator):
             raise InputError("design: this generator has no latent space; set design.spaces to [pixel]")
-        authentic = task.authentic.density(workshop.device)
+        authentic = task.authentic.density(context.device)
         hold = MorphologyHold(StyleFeatures(authentic), authentic, quantile=0.5)
         designs = ascend(predictor, task.property, within=generator, hold=hold, seeds=task.seeds, **shared)
     else:

@@ -8,17 +8,18 @@ from functools import cached_property
 
 import numpy as np
 
-from matopt.data.base import Source, Window
+from matopt.data.sources.base import Source
+from matopt.data.windows.window import Window
 from matopt.microstructures import Microstructures
 from matopt.properties import PropertyTable
 from matopt.registry import content_key
 
-Label = Callable[[Microstructures], PropertyTable]
+LabelFunction = Callable[[Microstructures], PropertyTable]
 """Whatever labels microstructures: the simulators behind the label store, here or on a cluster."""
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledSet:
     """Microstructures with their properties, row by row."""
 
     microstructures: Microstructures
@@ -27,11 +28,11 @@ class Labelled:
     def __len__(self) -> int:
         return len(self.microstructures)
 
-    def __getitem__(self, index: slice | Sequence[int] | np.ndarray) -> Labelled:
-        return Labelled(self.microstructures[index], self.labels[index])
+    def __getitem__(self, index: slice | Sequence[int] | np.ndarray) -> LabelledSet:
+        return LabelledSet(self.microstructures[index], self.labels[index])
 
-    def __add__(self, other: Labelled) -> Labelled:
-        return Labelled(
+    def __add__(self, other: LabelledSet) -> LabelledSet:
+        return LabelledSet(
             Microstructures.concatenate([self.microstructures, other.microstructures]),
             PropertyTable.concatenate([self.labels, other.labels]),
         )
@@ -52,12 +53,12 @@ class Labelled:
 class Dataset:
     """The three splits of the authentic microstructures. The test split is for the evaluation alone."""
 
-    train: Labelled
-    validation: Labelled
-    test: Labelled
+    train: LabelledSet
+    validation: LabelledSet
+    test: LabelledSet
 
 
-def prepare(source: Source, window: Window, counts: Mapping[str, int], seed: int, label: Label) -> Dataset:
+def prepare(source: Source, window: Window, counts: Mapping[str, int], seed: int, label: LabelFunction) -> Dataset:
     """Cut, split and label the authentic microstructures.
 
     Args:
@@ -74,6 +75,6 @@ def prepare(source: Source, window: Window, counts: Mapping[str, int], seed: int
     together = label(Microstructures.concatenate(list(parts.values())))
     labelled, first = {}, 0
     for name, part in parts.items():
-        labelled[name] = Labelled(part, together[first : first + len(part)])
+        labelled[name] = LabelledSet(part, together[first : first + len(part)])
         first += len(part)
     return Dataset(**labelled)

@@ -11,11 +11,11 @@ import torch
 
 from matopt.microstructures import Microstructures
 from matopt.physics.base import Physics
-from matopt.predictors.scores import r2
 from matopt.registry import Component
 from matopt.stages.artifacts import component_identity, stage_key
-from matopt.stages.data import Dataset, Labelled
-from matopt.stages.models import GeneratorTask, PredictorTask, Workshop, load_generator, load_predictor
+from matopt.stages.data import Dataset, LabelledSet
+from matopt.stages.models import GeneratorTask, ModelContext, PredictorTask, load_generator, load_predictor
+from matopt.stages.r2 import r2
 from matopt.stages.scores import predictor_audit, sample_scores
 from matopt.stages.workers import Workers
 
@@ -48,13 +48,13 @@ class EvaluationSettings:
     seed: int
 
 
-def evaluation_key(settings: EvaluationSettings, dataset: Dataset, physics: Physics, workshop: Workshop) -> str:
+def evaluation_key(settings: EvaluationSettings, dataset: Dataset, physics: Physics, context: ModelContext) -> str:
     """The key of the evaluation's result."""
     return stage_key(
         "evaluation",
-        {name: component_identity(g, workshop.folder) for name, g in settings.generators.items()},
-        component_identity(settings.predictor, workshop.folder),
-        [component_identity(t, workshop.folder) for t in settings.traits],
+        {name: component_identity(g, context.folder) for name, g in settings.generators.items()},
+        component_identity(settings.predictor, context.folder),
+        [component_identity(t, context.folder) for t in settings.traits],
         list(settings.sizes),
         settings.draws,
         settings.predictor_key,
@@ -65,7 +65,7 @@ def evaluation_key(settings: EvaluationSettings, dataset: Dataset, physics: Phys
 
 
 def evaluate(
-    settings: EvaluationSettings, dataset: Dataset, physics: Physics, workers: Workers, workshop: Workshop
+    settings: EvaluationSettings, dataset: Dataset, physics: Physics, workers: Workers, context: ModelContext
 ) -> dict[str, Any]:
     """Compare generators by their samples and by what their samples are worth to a predictor.
 
@@ -84,13 +84,13 @@ def evaluate(
     keys = workers.fit_generators(
         [GeneratorTask(settings.generators[n], dataset.train, dataset.validation, settings.seed) for n in names]
     )
-    pools: dict[str, Labelled] = {}
+    pools: dict[str, LabelledSet] = {}
     generators: dict[str, dict[str, Any]] = {}
     for name, key in zip(names, keys, strict=True):
-        generator = load_generator(key, workshop)
+        generator = load_generator(key, context)
         raw = generator.sample(max(settings.sizes), settings.seed)
         artificial = Microstructures.from_density(raw, generator.voxel_size)
-        pools[name] = Labelled(artificial, workers.label(artificial))
+        pools[name] = LabelledSet(artificial, workers.label(artificial))
         generators[name] = {
             "key": key,
             "sheet": raw[:SHEET, 0].cpu().half(),
@@ -100,12 +100,12 @@ def evaluate(
 
     rows, tasks = _curve_tasks(settings, dataset, pools)
     for row, key in zip(rows, workers.fit_predictors(tasks), strict=True):
-        predictor = load_predictor(key, workshop)
+        predictor = load_predictor(key, context)
         row["r2"] = r2(predictor, dataset.test.microstructures, dataset.test.labels)
 
-    best = load_predictor(settings.predictor_key, workshop)
+    best = load_predictor(settings.predictor_key, context)
     with torch.no_grad():
-        predicted = best.predict(dataset.test.microstructures.density(workshop.device)).cpu()
+        predicted = best.predict(dataset.test.microstructures.density(context.device)).cpu()
     return {
         "properties": dataset.test.labels.names,
         AUTHENTIC: {
@@ -115,17 +115,17 @@ def evaluate(
         "generators": generators,
         "curve": rows,
         "parity": {"predicted": predicted},
-        "audit": [asdict(row) for row in predictor_audit(best, dataset.test, physics, settings.traits, workshop)],
+        "audit": [asdict(row) for row in predictor_audit(best, dataset.test, physics, settings.traits, context)],
     }
 
 
 def _curve_tasks(
-    settings: EvaluationSettings, dataset: Dataset, pools: Mapping[str, Labelled]
+    settings: EvaluationSettings, dataset: Dataset, pools: Mapping[str, LabelledSet]
 ) -> tuple[list[dict[str, Any]], list[PredictorTask]]:
     rows: list[dict[str, Any]] = []
     tasks: list[PredictorTask] = []
 
-    def add(name: str, size: int, draw: int, train: Labelled) -> None:
+    def add(name: str, size: int, draw: int, train: LabelledSet) -> None:
         rows.append({"generator": name, "size": size, "draw": draw})
         tasks.append(
             PredictorTask(settings.predictor, settings.traits, train, dataset.validation, settings.seed + draw)
@@ -141,7 +141,7 @@ def _curve_tasks(
     return rows, tasks
 
 
-def _statistics(labelled: Labelled) -> dict[str, torch.Tensor]:
+def _statistics(labelled: LabelledSet) -> dict[str, torch.Tensor]:
     return {
         "porosity": torch.from_numpy(labelled.microstructures.porosity),
         "values": torch.from_numpy(labelled.labels.values.copy()),

@@ -13,13 +13,13 @@ from matopt.generators.base import GENERATORS, Generator
 from matopt.predictors.base import PREDICTORS, Predictor
 from matopt.registry import Component
 from matopt.stages.artifacts import ArtifactStore, component_identity, stage_key
-from matopt.stages.data import Labelled
-from matopt.training.report import Report, prefixed, silent, stopping
+from matopt.stages.data import LabelledSet
+from matopt.training.report import Report, no_report, prefixed, stopping
 from matopt.traits.base import TRAITS, Trait
 
 
 @dataclass(frozen=True)
-class Workshop:
+class ModelContext:
     """Where models are made: the same on a laptop and in an actor.
 
     Attributes:
@@ -38,8 +38,8 @@ class GeneratorTask:
     """A generator to be fitted to the authentic microstructures."""
 
     generator: Component
-    train: Labelled
-    validation: Labelled
+    train: LabelledSet
+    validation: LabelledSet
     seed: int
 
 
@@ -49,12 +49,12 @@ class PredictorTask:
 
     predictor: Component
     traits: tuple[Component, ...]
-    train: Labelled
-    validation: Labelled
+    train: LabelledSet
+    validation: LabelledSet
     seed: int
 
 
-def fit_generator(task: GeneratorTask, workshop: Workshop, report: Report = silent) -> str:
+def fit_generator(task: GeneratorTask, context: ModelContext, report: Report = no_report) -> str:
     """Fit the generator of ``task``, unless it was; returns its key.
 
     Raises:
@@ -62,14 +62,14 @@ def fit_generator(task: GeneratorTask, workshop: Workshop, report: Report = sile
     """
     key = stage_key(
         "generator",
-        component_identity(task.generator, workshop.folder),
+        component_identity(task.generator, context.folder),
         task.train.key,
         task.validation.key,
         task.seed,
     )
-    if key in workshop.artifacts:
+    if key in context.artifacts:
         return key
-    generator = GENERATORS.build(task.generator, workshop.folder).to(workshop.device)
+    generator = GENERATORS.build(task.generator, context.folder).to(context.device)
     start = perf_counter()
     generator.fit(
         task.train.microstructures,
@@ -77,19 +77,19 @@ def fit_generator(task: GeneratorTask, workshop: Workshop, report: Report = sile
         stopping(prefixed(report, "generator")),
         task.seed,
     )
-    workshop.artifacts.save(key, _payload(task.generator, generator, perf_counter() - start))
+    context.artifacts.save(key, _payload(task.generator, generator, perf_counter() - start))
     return key
 
 
-def load_generator(key: str, workshop: Workshop) -> Generator:
-    """The fitted generator of ``key``, on the workshop's device."""
-    payload = workshop.artifacts.load(key)
-    generator = GENERATORS.build(_component(payload), workshop.folder)
+def load_generator(key: str, context: ModelContext) -> Generator:
+    """The fitted generator of ``key``, on the context's device."""
+    payload = context.artifacts.load(key)
+    generator = GENERATORS.build(_component(payload), context.folder)
     generator.load_state_dict(payload["state"])
-    return generator.to(workshop.device)
+    return generator.to(context.device)
 
 
-def fit_predictor(task: PredictorTask, workshop: Workshop, report: Report = silent) -> str:
+def fit_predictor(task: PredictorTask, context: ModelContext, report: Report = no_report) -> str:
     """Fit the predictor of ``task``, unless it was; returns its key.
 
     Raises:
@@ -97,34 +97,34 @@ def fit_predictor(task: PredictorTask, workshop: Workshop, report: Report = sile
     """
     key = stage_key(
         "predictor",
-        component_identity(task.predictor, workshop.folder),
-        [component_identity(t, workshop.folder) for t in task.traits],
+        component_identity(task.predictor, context.folder),
+        [component_identity(t, context.folder) for t in task.traits],
         task.train.key,
         task.validation.key,
         task.seed,
     )
-    if key in workshop.artifacts:
+    if key in context.artifacts:
         return key
-    predictor = PREDICTORS.build(task.predictor, workshop.folder).to(workshop.device)
+    predictor = PREDICTORS.build(task.predictor, context.folder).to(context.device)
     start = perf_counter()
     predictor.fit(
         task.train.microstructures,
         task.train.labels,
         (task.validation.microstructures, task.validation.labels),
-        build_traits(task.traits, workshop.folder),
+        build_traits(task.traits, context.folder),
         stopping(prefixed(report, "predictor")),
         task.seed,
     )
-    workshop.artifacts.save(key, _payload(task.predictor, predictor, perf_counter() - start))
+    context.artifacts.save(key, _payload(task.predictor, predictor, perf_counter() - start))
     return key
 
 
-def load_predictor(key: str, workshop: Workshop) -> Predictor:
-    """The fitted predictor of ``key``, on the workshop's device."""
-    payload = workshop.artifacts.load(key)
-    predictor = PREDICTORS.build(_component(payload), workshop.folder)
+def load_predictor(key: str, context: ModelContext) -> Predictor:
+    """The fitted predictor of ``key``, on the context's device."""
+    payload = context.artifacts.load(key)
+    predictor = PREDICTORS.build(_component(payload), context.folder)
     predictor.load_state_dict(payload["state"])
-    return predictor.to(workshop.device)
+    return predictor.to(context.device)
 
 
 def build_traits(traits: tuple[Component, ...], folder: Path) -> list[Trait]:

@@ -9,20 +9,20 @@ import torch
 from scipy.stats import wasserstein_distance
 
 from matopt.descriptors.correlation import radial_correlation
+from matopt.descriptors.greyness import grey_share
 from matopt.descriptors.phases import volume_fraction
 from matopt.descriptors.style import StyleFeatures, morphology_distance
 from matopt.descriptors.style_blocks import FilterGrams, SegmentStatistics
 from matopt.generators.base import Generator
-from matopt.generators.grey import grey_share
 from matopt.microstructures import Microstructures
 from matopt.physics.base import Physics
 from matopt.predictors.base import Predictor
-from matopt.predictors.scores import r2
 from matopt.registry import Component
 from matopt.stages.artifacts import component_identity, stage_key
-from matopt.stages.data import Labelled
-from matopt.stages.models import Workshop, build_traits
-from matopt.traits.audit import AuditRow, compare, interpretability, residuals
+from matopt.stages.audit import AuditRow, compare, interpretability, residuals
+from matopt.stages.data import LabelledSet
+from matopt.stages.models import ModelContext, build_traits
+from matopt.stages.r2 import r2
 
 AUDITED = 24
 """How many microstructures the audit takes: the physics is solved at several probes of each."""
@@ -32,12 +32,12 @@ SAMPLED = 100
 
 
 def predictor_audit(
-    predictor: Predictor, labelled: Labelled, physics: Physics, traits: Sequence[Component], workshop: Workshop
+    predictor: Predictor, labelled: LabelledSet, physics: Physics, traits: Sequence[Component], context: ModelContext
 ) -> list[AuditRow]:
     """The audit of a predictor, trait by trait, at and around microstructures."""
     audited = labelled.microstructures[:AUDITED]
-    density = audited.density(workshop.device)
-    built = build_traits(tuple(traits), workshop.folder)
+    density = audited.density(context.device)
+    built = build_traits(tuple(traits), context.folder)
 
     def solve() -> dict[str, object]:
         return {name: torch.from_numpy(found) for name, found in residuals(physics, density, built).items()}
@@ -48,28 +48,28 @@ def predictor_audit(
         list(audited.hashes),
         physics.voxel_size,
         [simulator.settings() for simulator in physics.simulators],
-        [{**component_identity(trait, workshop.folder), "weight": None} for trait in traits],
+        [{**component_identity(trait, context.folder), "weight": None} for trait in traits],
     )
-    reference = {name: found.numpy() for name, found in workshop.artifacts.get(key, solve).items()}
+    reference = {name: found.numpy() for name, found in context.artifacts.get(key, solve).items()}
     return compare(residuals(predictor, density, built), reference)
 
 
 def predictor_scores(
-    predictor: Predictor, labelled: Labelled, physics: Physics, traits: Sequence[Component], workshop: Workshop
+    predictor: Predictor, labelled: LabelledSet, physics: Physics, traits: Sequence[Component], context: ModelContext
 ) -> dict[str, float]:
     """R2 of each property and their mean; interpretability, and each trait's residual and similarity to the physics."""
     by_property = r2(predictor, labelled.microstructures, labelled.labels)
     scores = {"r2": float(np.mean(list(by_property.values())))}
     scores |= {f"r2/{name}": value for name, value in by_property.items()}
     if traits:
-        rows = predictor_audit(predictor, labelled, physics, traits, workshop)
+        rows = predictor_audit(predictor, labelled, physics, traits, context)
         scores["interpretability"] = interpretability(rows)
         scores |= {f"trait/{row.trait}/residual": row.model_residual for row in rows}
         scores |= {f"trait/{row.trait}/similarity": row.similarity for row in rows}
     return scores
 
 
-def sample_scores(generator: Generator, train: Labelled, held_out: Labelled, seed: int) -> dict[str, float]:
+def sample_scores(generator: Generator, train: LabelledSet, held_out: LabelledSet, seed: int) -> dict[str, float]:
     """How near the samples of a generator come to authentic microstructures that it has not seen.
 
     Returns:

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 
 from matopt.physics.base import Physics
 from matopt.registry import Component
-from matopt.stages.data import Dataset, Label, Labelled
+from matopt.stages.data import Dataset, LabelFunction, LabelledSet
 from matopt.stages.models import (
     GeneratorTask,
+    ModelContext,
     PredictorTask,
-    Workshop,
     fit_generator,
     fit_predictor,
     load_generator,
     load_predictor,
 )
 from matopt.stages.scores import predictor_scores, sample_scores
-from matopt.training.report import Report, silent
+from matopt.training.report import Report, no_report
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ def run_trial(
     settings: TrialSettings,
     dataset: Dataset,
     physics: Physics,
-    label: Label,
-    workshop: Workshop,
-    report: Report = silent,
+    label: LabelFunction,
+    context: ModelContext,
+    report: Report = no_report,
 ) -> TrialResult:
     """Fit the generator, label what it draws, fit the predictor with it, and score both on the validation set.
 
@@ -61,21 +61,21 @@ def run_trial(
         dataset: the authentic microstructures; the test split is left alone.
         physics: the simulators, for the traits' reference.
         label: computes or looks up properties of the artificial microstructures.
-        workshop: where models are made.
+        context: where models are made.
         report: hears of both trainings.
     """
     generator_task = GeneratorTask(settings.generator, dataset.train, dataset.validation, settings.seed)
-    generator_key = fit_generator(generator_task, workshop, report)
-    generator = load_generator(generator_key, workshop)
+    generator_key = fit_generator(generator_task, context, report)
+    generator = load_generator(generator_key, context)
     train = dataset.train
     if settings.augmentation:
         artificial = generator.draw(settings.augmentation, settings.seed)
-        train = train + Labelled(artificial, label(artificial))
+        train = train + LabelledSet(artificial, label(artificial))
     predictor_task = PredictorTask(settings.predictor, settings.traits, train, dataset.validation, settings.seed)
-    predictor_key = fit_predictor(predictor_task, workshop, report)
-    predictor = load_predictor(predictor_key, workshop)
+    predictor_key = fit_predictor(predictor_task, context, report)
+    predictor = load_predictor(predictor_key, context)
     metrics = {
-        **predictor_scores(predictor, dataset.validation, physics, settings.traits, workshop),
+        **predictor_scores(predictor, dataset.validation, physics, settings.traits, context),
         **sample_scores(generator, dataset.train, dataset.validation, settings.seed),
     }
     return TrialResult(metrics, generator_key, predictor_key)

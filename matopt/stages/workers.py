@@ -8,8 +8,8 @@ from typing import Any, Protocol
 from matopt.microstructures import Microstructures
 from matopt.properties import PropertyTable
 from matopt.stages.ascent import AscentTask, run_ascent
-from matopt.stages.data import Label
-from matopt.stages.models import GeneratorTask, PredictorTask, Workshop, fit_generator, fit_predictor
+from matopt.stages.data import LabelFunction
+from matopt.stages.models import GeneratorTask, ModelContext, PredictorTask, fit_generator, fit_predictor
 
 
 class Workers(Protocol):
@@ -37,21 +37,21 @@ class LocalWorkers:
 
     Args:
         label: computes or looks up properties.
-        workshop: where models are made.
+        context: where models are made.
     """
 
-    def __init__(self, label: Label, workshop: Workshop) -> None:
+    def __init__(self, label: LabelFunction, context: ModelContext) -> None:
         self.label = label
-        self._workshop = workshop
+        self._context = context
 
     def fit_generators(self, tasks: Sequence[GeneratorTask]) -> list[str]:
         """The keys of the fitted generators."""
-        return [fit_generator(task, self._workshop) for task in tasks]
+        return [fit_generator(task, self._context) for task in tasks]
 
     def fit_predictors(self, tasks: Sequence[PredictorTask]) -> list[str]:
         """The keys of the fitted predictors."""
-        return [fit_predictor(task, self._workshop) for task in tasks]
+        return [fit_predictor(task, self._context) for task in tasks]
 
     def ascend(self, task: AscentTask) -> dict[str, Any]:
         """The trajectories of a batch of designs."""
-        return run_ascent(task, self._workshop)
+        return run_ascent(task, self._context)

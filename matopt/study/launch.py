@@ -9,19 +9,20 @@ from typing import Any
 
 import torch
 
-from matopt.data.base import SOURCES
-from matopt.data.labels import LabelStore
+from matopt.data.labels.store import LabelStore
+from matopt.data.sources.base import SOURCES
 from matopt.stages.artifacts import ArtifactStore
 from matopt.stages.data import Dataset, prepare
+from matopt.stages.dataset import dataset_payload, read_dataset
 from matopt.stages.design import design, design_key
 from matopt.stages.evaluation import evaluate, evaluation_key
-from matopt.stages.models import Workshop
+from matopt.stages.models import ModelContext
 from matopt.study.cluster.ray_cluster import Cluster
 from matopt.study.cluster.workers import RayWorkers
 from matopt.study.config.differences import differences
 from matopt.study.config.study import Study
-from matopt.study.dataset import dataset_payload, read_dataset
-from matopt.study.layout import launch_lock, read_json, write_json
+from matopt.study.layout import read_json, write_json
+from matopt.study.lock import launch_lock
 from matopt.study.results import (
     LaunchResult,
     data_key,
@@ -34,9 +35,9 @@ from matopt.study.results import (
 )
 from matopt.study.search.ledger import Ledger, TrialRecord, best
 from matopt.study.session import Session
-from matopt.study.state import LaunchState, Progress, unheard
+from matopt.study.state import LaunchState, Progress, no_progress
 from matopt.study.tracking.tracker import Tracker
-from matopt.study.tracking.tracks import Tracks
+from matopt.study.tracking.tracks import LaunchRuns
 
 MakeReport = Callable[[LaunchResult], list[Path]]
 """Writes the report's files and returns them, the page first."""
@@ -52,7 +53,7 @@ def launch(
     study: Study,
     address: str | None = None,
     make_report: MakeReport | None = None,
-    progress: Progress = unheard,
+    progress: Progress = no_progress,
 ) -> LaunchResult:
     """Run a study: data, search, evaluation, design and report. What an earlier launch finished is not done again.
 
@@ -72,7 +73,7 @@ def launch(
         state = LaunchState(layout, progress)
         write_json(layout.config, study.as_json)
         tracker = Tracker(layout.storage, layout.name, study.config.tracking.uri)
-        session = _session(study, address, state, Tracks(tracker, study))
+        session = _session(study, address, state, LaunchRuns(tracker, study))
         try:
             result = _run(session, make_report)
             session.tracks.end("FINISHED")
@@ -89,9 +90,9 @@ def launch(
         return replace(result, undelivered=undelivered, page=page, times=state.times)
 
 
-def _session(study: Study, address: str | None, state: LaunchState, tracks: Tracks) -> Session:
+def _session(study: Study, address: str | None, state: LaunchState, tracks: LaunchRuns) -> Session:
     layout, resources = layout_of(study), study.config.resources
-    there = Workshop(ArtifactStore(layout.artifacts), study.folder, resources.device)
+    there = ModelContext(ArtifactStore(layout.artifacts), study.folder, resources.device)
     # A cluster's head may have none of the GPUs that its nodes have.
     here = (
         there if not resources.device.startswith("cuda") or torch.cuda.is_available() else replace(there, device="cpu")
@@ -110,7 +111,7 @@ def _run(session: Session, make_report: MakeReport | None) -> LaunchResult:
         winner = best(trials, study.objectives)
         assert winner is not None  # a search without a complete trial has raised
         state.note(best=winner.number)
-        session.tracks.register(winner, session.workshop.artifacts)
+        session.tracks.register(winner, session.context.artifacts)
     evaluation = designs = None
     if study.config.evaluation is not None:
         with state.stage("evaluation"):
@@ -139,7 +140,7 @@ def _data(session: Session) -> Dataset:
         dataset = prepare(source, study.window, study.split, study.config.seed, session.workers.label)
         return dataset_payload(dataset)
 
-    payload = session.workshop.artifacts.get(data_key(study), make)
+    payload = session.context.artifacts.get(data_key(study), make)
     return read_dataset(payload, [simulator.property for simulator in simulators_of(study)])
 
 
@@ -163,11 +164,11 @@ def _evaluation(session: Session, dataset: Dataset, winner: TrialRecord) -> dict
 
     def make() -> dict[str, Any]:
         with session.tracks.stage("evaluation", winner) as run:
-            found = evaluate(settings, dataset, physics, session.workers, session.workshop)
+            found = evaluate(settings, dataset, physics, session.workers, session.context)
             session.tracks.evaluation(run, found)
         return found
 
-    return session.workshop.artifacts.get(evaluation_key(settings, dataset, physics, session.workshop), make)
+    return session.context.artifacts.get(evaluation_key(settings, dataset, physics, session.context), make)
 
 
 def _design(session: Session, dataset: Dataset, winner: TrialRecord) -> dict[str, Any]:
@@ -180,4 +181,4 @@ def _design(session: Session, dataset: Dataset, winner: TrialRecord) -> dict[str
             session.tracks.design(run, settings.property, found)
         return found
 
-    return session.workshop.artifacts.get(design_key(settings, dataset), make)
+    return session.context.artifacts.get(design_key(settings, dataset), make)

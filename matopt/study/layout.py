@@ -1,18 +1,13 @@
-"""Where a study rests on disk, and the lock that keeps two launches of it apart."""
+"""Where a study rests on disk."""
 
 from __future__ import annotations
 
 import json
-import os
-import socket
-import uuid
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from matopt.data.replacing import replacing
+from matopt.atomic_write import atomic_write
 from matopt.errors import FailureError
 
 
@@ -93,7 +88,7 @@ class Layout:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON whole or not at all."""
-    with replacing(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(json.dumps(value, indent=1))
 
 
@@ -103,83 +98,3 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text())
     except (FileNotFoundError, NotADirectoryError):
         return None
-
-
-@contextmanager
-def launch_lock(layout: Layout) -> Generator[None]:
-    """Hold the study, so that one process at a time launches it; the lock of a dead process is taken over.
-
-    Raises:
-        FailureError: another process runs the study, or did on another host.
-    """
-    me = {"host": socket.gethostname(), "pid": os.getpid(), "started": _started(os.getpid())}
-    mine = layout.lock.with_name(f".{layout.lock.name}.{uuid.uuid4().hex}")
-    mine.write_text(json.dumps(me))
-    try:
-        while True:
-            try:
-                os.link(mine, layout.lock)  # unlike a rename, fails where the lock is held, on a network folder too
-                break
-            except FileExistsError:
-                _take_over(layout)
-    finally:
-        mine.unlink(missing_ok=True)
-    try:
-        yield
-    finally:
-        if read_json(layout.lock) == me:
-            layout.lock.unlink(missing_ok=True)
-
-
-def lock_owner(layout: Layout) -> int | None:
-    """The process on this host that runs the study; None where none does."""
-    owner = read_json(layout.lock)
-    if owner is None or owner["host"] != socket.gethostname() or _started(owner["pid"]) != owner["started"]:
-        return None
-    return owner["pid"]
-
-
-def _take_over(layout: Layout) -> None:
-    owner = read_json(layout.lock)
-    if owner is None:
-        return
-    if owner["host"] != socket.gethostname():
-        raise FailureError(
-            f"study {layout.name!r} is launched on {owner['host']} (process {owner['pid']}); "
-            f"if that host is gone, delete {layout.lock}"
-        )
-    if lock_owner(layout) is not None:
-        raise FailureError(f"study {layout.name!r} is running already, as process {owner['pid']}")
-    # Renamed first: of two that find the same dead owner, one only removes this very file.
-    grave = layout.lock.with_name(f".{layout.lock.name}.{uuid.uuid4().hex}")
-    try:
-        layout.lock.rename(grave)
-    except FileNotFoundError:
-        return
-    if read_json(grave) != owner:
-        grave.rename(layout.lock)  # it was a new owner's
-    else:
-        grave.unlink()
-
-
-def _started(pid: int) -> str | None:
-    """When a process started; None where it is dead. Its number alone may be another process by now."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return _alive_elsewhere(pid)
-    fields = text.rpartition(")")[2].split()
-    return None if fields[0] in "ZX" else fields[19]
-
-
-def _alive_elsewhere(pid: int) -> str | None:
-    """The same on systems without /proc, where a process's number has to do."""
-    if Path("/proc/self").exists():
-        return None
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        pass
-    return "alive"

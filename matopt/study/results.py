@@ -6,17 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from matopt.data.base import SOURCES
+from matopt.data.sources.base import SOURCES
 from matopt.errors import FailureError
 from matopt.physics.base import SIMULATORS, Physics, Simulator
 from matopt.properties import Property
 from matopt.stages.artifacts import ArtifactStore, stage_key
 from matopt.stages.data import Dataset
+from matopt.stages.dataset import read_dataset
 from matopt.stages.design import DesignSettings, design_key
 from matopt.stages.evaluation import EvaluationSettings, evaluation_key
-from matopt.stages.models import Workshop
+from matopt.stages.models import ModelContext
 from matopt.study.config.study import Study
-from matopt.study.dataset import read_dataset
 from matopt.study.layout import Layout, read_json
 from matopt.study.search.ledger import TrialRecord, best, read_records
 from matopt.study.tracking.tracker import Undelivered
@@ -122,12 +122,12 @@ def finished(study: Study) -> LaunchResult:
         FailureError: a stage is not finished, for the study as it is now.
     """
     layout = layout_of(study)
-    workshop = Workshop(ArtifactStore(layout.artifacts), study.folder)
+    context = ModelContext(ArtifactStore(layout.artifacts), study.folder)
 
     def load(stage: str, key: str) -> dict[str, Any]:
-        if key not in workshop.artifacts:
+        if key not in context.artifacts:
             raise FailureError(f"study {layout.name!r}: its {stage} is not finished as it is configured now; launch it")
-        return workshop.artifacts.load(key)
+        return context.artifacts.load(key)
 
     properties = tuple(simulator.property for simulator in simulators_of(study))
     dataset = read_dataset(load("data", data_key(study)), properties)
@@ -142,7 +142,7 @@ def finished(study: Study) -> LaunchResult:
         properties,
         trials,
         winner,
-        load("evaluation", evaluation_key(evaluation, dataset, physics, workshop)) if evaluation else None,
+        load("evaluation", evaluation_key(evaluation, dataset, physics, context)) if evaluation else None,
         load("design", design_key(design, dataset)) if design else None,
         times=(read_json(layout.state) or {}).get("times", {}),
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from matopt.stages.models import Workshop
+from matopt.stages.models import ModelContext
 from matopt.study.cluster.workers import RayWorkers
 from matopt.study.config.study import Study
 from matopt.study.layout import Layout
 from matopt.study.state import LaunchState
-from matopt.study.tracking.tracks import Tracks
+from matopt.study.tracking.tracks import LaunchRuns
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Session:
         study: the study.
         layout: where it rests on disk.
         state: what it says of itself.
-        workshop: where models are made and run in this process.
+        context: where models are made and run in this process.
         workers: do the work.
         tracks: the launch's runs in MLflow.
     """
@@ -28,6 +28,6 @@ class Session:
     study: Study
     layout: Layout
     state: LaunchState
-    workshop: Workshop
+    context: ModelContext
     workers: RayWorkers
-    tracks: Tracks
+    tracks: LaunchRuns

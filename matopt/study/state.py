@@ -21,7 +21,7 @@ class Progress(Protocol):
         ...
 
 
-def unheard(stage: str, done: int, total: int, message: str) -> None:
+def no_progress(stage: str, done: int, total: int, message: str) -> None:
     """Progress that nobody hears."""
 
 
@@ -37,7 +37,7 @@ class LaunchState:
         progress: hears of it too.
     """
 
-    def __init__(self, layout: Layout, progress: Progress = unheard) -> None:
+    def __init__(self, layout: Layout, progress: Progress = no_progress) -> None:
         self._layout = layout
         self._progress = progress
         before = read_json(layout.state) or {}

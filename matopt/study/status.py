@@ -11,7 +11,8 @@ from typing import Any
 
 from matopt.errors import InputError
 from matopt.study.config.differences import differences
-from matopt.study.layout import Layout, lock_owner, read_json
+from matopt.study.layout import Layout, read_json
+from matopt.study.lock import lock_owner
 from matopt.study.search.ledger import TrialRecord, best, read_records
 from matopt.study.tracking.tracker import undelivered
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from matopt.errors import FailureError
-from matopt.training.report import Report, silent
+from matopt.training.report import Report, no_report
 
 Loss = Callable[[int, float], Mapping[str, torch.Tensor]]
 """Called once a step with the step (from 0) and the progress ``step / steps`` in [0, 1). Draws its own batch, and
@@ -45,7 +45,7 @@ def train(
     every: int = 50,
     validate: Callable[[], Mapping[str, float]] | None = None,
     keep_best: str | None = None,
-    report: Report = silent,
+    report: Report = no_report,
 ) -> History:
     """Minimise ``loss`` by Adam with a cosine schedule from ``learning_rate`` to 0; the module ends in ``eval`` mode.
 

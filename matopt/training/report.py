@@ -13,7 +13,7 @@ class Report(Protocol):
         ...
 
 
-def silent(step: int, /, **scalars: float) -> bool:
+def no_report(step: int, /, **scalars: float) -> bool:
     """A report that nobody hears."""
     return False
 

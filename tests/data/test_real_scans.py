@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from matopt.data.check import check
-from matopt.data.formats import Unsaid
-from matopt.data.readers import read_grey
-from matopt.data.scan import read
+from matopt.data.images.formats import Unsaid
+from matopt.data.images.readers import read_grey
+from matopt.data.windows.scan import read
 from matopt.errors import InputError
 
 

@@ -12,11 +12,11 @@ import tifffile
 import torch
 from scipy.stats import wasserstein_distance
 
+from matopt.descriptors.greyness import grey_share
 from matopt.descriptors.style import StyleFeatures, morphology_distance
 from matopt.descriptors.style_blocks import FilterGrams, SegmentStatistics
 from matopt.errors import FailureError, InputError
 from matopt.generators.base import GENERATORS
-from matopt.generators.grey import grey_share
 from matopt.generators.morphology_vae import MorphologyVAE
 from matopt.generators.vae import VAE
 from matopt.microstructures import Microstructures
@@ -90,9 +90,9 @@ def test_codes_are_decoded_differentiably(fitted: MorphologyVAE) -> None:
     assert float(change) / 2e-2 == pytest.approx(float(gradient[0, 0]), rel=0.05, abs=1e-6)
 
 
-@pytest.mark.parametrize(("shape", "coarseness"), [((48, 80), None), ((64, 32), 2), ((128, 128), None)])
-def test_edges_of_any_multiple_of_16_are_learnt(shape: tuple[int, int], coarseness: int | None) -> None:
-    generator = MorphologyVAE(steps=4, coarseness=coarseness).fit(blobs(4, shape, seed=0))
+@pytest.mark.parametrize(("shape", "downsampling"), [((48, 80), None), ((64, 32), 2), ((128, 128), None)])
+def test_edges_of_any_multiple_of_16_are_learnt(shape: tuple[int, int], downsampling: int | None) -> None:
+    generator = MorphologyVAE(steps=4, downsampling=downsampling).fit(blobs(4, shape, seed=0))
     assert generator.sample(2, seed=0).shape == (2, 1, *shape)
 
 

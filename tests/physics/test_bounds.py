@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from matopt.errors import InputError
 from matopt.physics import bounds
-from matopt.physics.diffusion import Diffusivity
-from matopt.physics.elasticity import YoungsModulus
+from matopt.physics.diffusivity import Diffusivity
+from matopt.physics.youngs_modulus import YoungsModulus
 
 FRACTIONS = st.floats(0, 1).map(lambda f: torch.tensor(f, dtype=torch.float64))
 CONDUCTIVITIES = st.floats(1e-3, 1e3)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from matopt.physics.diffusion import Diffusivity
+from matopt.physics.diffusivity import Diffusivity
 
 ABSENT = "install the peers with: pip install .[benchmark]"
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from matopt.physics.diffusion import Diffusivity
-from matopt.physics.elasticity import YoungsModulus
+from matopt.physics.diffusivity import Diffusivity
 from matopt.physics.permeability import Permeability
+from matopt.physics.youngs_modulus import YoungsModulus
 
 AXES = [(2, 0), (2, 1), (3, 0), (3, 1), (3, 2)]
 """Dimensions, and the axis along which layers are stacked."""

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from matopt.physics.base import Simulator, simulators
-from matopt.physics.diffusion import Diffusivity
-from matopt.physics.elasticity import YoungsModulus
+from matopt.physics.diffusivity import Diffusivity
 from matopt.physics.permeability import Permeability
+from matopt.physics.youngs_modulus import YoungsModulus
 
 pytestmark = pytest.mark.gpu
 

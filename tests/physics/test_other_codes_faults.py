@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from matopt.physics.base import Simulator
-from matopt.physics.diffusion import Diffusivity
-from matopt.physics.elasticity import YoungsModulus
+from matopt.physics.diffusivity import Diffusivity
 from matopt.physics.permeability import SQUARE_METRES_A_MILLIDARCY, Permeability
+from matopt.physics.youngs_modulus import YoungsModulus
 
 THROUGH_PORES = [
     Diffusivity(0.0),

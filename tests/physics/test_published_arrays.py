@@ -9,9 +9,9 @@ import pytest
 import torch
 from scipy.special import binom, zeta
 
-from matopt.physics.diffusion import Diffusivity
-from matopt.physics.elasticity import YoungsModulus
+from matopt.physics.diffusivity import Diffusivity
 from matopt.physics.permeability import Permeability
+from matopt.physics.youngs_modulus import YoungsModulus
 
 # Sangani and Acrivos, Int. J. Multiphase Flow 8 (1982) 193, table 1: drag over viscosity and mean velocity.
 CYLINDERS = {0.05: 15.56, 0.1: 24.83, 0.2: 51.53, 0.3: 102.90, 0.4: 217.89, 0.5: 532.55, 0.6: 1763.0}

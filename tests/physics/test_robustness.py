@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from matopt.physics.base import Simulator
 from matopt.physics.bounds import reuss, uniaxial_modulus, voigt
-from matopt.physics.diffusion import Diffusivity
-from matopt.physics.elasticity import YoungsModulus
+from matopt.physics.diffusivity import Diffusivity
 from matopt.physics.permeability import Permeability
+from matopt.physics.youngs_modulus import YoungsModulus
 from matopt.properties import STATUSES
 
 

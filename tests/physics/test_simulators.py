@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matopt.physics.base import SIMULATORS, Physics, simulators
-from matopt.physics.diffusion import Diffusivity
+from matopt.physics.diffusivity import Diffusivity
 from matopt.properties import STATUSES
 
 NAMES = ["diffusivity", "permeability", "youngs_modulus"]

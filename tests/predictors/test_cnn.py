@@ -13,10 +13,10 @@ from matopt.errors import InputError
 from matopt.microstructures import Microstructures
 from matopt.predictors.base import PREDICTORS
 from matopt.predictors.cnn import CNN
-from matopt.predictors.scores import r2
 from matopt.properties import NON_PERCOLATING, OK, Property, PropertyTable
 from matopt.registry import Component
-from matopt.traits.audit import residuals
+from matopt.stages.audit import residuals
+from matopt.stages.r2 import r2
 from matopt.traits.monotonicity import Monotonicity
 
 STIFFNESS = Property("youngs_modulus", "E", "Pa", "GPa", 1e-9)

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from small_study import PROPERTIES, CountingLabel
 
-from matopt.data.base import Window
-from matopt.data.sandstone import Sandstone
+from matopt.data.sources.sandstone import Sandstone
+from matopt.data.windows.window import Window
 from matopt.physics.base import Physics, simulators
 from matopt.stages.artifacts import ArtifactStore
 from matopt.stages.data import Dataset, prepare
-from matopt.stages.models import Workshop
+from matopt.stages.models import ModelContext
 
 
 @pytest.fixture
@@ -37,5 +37,5 @@ def shared_artifacts(tmp_path_factory: pytest.TempPathFactory) -> ArtifactStore:
 
 
 @pytest.fixture
-def workshop(tmp_path: Path) -> Workshop:
-    return Workshop(ArtifactStore(tmp_path / "artifacts"), tmp_path)
+def context(tmp_path: Path) -> ModelContext:
+    return ModelContext(ArtifactStore(tmp_path / "artifacts"), tmp_path)

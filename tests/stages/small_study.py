@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from matopt.microstructures import Microstructures
-from matopt.physics.labelling import simulate
 from matopt.properties import PropertyTable
 from matopt.registry import Component
+from matopt.stages.simulate import simulate
 
 PROPERTIES = ("youngs_modulus", "permeability")
 GENERATOR = Component("morphology_vae", {"latent_dim": 4, "steps": 30})

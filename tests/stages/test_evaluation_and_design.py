@@ -12,24 +12,24 @@ from small_study import GENERATOR, PREDICTOR, PROPERTIES, TRAITS, CountingLabel
 
 from matopt.microstructures import Microstructures
 from matopt.physics.base import Physics
-from matopt.physics.labelling import simulate
 from matopt.registry import Component
 from matopt.stages.artifacts import ArtifactStore
 from matopt.stages.data import Dataset
 from matopt.stages.design import DesignSettings, design
 from matopt.stages.evaluation import EvaluationSettings, evaluate, evaluation_key
-from matopt.stages.models import PredictorTask, Workshop
+from matopt.stages.models import ModelContext, PredictorTask
+from matopt.stages.simulate import simulate
 from matopt.stages.trial import TrialResult, TrialSettings, run_trial
 from matopt.stages.workers import LocalWorkers
 
 
 @pytest.fixture(scope="module")
-def shop(shared_artifacts: ArtifactStore, tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    return Workshop(shared_artifacts, tmp_path_factory.mktemp("study"))
+def shop(shared_artifacts: ArtifactStore, tmp_path_factory: pytest.TempPathFactory) -> ModelContext:
+    return ModelContext(shared_artifacts, tmp_path_factory.mktemp("study"))
 
 
 @pytest.fixture(scope="module")
-def trial(dataset: Dataset, physics: Physics, shop: Workshop) -> TrialResult:
+def trial(dataset: Dataset, physics: Physics, shop: ModelContext) -> TrialResult:
     return run_trial(TrialSettings(GENERATOR, PREDICTOR, TRAITS, 10, 0), dataset, physics, CountingLabel(), shop)
 
 
@@ -42,7 +42,7 @@ class Recording(LocalWorkers):
 
 
 def test_the_evaluation_compares_generators_over_sizes_and_draws(
-    dataset: Dataset, physics: Physics, shop: Workshop, trial: TrialResult
+    dataset: Dataset, physics: Physics, shop: ModelContext, trial: TrialResult
 ) -> None:
     vae = Component("vae", {"latent_dim": 4, "steps": 30})
     settings = EvaluationSettings(
@@ -71,7 +71,7 @@ def test_the_evaluation_compares_generators_over_sizes_and_draws(
 
 
 def test_designs_are_checked_by_the_physics_as_binarised(
-    dataset: Dataset, physics: Physics, shop: Workshop, trial: TrialResult
+    dataset: Dataset, physics: Physics, shop: ModelContext, trial: TrialResult
 ) -> None:
     settings = DesignSettings(
         "youngs_modulus", ("latent", "pixel"), 6, trial.generator_key, trial.predictor_key, {"steps": 4, "n_checked": 3}
@@ -91,7 +91,7 @@ def test_designs_are_checked_by_the_physics_as_binarised(
 
 
 def test_a_report_has_every_figure_and_its_data(
-    dataset: Dataset, physics: Physics, shop: Workshop, trial: TrialResult, tmp_path: Path
+    dataset: Dataset, physics: Physics, shop: ModelContext, trial: TrialResult, tmp_path: Path
 ) -> None:
     from matopt.report.page import Findings, write_report
     from matopt.study.search.ledger import Outcome, TrialRecord

@@ -14,8 +14,8 @@ from matopt.registry import Component
 from matopt.stages.data import Dataset
 from matopt.stages.models import (
     GeneratorTask,
+    ModelContext,
     PredictorTask,
-    Workshop,
     build_traits,
     fit_generator,
     fit_predictor,
@@ -27,7 +27,7 @@ from matopt.training.report import Stopped
 
 
 def test_a_trial_scores_both_models_and_never_sees_the_test_split(
-    dataset: Dataset, physics: Physics, label: CountingLabel, workshop: Workshop
+    dataset: Dataset, physics: Physics, label: CountingLabel, context: ModelContext
 ) -> None:
     blind = replace(dataset, test=None)
     heard: set[str] = set()
@@ -37,7 +37,7 @@ def test_a_trial_scores_both_models_and_never_sees_the_test_split(
         return False
 
     settings = TrialSettings(GENERATOR, PREDICTOR, TRAITS, 10, 0)
-    result = run_trial(settings, blind, physics, label, workshop, report)
+    result = run_trial(settings, blind, physics, label, context, report)
     assert sum(len(m) for m in label.asked) == 10  # of the artificial microstructures alone
     assert {"r2", "r2/youngs_modulus", "r2/permeability", "interpretability", "morphology_distance"} <= set(
         result.metrics
@@ -47,20 +47,20 @@ def test_a_trial_scores_both_models_and_never_sees_the_test_split(
         np.mean([result.metrics["r2/youngs_modulus"], result.metrics["r2/permeability"]])
     )
     assert {"generator/loss", "predictor/loss"} <= heard
-    assert result.generator_key in workshop.artifacts
-    assert result.predictor_key in workshop.artifacts
+    assert result.generator_key in context.artifacts
+    assert result.predictor_key in context.artifacts
 
 
 def test_labels_are_taken_of_binarised_samples(
-    dataset: Dataset, physics: Physics, label: CountingLabel, workshop: Workshop
+    dataset: Dataset, physics: Physics, label: CountingLabel, context: ModelContext
 ) -> None:
-    result = run_trial(TrialSettings(GENERATOR, PREDICTOR, (), 6, 3), dataset, physics, label, workshop)
-    raw = load_generator(result.generator_key, workshop).sample(6, 3)
+    result = run_trial(TrialSettings(GENERATOR, PREDICTOR, (), 6, 3), dataset, physics, label, context)
+    raw = load_generator(result.generator_key, context).sample(6, 3)
     assert not torch.equal(raw, raw.round())  # grey, after so short a training
     assert np.array_equal(label.asked[0].phases, (raw[:, 0] >= 0.5).numpy())
 
 
-def test_a_model_is_fitted_once_for_what_it_is_fitted_from(dataset: Dataset, workshop: Workshop) -> None:
+def test_a_model_is_fitted_once_for_what_it_is_fitted_from(dataset: Dataset, context: ModelContext) -> None:
     reports: list[int] = []
 
     def report(step: int, /, **scalars: float) -> bool:
@@ -68,28 +68,28 @@ def test_a_model_is_fitted_once_for_what_it_is_fitted_from(dataset: Dataset, wor
         return False
 
     task = GeneratorTask(GENERATOR, dataset.train, dataset.validation, 0)
-    key = fit_generator(task, workshop, report)
+    key = fit_generator(task, context, report)
     count = len(reports)
     assert count > 0
-    assert fit_generator(task, workshop, report) == key
+    assert fit_generator(task, context, report) == key
     assert len(reports) == count
     others = [
         replace(task, seed=1),
         replace(task, train=dataset.train[:20]),
         replace(task, generator=Component("morphology_vae", {"latent_dim": 4, "steps": 31})),
     ]
-    assert len({key, *(fit_generator(other, workshop) for other in others)}) == 4
+    assert len({key, *(fit_generator(other, context) for other in others)}) == 4
 
 
-def test_a_training_that_is_told_to_stop_is_not_kept(dataset: Dataset, workshop: Workshop) -> None:
+def test_a_training_that_is_told_to_stop_is_not_kept(dataset: Dataset, context: ModelContext) -> None:
     task = PredictorTask(PREDICTOR, (), dataset.train, dataset.validation, 0)
     with pytest.raises(Stopped):
-        fit_predictor(task, workshop, lambda step, /, **scalars: True)
-    assert not list(workshop.artifacts.root.rglob("*.pt"))
+        fit_predictor(task, context, lambda step, /, **scalars: True)
+    assert not list(context.artifacts.root.rglob("*.pt"))
 
 
-def test_a_trait_of_the_user_is_trained_for(dataset: Dataset, workshop: Workshop) -> None:
-    (workshop.folder / "mine.py").write_text(
+def test_a_trait_of_the_user_is_trained_for(dataset: Dataset, context: ModelContext) -> None:
+    (context.folder / "mine.py").write_text(
         """
 import torch
 from matopt import Trait
@@ -106,8 +106,8 @@ class SolidIsGrain(Trait):
     trait = Component("mine.py:SolidIsGrain", {"weight": 1.0})
     residuals = []
     for traits in ((), (trait,)):
-        key = fit_predictor(PredictorTask(PREDICTOR, traits, dataset.train, dataset.validation, 0), workshop)
-        (built,) = build_traits((trait,), workshop.folder)
-        predictor = load_predictor(key, workshop)
+        key = fit_predictor(PredictorTask(PREDICTOR, traits, dataset.train, dataset.validation, 0), context)
+        (built,) = build_traits((trait,), context.folder)
+        predictor = load_predictor(key, context)
         residuals.append(float(built.residual(predictor, dataset.validation.microstructures.density()).detach().mean()))
     assert residuals[1] < residuals[0]

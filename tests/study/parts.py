@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import torch
 from pydantic import Field
 
-from matopt.data.base import Source
+from matopt.data.sources.base import Source
 from matopt.errors import InputError
 from matopt.generators.base import Generator, LatentGenerator
 from matopt.physics.base import Simulator, Solution

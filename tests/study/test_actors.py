@@ -9,13 +9,13 @@ import pytest
 import ray
 import torch
 
-from matopt.data.labels import LabelStore
+from matopt.data.labels.store import LabelStore
 from matopt.errors import FailureError
 from matopt.microstructures import Microstructures
 from matopt.physics.base import SIMULATORS
 from matopt.registry import Component
 from matopt.stages.artifacts import ArtifactStore
-from matopt.stages.models import Workshop
+from matopt.stages.models import ModelContext
 from matopt.study.cluster.actors import SimulatorActor
 from matopt.study.cluster.labelling import ClusterLabel
 from matopt.study.cluster.pool import Pool
@@ -35,8 +35,8 @@ def cluster(tmp_path_factory):
 
 
 @pytest.fixture
-def workshop(tmp_path):
-    return Workshop(ArtifactStore(tmp_path / "stages"), tmp_path)
+def context(tmp_path):
+    return ModelContext(ArtifactStore(tmp_path / "stages"), tmp_path)
 
 
 def images(n, seed, size=48):
@@ -65,10 +65,10 @@ class Sleeper:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_actors_label_as_the_simulator_does_and_only_once(cluster, workshop, tmp_path):
-    pool = Pool.of(SimulatorActor, 2, 120, (workshop, 1))
+def test_actors_label_as_the_simulator_does_and_only_once(cluster, context, tmp_path):
+    pool = Pool.of(SimulatorActor, 2, 120, (context, 1))
     store = LabelStore(tmp_path / "labels")
-    label = ClusterLabel(store, [DIFFUSIVITY], workshop, lambda: pool)
+    label = ClusterLabel(store, [DIFFUSIVITY], context, lambda: pool)
     batch = images(9, 0)
     table = label(batch)
     np.testing.assert_allclose(table.values[:, 0], directly(batch), rtol=1e-5)
@@ -77,15 +77,15 @@ def test_actors_label_as_the_simulator_does_and_only_once(cluster, workshop, tmp
     def forbidden():
         raise AssertionError("the store has these")
 
-    again = ClusterLabel(LabelStore(tmp_path / "labels"), [DIFFUSIVITY], workshop, forbidden)(batch)
+    again = ClusterLabel(LabelStore(tmp_path / "labels"), [DIFFUSIVITY], context, forbidden)(batch)
     np.testing.assert_array_equal(again.values, table.values)
     pool.kill()
 
 
-def test_a_simulator_killed_in_the_middle_is_started_again_and_changes_no_label(cluster, workshop, tmp_path):
-    pool = Pool.of(SimulatorActor, 1, 120, (workshop, 1))
+def test_a_simulator_killed_in_the_middle_is_started_again_and_changes_no_label(cluster, context, tmp_path):
+    pool = Pool.of(SimulatorActor, 1, 120, (context, 1))
     batch = images(64, 1, size=96)
-    label = ClusterLabel(LabelStore(tmp_path / "labels"), [DIFFUSIVITY], workshop, lambda: pool)
+    label = ClusterLabel(LabelStore(tmp_path / "labels"), [DIFFUSIVITY], context, lambda: pool)
     label(images(1, 2))  # the actor is up
     killer = threading.Timer(0.3, lambda: ray.kill(pool.actors[0], no_restart=False))
     killer.start()

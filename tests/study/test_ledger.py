@@ -10,7 +10,8 @@ import optuna
 import pytest
 
 from matopt.errors import FailureError
-from matopt.study.layout import Layout, launch_lock, lock_owner
+from matopt.study.layout import Layout
+from matopt.study.lock import launch_lock, lock_owner
 from matopt.study.search.ledger import Ledger, Outcome, read_records
 
 OBJECTIVES = {"r2": "maximize", "distance": "minimize"}

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from matopt.data.labels import LabelStore
+from matopt.data.labels.store import LabelStore
 from matopt.errors import FailureError, InputError
 from matopt.microstructures import Microstructures
 from matopt.registry import Component
 from matopt.stages.artifacts import ArtifactStore
-from matopt.stages.data import Dataset, Labelled
-from matopt.stages.models import Workshop
+from matopt.stages.data import Dataset, LabelledSet
+from matopt.stages.models import ModelContext
 from matopt.stages.trial import TrialSettings
 from matopt.study.cluster.actors import SimulatorActor
 from matopt.study.cluster.labelling import ClusterLabel
@@ -19,13 +19,13 @@ from matopt.study.cluster.pool import Pool
 from matopt.study.cluster.ray_cluster import Cluster
 from matopt.study.search.ledger import Ledger
 from matopt.study.search.trials import TrialContext
-from matopt.study.search.tuning import Point, SearchPlan, Watcher, search
+from matopt.study.search.tuning import SearchCallback, SearchPlan, TrialPoint, search
 
 optuna = pytest.importorskip("optuna")
 SOLID = Component("tiny_components.py:Solid", {})
 
 
-class Heard(Watcher):
+class Heard(SearchCallback):
     def __init__(self):
         self.begun, self.completed, self.failed = [], [], {}
 
@@ -47,14 +47,14 @@ def context(tmp_path_factory):
     (root / "spool").mkdir()
     cluster = Cluster(None, root, cpus=2)
     cluster.start()
-    workshop = Workshop(ArtifactStore(root / "artifacts"), Path(__file__).parent)
-    pool = Pool.of(SimulatorActor, 1, 120, (workshop, 1))
+    models = ModelContext(ArtifactStore(root / "artifacts"), Path(__file__).parent)
+    pool = Pool.of(SimulatorActor, 1, 120, (models, 1))
     solid = np.linspace(0.6, 0.9, 20)[:, None, None]
     images = Microstructures((np.random.default_rng(0).random((20, 24, 24)) < solid).astype(np.uint8), 1e-6)
-    label = ClusterLabel(LabelStore(root / "labels"), [SOLID], workshop, lambda: pool)
-    labelled = Labelled(images, label(images))
+    label = ClusterLabel(LabelStore(root / "labels"), [SOLID], models, lambda: pool)
+    labelled = LabelledSet(images, label(images))
     dataset = Dataset(labelled[:8], labelled[8:14], labelled[14:])
-    yield TrialContext(dataset, (SOLID,), workshop, root / "labels", pool, root / "spool", 1)
+    yield TrialContext(dataset, (SOLID,), models, root / "labels", pool, root / "spool", 1)
     cluster.close()
 
 
@@ -63,10 +63,10 @@ def plan(tmp_path, total, settings=lambda width: {"width": width}, concurrent=2,
         width = trial.suggest_int("width", 1, 9)
         noise = Component("tiny_components.py:Noise", settings(width))
         linear = Component("tiny_components.py:Linear", {"ridge": ridge})
-        return Point({"width": width}, TrialSettings(noise, linear, (), 4, 0))
+        return TrialPoint({"width": width}, TrialSettings(noise, linear, (), 4, 0))
 
-    def sampler(begun):
-        return optuna.samplers.RandomSampler(seed=begun)
+    def sampler(n_started):
+        return optuna.samplers.RandomSampler(seed=n_started)
 
     return SearchPlan(total, point, sampler, concurrent, {"cpu": 1, "gpu": 0}, tmp_path / "scratch")
 
@@ -81,7 +81,7 @@ def test_failed_trials_are_counted_and_told_and_the_search_goes_on(context, tmp_
             assert heard.failed[record.number] == record.error
         else:
             assert record.outcome.metrics["r2"] > 0.9 and record.number in heard.completed
-            assert record.outcome.generator_key in context.workshop.artifacts
+            assert record.outcome.generator_key in context.models.artifacts
     assert sorted(heard.begun) == list(range(8))
     assert not (tmp_path / "scratch").exists()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from matopt.data.base import Source
+from matopt.data.sources.base import Source
 from matopt.generators.base import Generator
 from matopt.microstructures import Microstructures
 from matopt.physics.base import Simulator, Solution

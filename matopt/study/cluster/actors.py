@@ -12,42 +12,42 @@ from typing import Any
 import numpy as np
 import torch
 
-from matopt.data.labels import Labels
+from matopt.data.labels.store import LabelBatch
 from matopt.microstructures import Microstructures
 from matopt.physics.base import SIMULATORS, Simulator
-from matopt.physics.labelling import compute
 from matopt.registry import Component
 from matopt.stages.ascent import AscentTask, run_ascent
-from matopt.stages.models import GeneratorTask, PredictorTask, Workshop, fit_generator, fit_predictor
+from matopt.stages.models import GeneratorTask, ModelContext, PredictorTask, fit_generator, fit_predictor
+from matopt.stages.simulate import compute
 
 
 class Actor:
-    """A process with a workshop of its own.
+    """A process with a context of its own.
 
     Args:
-        workshop: where models are made, and on which device.
+        context: where models are made, and on which device.
         threads: CPU threads of its work.
     """
 
-    def __init__(self, workshop: Workshop, threads: int) -> None:
+    def __init__(self, context: ModelContext, threads: int) -> None:
         torch.set_num_threads(threads)
-        self._workshop = workshop
+        self._context = context
 
 
 class SimulatorActor(Actor):
     """Computes labels."""
 
-    def __init__(self, workshop: Workshop, threads: int) -> None:
-        super().__init__(workshop, threads)
+    def __init__(self, context: ModelContext, threads: int) -> None:
+        super().__init__(context, threads)
         self._simulators: dict[str, Simulator] = {}
 
-    def solve(self, simulator: Component, phases: np.ndarray, voxel_size: float) -> tuple[Labels, float]:
+    def solve(self, simulator: Component, phases: np.ndarray, voxel_size: float) -> tuple[LabelBatch, float]:
         """What ``simulator`` says of microstructures, and the seconds it took."""
         key = repr(simulator)
         if key not in self._simulators:
-            self._simulators[key] = SIMULATORS.build(simulator, self._workshop.folder)
+            self._simulators[key] = SIMULATORS.build(simulator, self._context.folder)
         microstructures = Microstructures(phases, voxel_size)
-        return _timed(lambda: compute(self._simulators[key], microstructures, self._workshop.device))
+        return _timed(lambda: compute(self._simulators[key], microstructures, self._context.device))
 
 
 class GeneratorActor(Actor):
@@ -55,7 +55,7 @@ class GeneratorActor(Actor):
 
     def fit(self, task: GeneratorTask) -> tuple[str, float]:
         """The key of the fitted generator, and the seconds it took."""
-        return _timed(lambda: fit_generator(task, self._workshop))
+        return _timed(lambda: fit_generator(task, self._context))
 
 
 class PredictorActor(Actor):
@@ -63,7 +63,7 @@ class PredictorActor(Actor):
 
     def fit(self, task: PredictorTask) -> tuple[str, float]:
         """The key of the fitted predictor, and the seconds it took."""
-        return _timed(lambda: fit_predictor(task, self._workshop))
+        return _timed(lambda: fit_predictor(task, self._context))
 
 
 class DesignActor(Actor):
@@ -71,7 +71,7 @@ class DesignActor(Actor):
 
     def ascend(self, task: AscentTask) -> tuple[dict[str, Any], float]:
         """The trajectories as numpy arrays and plain values, and the seconds they took."""
-        path, seconds = _timed(lambda: run_ascent(task, self._workshop))
+        path, seconds = _timed(lambda: run_ascent(task, self._context))
         return to_numpy(path), seconds
 
 

@@ -9,24 +9,24 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from matopt.data.labels import Labels, LabelStore
+from matopt.data.labels.store import LabelBatch, LabelStore
 from matopt.microstructures import Microstructures
 from matopt.physics.base import SIMULATORS, Simulator
 from matopt.properties import PropertyTable
 from matopt.registry import Component
-from matopt.stages.models import Workshop
+from matopt.stages.models import ModelContext
 from matopt.study.cluster.pool import Pool
 
 _CHUNK_VOXELS = 1 << 18  # 16 images of 128^2 or one volume of 64^3: a second or two of work
 
 
 class ClusterLabel:
-    """Labels microstructures: what the store knows from the store, the rest from the simulators' actors.
+    """Label microstructures: what the store knows from the store, the rest from the simulators' actors.
 
     Args:
         store: the label store.
         simulators: what to compute, as the study names it.
-        workshop: where classes of the user's files are.
+        context: where classes of the user's files are.
         pool: gives the simulators' actors when they are first needed.
         progress: hears how many of the missing values are computed, and how many there are.
 
@@ -39,13 +39,13 @@ class ClusterLabel:
         self,
         store: LabelStore,
         simulators: Sequence[Component],
-        workshop: Workshop,
+        context: ModelContext,
         pool: Callable[[], Pool],
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
         self._store = store
         self._components = list(simulators)
-        self._simulators = [SIMULATORS.build(component, workshop.folder) for component in simulators]
+        self._simulators = [SIMULATORS.build(component, context.folder) for component in simulators]
         self._pool = pool
         self._progress = progress
         self._done = self._total = 0
@@ -58,7 +58,7 @@ class ClusterLabel:
             self._done, self._total = 0, int(self._store.lookup(microstructures, self._simulators)[1].sum())
         return self._store.label(microstructures, self._simulators, self._solve)
 
-    def _solve(self, simulator: Simulator, microstructures: Microstructures) -> Labels:
+    def _solve(self, simulator: Simulator, microstructures: Microstructures) -> LabelBatch:
         component = next(c for c, s in zip(self._components, self._simulators, strict=True) if s is simulator)
         pool = self._pool()
         n = len(microstructures)
@@ -76,7 +76,7 @@ class ClusterLabel:
         self.waiting += max(0.0, elapsed - max(busy.values()))
         self._done += n
         values, status, residual, tensor = zip(*(solved for _, (solved, _) in answers), strict=True)
-        return Labels(*(np.concatenate(part) for part in (values, status, residual, tensor)))
+        return LabelBatch(*(np.concatenate(part) for part in (values, status, residual, tensor)))
 
     def _tell(self, done: int) -> None:
         if self._progress is not None:

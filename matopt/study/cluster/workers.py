@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from matopt.data.labels import LabelStore
+from matopt.data.labels.store import LabelStore
 from matopt.microstructures import Microstructures
 from matopt.properties import PropertyTable
 from matopt.registry import Component
 from matopt.stages.ascent import AscentTask
-from matopt.stages.models import GeneratorTask, PredictorTask, Workshop
+from matopt.stages.models import GeneratorTask, ModelContext, PredictorTask
 from matopt.study.cluster.actors import DesignActor, GeneratorActor, PredictorActor, SimulatorActor
 from matopt.study.cluster.labelling import ClusterLabel
 from matopt.study.cluster.pool import Pool
@@ -30,29 +30,29 @@ class RayWorkers:
     Args:
         cluster: where the actors live.
         resources: how many there are, and what each may use.
-        workshop: where models are made.
+        context: where models are made.
         store: the label store.
         simulators: the physics.
         state: hears of the progress and of the time spent.
 
     Attributes:
-        workshop: where the actors make models.
+        context: where the actors make models.
     """
 
     def __init__(
         self,
         cluster: Cluster,
         resources: ResourcesSection,
-        workshop: Workshop,
+        context: ModelContext,
         store: LabelStore,
         simulators: Sequence[Component],
         state: LaunchState,
     ) -> None:
         self._cluster = cluster
         self._resources = resources
-        self.workshop = workshop
+        self.context = context
         self._state = state
-        self._label = ClusterLabel(store, simulators, workshop, self.simulators, self._labelled)
+        self._label = ClusterLabel(store, simulators, context, self.simulators, self._labelled)
         self._is_started = False
         self._simulators: Pool | None = None
         self._models: Pool | None = None
@@ -149,7 +149,7 @@ class RayWorkers:
         return self._models
 
     def _pool(self, kind: type, count: int, cpus: int) -> Pool:
-        arguments = (self.workshop, self._resources.cpus_per_trial)
+        arguments = (self.context, self._resources.cpus_per_trial)
         with self._state.overhead():
             pool = Pool.of(kind, count, self._resources.timeout, arguments, cpus, self.gpus)
             pool.wait()

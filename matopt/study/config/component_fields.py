@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator, ValidationInfo
 
-from matopt.data.base import SOURCES, Source
+from matopt.data.sources.base import SOURCES, Source
 from matopt.design.ascent import ascend
 from matopt.errors import InputError
 from matopt.generators.base import GENERATORS, Generator

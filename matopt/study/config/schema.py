@@ -77,7 +77,7 @@ class Section(BaseModel):
 
 
 class WindowSection(Section):
-    """How microstructures are cut; see :class:`matopt.data.base.Window`."""
+    """How microstructures are cut; see :class:`matopt.data.windows.window.Window`."""
 
     size: AtLeastOne
     stride: AtLeastOne | None = None

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from matopt.data.base import SOURCES, Window
+from matopt.data.sources.base import SOURCES
+from matopt.data.windows.window import Window
 from matopt.errors import InputError
 from matopt.generators.base import GENERATORS
 from matopt.physics.base import SIMULATORS

@@ -100,13 +100,13 @@ class Ledger:
         queued = 0
         for trial in trials:
             if trial.state in (TrialState.RUNNING, TrialState.FAIL) and trial.number not in repeated:
-                self.repeat(trial.number)
+                self.enqueue_again(trial.number)
                 queued += 1
             if trial.state is TrialState.RUNNING:  # after the queueing: a crash in between loses no point
                 self.fail(trial.number, "the launch that ran it was stopped")
         return queued
 
-    def repeat(self, number: int) -> None:
+    def enqueue_again(self, number: int) -> None:
         """Queue a trial again, with its point."""
         params = self.storage.get_trial(self._id(number)).params
         self._study.enqueue_trial(params, user_attrs={_REPEATS: number})
@@ -120,7 +120,7 @@ class Ledger:
         return max(0, total - sum(record.state == "complete" for record in self.records()))
 
     @property
-    def begun(self) -> int:
+    def n_started(self) -> int:
         """How many trials were ever begun, repetitions included."""
         return len(self._study.get_trials(deepcopy=False))
 

@@ -13,7 +13,7 @@ from matopt.study.config.space import suggest
 from matopt.study.config.study import Study
 from matopt.study.search.ledger import Ledger, Outcome, best
 from matopt.study.search.trials import TrialContext
-from matopt.study.search.tuning import Point, SearchPlan, Watcher, search
+from matopt.study.search.tuning import SearchCallback, SearchPlan, TrialPoint, search
 from matopt.study.session import Session
 
 
@@ -24,7 +24,7 @@ def run_search(session: Session, dataset: Dataset, ledger: Ledger) -> None:
     context = TrialContext(
         dataset,
         study.simulators,
-        session.workers.workshop,
+        session.workers.context,
         session.layout.labels,
         pool,
         session.tracks.folder,
@@ -41,12 +41,12 @@ def run_search(session: Session, dataset: Dataset, ledger: Ledger) -> None:
     search(plan, ledger, context, _SearchWatcher(session, ledger))
 
 
-def _point(study: Study) -> Callable[[optuna.trial.BaseTrial], Point]:
-    def point(trial: optuna.trial.BaseTrial) -> Point:
+def _point(study: Study) -> Callable[[optuna.trial.BaseTrial], TrialPoint]:
+    def point(trial: optuna.trial.BaseTrial) -> TrialPoint:
         params = suggest(study.config.search.space, trial)
         at = study.with_parameters(params)
         settings = TrialSettings(at.generator, at.predictor, at.traits, at.config.augmentation.size, study.config.seed)
-        return Point(params, settings)
+        return TrialPoint(params, settings)
 
     return point
 
@@ -54,9 +54,9 @@ def _point(study: Study) -> Callable[[optuna.trial.BaseTrial], Point]:
 def _sampler(study: Study) -> Callable[[int], optuna.samplers.BaseSampler]:
     section = study.config.search
 
-    def sampler(begun: int) -> optuna.samplers.BaseSampler:
+    def sampler(n_started: int) -> optuna.samplers.BaseSampler:
         # Seeded by what was begun before, or it would start with the points that it started with then.
-        seed = study.config.seed + begun
+        seed = study.config.seed + n_started
         if section.sampler == "random":
             return optuna.samplers.RandomSampler(seed)
         if section.sampler == "nsga2":
@@ -67,7 +67,7 @@ def _sampler(study: Study) -> Callable[[int], optuna.samplers.BaseSampler]:
     return sampler
 
 
-class _SearchWatcher(Watcher):
+class _SearchWatcher(SearchCallback):
     """Tells the launch's state and tracks of the trials."""
 
     def __init__(self, session: Session, ledger: Ledger) -> None:

@@ -13,12 +13,12 @@ from typing import Any
 import torch
 from ray import tune
 
-from matopt.data.labels import LabelStore
+from matopt.data.labels.store import LabelStore
 from matopt.errors import FailureError, InputError
 from matopt.physics.base import SIMULATORS, Physics
 from matopt.registry import Component
 from matopt.stages.data import Dataset
-from matopt.stages.models import Workshop
+from matopt.stages.models import ModelContext
 from matopt.stages.trial import TrialSettings, run_trial
 from matopt.study.cluster.labelling import ClusterLabel
 from matopt.study.cluster.pool import Pool
@@ -36,7 +36,7 @@ class TrialContext:
     Attributes:
         dataset: the authentic microstructures.
         simulators: the physics, by name and settings.
-        workshop: where models are made.
+        models: where models are made.
         labels: the label store's folder.
         pool: the simulators' actors.
         spool: where figures are left for tracking.
@@ -45,7 +45,7 @@ class TrialContext:
 
     dataset: Dataset
     simulators: tuple[Component, ...]
-    workshop: Workshop
+    models: ModelContext
     labels: Path
     pool: Pool
     spool: Path
@@ -70,8 +70,8 @@ def _run(settings: TrialSettings | Exception, run: str, context: TrialContext) -
         raise settings
     torch.set_num_threads(context.threads)
     start = time.perf_counter()
-    label = ClusterLabel(_store(context.labels), context.simulators, context.workshop, lambda: context.pool)
-    simulators = tuple(SIMULATORS.build(simulator, context.workshop.folder) for simulator in context.simulators)
+    label = ClusterLabel(_store(context.labels), context.simulators, context.models, lambda: context.pool)
+    simulators = tuple(SIMULATORS.build(simulator, context.models.folder) for simulator in context.simulators)
     physics = Physics(simulators, context.dataset.train.microstructures.voxel_size)
     spool = _spool(context.spool)
 
@@ -79,7 +79,7 @@ def _run(settings: TrialSettings | Exception, run: str, context: TrialContext) -
         spool.metrics(run, scalars, step)
         return False
 
-    result = run_trial(settings, context.dataset, physics, label, context.workshop, report)
+    result = run_trial(settings, context.dataset, physics, label, context.models, report)
     seconds = time.perf_counter() - start
     return Outcome(result.metrics, result.generator_key, result.predictor_key, seconds, label.waiting)
 

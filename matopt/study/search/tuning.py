@@ -22,7 +22,7 @@ _REPEATS = 2
 
 
 @dataclass(frozen=True)
-class Point:
+class TrialPoint:
     """A point of the search: what Optuna chose, and the settings that follow."""
 
     params: dict[str, Any]
@@ -43,14 +43,14 @@ class SearchPlan:
     """
 
     total: int
-    point: Callable[[optuna.trial.BaseTrial], Point]
+    point: Callable[[optuna.trial.BaseTrial], TrialPoint]
     sampler: Callable[[int], optuna.samplers.BaseSampler]
     concurrent: int
     resources: dict[str, float]
     scratch: Path
 
 
-class Watcher:
+class SearchCallback:
     """Hears of a search's trials; a launch derives its own."""
 
     def begin(self, number: int, params: dict[str, Any]) -> str:
@@ -64,7 +64,7 @@ class Watcher:
         """A trial failed."""
 
 
-def search(plan: SearchPlan, ledger: Ledger, context: TrialContext, watcher: Watcher) -> list[TrialRecord]:
+def search(plan: SearchPlan, ledger: Ledger, context: TrialContext, watcher: SearchCallback) -> list[TrialRecord]:
     """Run the trials that are missing; returns all trials of the ledger.
 
     A trial that raises is entered as failed, and the search goes on. A trial whose process dies is run again.
@@ -76,7 +76,7 @@ def search(plan: SearchPlan, ledger: Ledger, context: TrialContext, watcher: Wat
     lost = _run(plan, ledger.missing(plan.total), ledger, context, watcher)
     for _ in range(_REPEATS):
         for number in lost:
-            ledger.repeat(number)
+            ledger.enqueue_again(number)
         lost = _run(plan, len(lost), ledger, context, watcher)
     records = ledger.records()
     if not any(record.state == "complete" for record in records):
@@ -84,7 +84,7 @@ def search(plan: SearchPlan, ledger: Ledger, context: TrialContext, watcher: Wat
     return records
 
 
-def _run(plan: SearchPlan, count: int, ledger: Ledger, context: TrialContext, watcher: Watcher) -> list[int]:
+def _run(plan: SearchPlan, count: int, ledger: Ledger, context: TrialContext, watcher: SearchCallback) -> list[int]:
     """Run ``count`` trials; returns those whose processes died."""
     if not count:
         return []
@@ -95,7 +95,7 @@ def _run(plan: SearchPlan, count: int, ledger: Ledger, context: TrialContext, wa
         tune.Tuner(
             tune.with_resources(tune.with_parameters(trial, context=context), plan.resources),
             tune_config=tune.TuneConfig(
-                search_alg=_LedgerSearch(plan.point, ledger, plan.sampler(ledger.begun), watcher),
+                search_alg=_LedgerSearch(plan.point, ledger, plan.sampler(ledger.n_started), watcher),
                 num_samples=count,
                 max_concurrent_trials=plan.concurrent,  # more would be chosen blindly, long before they run
                 reuse_actors=True,
@@ -111,7 +111,11 @@ class _LedgerSearch(OptunaSearch):
     """OptunaSearch whose trials are the ledger's; what came of them is entered by :class:`_Log`."""
 
     def __init__(
-        self, point: Callable[[Any], Point], ledger: Ledger, sampler: optuna.samplers.BaseSampler, watcher: Watcher
+        self,
+        point: Callable[[Any], TrialPoint],
+        ledger: Ledger,
+        sampler: optuna.samplers.BaseSampler,
+        watcher: SearchCallback,
     ) -> None:
         modes = {"maximize": "max", "minimize": "min"}
         super().__init__(
@@ -148,7 +152,7 @@ class _LedgerSearch(OptunaSearch):
 class _Log(tune.Callback):
     """Enters what came of the trials."""
 
-    def __init__(self, ledger: Ledger, watcher: Watcher) -> None:
+    def __init__(self, ledger: Ledger, watcher: SearchCallback) -> None:
         self._ledger = ledger
         self._watcher = watcher
         self.lost: list[int] = []

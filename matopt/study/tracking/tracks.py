@@ -16,7 +16,7 @@ from matopt.study.tracking.spool import Status, flatten
 from matopt.study.tracking.tracker import Tracker
 
 
-class Tracks:
+class LaunchRuns:
     """Says what a launch does to a tracker.
 
     Args:

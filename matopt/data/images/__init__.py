@@ -1,0 +1,1 @@
+"""Image files: formats, grey levels, phases."""

@@ -1,0 +1,274 @@
+"""The label store: what simulators said of which image, kept for ever and shared by all studies.
+
+Two tables of Parquet files, each file written once and named by a hash of its content::
+
+    images/64x64/<hash>.parquet    hash, phases (Arrow fixed-shape tensor)
+    labels/<hash>.parquet          hash, voxel_size, key, property, value, status, residual, tensor, settings
+
+so that ``pyarrow.parquet.read_table`` (or any other reader of Parquet) takes either folder as one table. A label's
+``key`` follows from the simulator's settings; its ``tensor`` is flat, last axis fastest. Writers share nothing but
+the folder: a file appears whole, under its final name, or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from matopt.data.labels.locks import Locks
+from matopt.data.labels.parquet_parts import list_parts, read_part, write_part
+from matopt.errors import FailureError
+from matopt.microstructures import Microstructures
+from matopt.properties import STATUSES, Property, PropertyTable
+from matopt.registry import content_key
+
+PATIENCE = 600.0
+"""Seconds to wait for labels that another process is computing before they are computed here too."""
+
+_STATUS_DTYPE = np.array(STATUSES).dtype
+_INDEX_COLUMNS = ["hash", "voxel_size", "key", "value", "status", "residual"]
+
+
+class SimulatorSpec(Protocol):
+    """What the store needs to know of a simulator."""
+
+    @property
+    def property(self) -> Property:
+        """The property that is computed."""
+        ...
+
+    def settings(self) -> dict[str, Any]:
+        """What a label depends on besides the image and its voxel size, as JSON values."""
+        ...
+
+
+class LabelBatch(NamedTuple):
+    """What one simulator said of N microstructures.
+
+    Attributes:
+        values: ``(N,)`` SI values.
+        status: ``(N,)`` strings out of :data:`matopt.properties.STATUSES`.
+        residual: ``(N,)`` relative residuals reached.
+        tensor: ``(N, ...)`` effective tensors, where the simulator has them.
+    """
+
+    values: np.ndarray
+    status: np.ndarray
+    residual: np.ndarray
+    tensor: np.ndarray | None = None
+
+
+class LabelStore:
+    """Labels in a folder that any number of processes and studies share.
+
+    What this process has read stays in memory; each call reads only the files that have appeared since.
+
+    Args:
+        root: the folder; made by the first label.
+    """
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root).resolve()
+        self._read: set[Path] = set()
+        self._labels: dict[str, dict[str, tuple[float, str, float]]] = {}
+        self._images: dict[str, Path] = {}
+
+    def __reduce__(self) -> tuple[type[LabelStore], tuple[Path]]:
+        return LabelStore, (self.root,)  # another process reads the folder for itself
+
+    def lookup(
+        self, microstructures: Microstructures, simulators: Sequence[SimulatorSpec]
+    ) -> tuple[PropertyTable, np.ndarray]:
+        """What is known of the microstructures.
+
+        Returns:
+            The table, and an ``(N, P)`` mask of what is missing from it: there the value is NaN and the status empty.
+
+        Raises:
+            FailureError: a file of the store cannot be read.
+        """
+        self._read_new_labels()
+        shape = (len(microstructures), len(simulators))
+        values, residual = np.full(shape, np.nan), np.full(shape, np.nan)
+        status = np.full(shape, "", dtype=_STATUS_DTYPE)
+        for column, simulator in enumerate(simulators):
+            known = self._labels.get(_shelf(simulator, microstructures.voxel_size), {})
+            for row, image in enumerate(microstructures.hashes):
+                if image in known:
+                    values[row, column], status[row, column], residual[row, column] = known[image]
+        return PropertyTable(tuple(s.property for s in simulators), values, status, residual), status == ""
+
+    def add(self, microstructures: Microstructures, simulator: SimulatorSpec, labels: LabelBatch) -> None:
+        """Keep what ``simulator`` said of ``microstructures``, and the images themselves.
+
+        Raises:
+            FailureError: the labels are not what a simulator may say, or the folder cannot be written; nothing is
+                half-written.
+        """
+        _check(labels, len(microstructures), simulator)
+        if not len(microstructures):
+            return
+        self._add_images(microstructures)
+        n = len(microstructures)
+        tensors = None if labels.tensor is None else np.asarray(labels.tensor, dtype=np.float64).reshape(n, -1)
+        settings = json.dumps(simulator.settings(), sort_keys=True)
+        table = pa.table(
+            {
+                "hash": pa.array(microstructures.hashes, pa.string()),
+                "voxel_size": pa.array(np.full(n, microstructures.voxel_size)),
+                "key": pa.array([_key(simulator)] * n, pa.string()),
+                "property": pa.array([simulator.property.name] * n, pa.string()),
+                "value": pa.array(np.asarray(labels.values, dtype=np.float64)),
+                "status": pa.array([str(s) for s in labels.status], pa.string()),
+                "residual": pa.array(np.asarray(labels.residual, dtype=np.float64)),
+                "tensor": pa.array([None] * n if tensors is None else list(tensors), pa.list_(pa.float64())),
+                "settings": pa.array([settings] * n, pa.string()),
+            }
+        )
+        self._index(write_part(self.root / "labels", table), table)
+
+    def label(
+        self,
+        microstructures: Microstructures,
+        simulators: Sequence[SimulatorSpec],
+        compute: Callable[[Any, Microstructures], tuple],
+        batch: int = 256,
+    ) -> PropertyTable:
+        """The labels of the microstructures; only what no study has ever computed is computed.
+
+        Processes that ask for the same labels at the same time share the work.
+
+        Args:
+            microstructures: N of them; equal ones are computed once.
+            simulators: P of them, the columns of the table.
+            compute: ``compute(simulator, microstructures)`` gives the fields of :class:`LabelBatch`.
+            batch: how many samples are computed, and then kept, at a time: what an interruption can cost.
+
+        Raises:
+            FailureError: as :meth:`add` and :meth:`lookup`.
+        """
+        for simulator in simulators:
+            self._complete(microstructures, simulator, compute, batch)
+        return self.lookup(microstructures, simulators)[0]
+
+    def microstructures(self, hashes: Sequence[str], voxel_size: float) -> Microstructures:
+        """The images of these hashes, all of one shape.
+
+        Raises:
+            KeyError: an image that the store does not have.
+            FailureError: a file of the store cannot be read, or does not hold what it says.
+        """
+        self._read_new_images()
+        found: dict[str, np.ndarray] = {}
+        for path in sorted({self._images[image] for image in hashes}):
+            table = read_part(path, ["hash", "phases"])
+            phases = table["phases"].combine_chunks().to_numpy_ndarray()
+            found.update(zip(table["hash"].to_pylist(), phases, strict=True))
+        batch = Microstructures(np.stack([found[image] for image in hashes]), voxel_size)
+        if batch.hashes != tuple(hashes):
+            raise FailureError(f"images in {self.root / 'images'} are not what their hashes say; delete that folder")
+        return batch
+
+    def _complete(
+        self, microstructures: Microstructures, simulator: SimulatorSpec, compute: Callable, batch: int
+    ) -> None:
+        shelf = _shelf(simulator, microstructures.voxel_size)
+        rows = {image: row for row, image in enumerate(microstructures.hashes)}  # equal images: one row
+        claim_of = {image: content_key(shelf, image) for image in rows}
+
+        def missing(images: Iterable[str]) -> list[str]:
+            self._read_new_labels()
+            known = self._labels.get(shelf, {})
+            return [image for image in images if image not in known]
+
+        pending = missing(rows)
+        if not pending:
+            return  # without a claim: a store that cannot be written can still be read
+        patience_ends = time.monotonic() + PATIENCE
+        with _locks(self.root) as locks:
+            while pending:
+                is_patient = time.monotonic() < patience_ends
+                free = (image for image in pending if locks.take(claim_of[image]) or not is_patient)
+                mine = list(islice(free, batch))
+                # What others finished before it was claimed here is there by now.
+                todo = missing(mine)
+                if todo:
+                    chosen = microstructures[[rows[image] for image in todo]]
+                    self.add(chosen, simulator, LabelBatch(*compute(simulator, chosen)))
+                    patience_ends = time.monotonic() + PATIENCE
+                elif not mine:
+                    time.sleep(0.1)  # others are computing all that is left
+                locks.drop(claim_of[image] for image in mine)
+                pending = missing(pending)
+
+    def _add_images(self, microstructures: Microstructures) -> None:
+        self._read_new_images()
+        rows = {image: row for row, image in enumerate(microstructures.hashes) if image not in self._images}
+        if not rows:
+            return
+        phases = np.ascontiguousarray(microstructures.phases[list(rows.values())])
+        table = pa.table(
+            {
+                "hash": pa.array(list(rows), pa.string()),
+                "phases": pa.FixedShapeTensorArray.from_numpy_ndarray(phases),
+            }
+        )
+        path = write_part(self.root / "images" / "x".join(map(str, microstructures.shape)), table)
+        self._read.add(path)
+        self._images.update(dict.fromkeys(rows, path))
+
+    def _read_new_images(self) -> None:
+        for path in self._new_parts("images"):
+            self._images.update(dict.fromkeys(read_part(path, ["hash"])["hash"].to_pylist(), path))
+            self._read.add(path)
+
+    def _read_new_labels(self) -> None:
+        for path in self._new_parts("labels"):
+            self._index(path, read_part(path, _INDEX_COLUMNS))
+
+    def _new_parts(self, folder: str) -> list[Path]:
+        return [path for path in list_parts(self.root / folder) if path not in self._read]
+
+    def _index(self, path: Path, table: pa.Table) -> None:
+        columns = [table[name].to_pylist() for name in _INDEX_COLUMNS]
+        for image, voxel_size, key, value, status, residual in zip(*columns, strict=True):
+            shelf = self._labels.setdefault(f"{key} {voxel_size:.12g}", {})
+            shelf[image] = (value, status, residual)
+        self._read.add(path)
+
+
+def _key(simulator: SimulatorSpec) -> str:
+    return content_key(simulator.property.name, simulator.settings())
+
+
+def _shelf(simulator: SimulatorSpec, voxel_size: float) -> str:
+    # Twelve digits: 5.345 * 1e-6 and 5.345e-6 are one voxel size, though their last bits differ.
+    return f"{_key(simulator)} {voxel_size:.12g}"
+
+
+def _check(labels: LabelBatch, n: int, simulator: SimulatorSpec) -> None:
+    name = f"the simulator of {simulator.property.name}"
+    for field in ("values", "status", "residual"):
+        if np.shape(getattr(labels, field)) != (n,):
+            raise FailureError(f"{name} gave {field} of shape {np.shape(getattr(labels, field))}, expected ({n},)")
+    if strange := sorted({str(s) for s in labels.status} - set(STATUSES)):
+        raise FailureError(f"{name} gave the status {strange[0]!r}; there are: {', '.join(STATUSES)}")
+    if not np.isfinite(np.asarray(labels.values, dtype=np.float64)).all():
+        raise FailureError(f"{name} gave a value that is not finite; no label was kept")
+    if labels.tensor is not None and len(labels.tensor) != n:
+        raise FailureError(f"{name} gave {len(labels.tensor)} tensors for {n} samples")
+
+
+def _locks(root: Path) -> Locks:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        return Locks(root / "locks.lock")
+    except OSError as error:
+        raise FailureError(f"labels cannot be kept in {root}: {error.strerror}; name another folder") from error

@@ -1,0 +1,1 @@
+"""The process model of sandstone."""

@@ -1,0 +1,1 @@
+"""Where authentic microstructures come from, one file a source."""

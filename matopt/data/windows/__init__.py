@@ -1,0 +1,1 @@
+"""Scans, and the windows that are cut from them."""

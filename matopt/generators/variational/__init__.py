@@ -1,0 +1,1 @@
+"""What variational autoencoders are made of."""

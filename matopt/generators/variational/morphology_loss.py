@@ -1,0 +1,113 @@
+"""What makes a decoder's samples follow the distribution of authentic microstructures, in style and in layout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional
+
+from matopt.descriptors.style import StyleFeatures, energy_distance, spread
+from matopt.generators.variational.losses import AggregatePosterior, Batch, flip, spherical_interpolation
+
+PRIOR_SAMPLES = 24
+INTERPOLANTS = 6
+CELLS = 8
+"""Edge of the grid on which layouts are compared."""
+
+# Weights, found on Berea sandstone; per voxel, as the reconstruction is a sum over voxels.
+AGGREGATE = 1.25e-3
+STYLE = 0.25
+LAYOUT = 0.3
+SMOOTHNESS = 1e-3
+START, END = 0.3, 0.7
+"""The ramp of the style's and layout's weights, in shares of the training. From the first step on, they would teach the
+decoder one arrangement of pores for all codes before the codes mean anything."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """A weighted sum of terms, and the terms."""
+
+    total: torch.Tensor
+    scalars: dict[str, torch.Tensor]
+
+
+class MorphologyLoss:
+    """Four terms added to the loss of a variational autoencoder.
+
+    - *aggregate*: see :class:`AggregatePosterior`.
+    - *morphology*: the energy distance between the style vectors of decoded prior samples and latent interpolants and
+      those of all authentic images.
+    - *layout*: the energy distance between the same images averaged over a coarse grid. Styles do not say where a pore
+      lies; without this term all samples may share one arrangement of their pores.
+    - *smoothness*: squared distance of an interpolant's style from the mix of the styles at its ends. Small: an
+      interpolant is a microstructure of its own, not an average.
+
+    Args:
+        images: ``(N, 1, H, W)`` authentic densities.
+        flips: mirror images of authentic microstructures are authentic too.
+        weight: of the last three terms; 1 is their default balance with the reconstruction.
+        latent_dim: length of a code.
+        generator: of the random choices, on the CPU.
+    """
+
+    def __init__(
+        self, images: torch.Tensor, flips: bool, weight: float, latent_dim: int, generator: torch.Generator
+    ) -> None:
+        self._voxels = images[0].numel()
+        self._weight = weight
+        self._latent_dim = latent_dim
+        self._generator = generator
+        self._aggregate = AggregatePosterior(len(images), latent_dim, images.device)
+        self._features = StyleFeatures(images)
+        mirrored = [flip(images, torch.full((len(images),), way)) for way in range(4 if flips else 1)]
+        self._styles = torch.stack([self._features.of_many(image) for image in mirrored])
+        layouts = torch.cat([_layout(image) for image in mirrored])
+        self._layout_mean = layouts.mean()
+        self._layout_scale = 1.0 / (layouts.std().clamp(min=1e-3) * layouts.shape[1] ** 0.5)
+        self._layouts = self._scaled_layout(torch.cat(mirrored))
+        self._style_spread, self._layout_spread = spread(self._styles.flatten(0, 1)), spread(self._layouts)
+
+    def codes(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Codes to be decoded besides the batch's own, ``z``: prior samples, then interpolants.
+
+        Returns:
+            the codes; of each interpolant the two ends, ``(2, K)`` numbers in the batch; its position, ``(K, 1)``.
+        """
+        order = torch.randperm(len(z), generator=self._generator)
+        ends = torch.stack([order, order.roll(1)])[:, :INTERPOLANTS].to(z.device)
+        position = torch.rand(ends.shape[1], 1, generator=self._generator).to(z.device)
+        prior = torch.randn(PRIOR_SAMPLES, self._latent_dim, generator=self._generator).to(z.device)
+        return torch.cat([prior, spherical_interpolation(z[ends[0]], z[ends[1]], position)]), ends, position
+
+    def posterior(self, batch: Batch, mean: torch.Tensor, log_variance: torch.Tensor) -> Terms:
+        """The aggregate term of a batch's posteriors."""
+        aggregate = self._aggregate(batch.index, mean, log_variance)
+        return Terms(AGGREGATE * self._voxels * aggregate, {"aggregate": aggregate})
+
+    def samples(
+        self, density: torch.Tensor, batch: Batch, ends: torch.Tensor, position: torch.Tensor, progress: float
+    ) -> Terms:
+        """The other three terms, of the decoded :meth:`codes`, with the weights of this ``progress``."""
+        styles = self._features(density)
+        morphology = energy_distance(styles, self._styles.flatten(0, 1), self._style_spread)
+        layout = energy_distance(self._scaled_layout(density), self._layouts, self._layout_spread)
+        of_ends = self._styles[batch.flip[ends], batch.index[ends]]
+        mixed = (1.0 - position) * of_ends[0] + position * of_ends[1]
+        smoothness = (styles[-len(mixed) :] - mixed).square().sum(1).mean()
+        total = STYLE * morphology + LAYOUT * layout + SMOOTHNESS * smoothness
+        scalars = {"morphology": morphology, "layout": layout, "smoothness": smoothness}
+        return Terms(self._weight * self._voxels * ramp(progress) * total, scalars)
+
+    def _scaled_layout(self, density: torch.Tensor) -> torch.Tensor:
+        return (_layout(density) - self._layout_mean) * self._layout_scale
+
+
+def ramp(progress: float) -> float:
+    """The share of their full weight that style and layout have, 0 to 1."""
+    return min(max((progress - START) / (END - START), 0.0), 1.0)
+
+
+def _layout(density: torch.Tensor) -> torch.Tensor:
+    return functional.adaptive_avg_pool2d(density, CELLS).flatten(1)

@@ -1,0 +1,1 @@
+"""Diffusion by finite volumes: cells, their conductances, multigrid."""

@@ -1,0 +1,119 @@
+"""Effective diffusivity of the pore space, with grains that conduct little or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+
+from matopt.errors import InputError
+from matopt.physics.base import SIMULATORS, Simulator, Solution
+from matopt.physics.conduction.cells import Cells
+from matopt.physics.conduction.network import Network
+from matopt.physics.numerics import percolation
+from matopt.physics.numerics.adjoint import with_gradient
+from matopt.physics.numerics.batching import check_density, solve_in_chunks, statuses
+from matopt.properties import Property
+
+WORKING_SET = 2**26
+"""Bytes at which a batch on a CPU is quickest: its many small operations on coarse levels serve all samples alike."""
+
+
+@SIMULATORS.register("diffusivity")
+@dataclass(frozen=True)
+class Diffusivity(Simulator):
+    """Effective diffusivity over that of the free pore, D/D0, by cell-centred finite volumes.
+
+    A voxel of solid fraction s has the diffusivity ``1 - s + s * grain_diffusivity``; a face between two voxels has
+    their harmonic mean. D/D0 is the dissipated energy at unit mean gradient, whose error is the square of the field's.
+
+    Boundary: ``fixed`` holds the concentration on the two outer faces of axis x and lets nothing through the sides, as
+    an experiment does; it is the same as periodic on the image continued by its mirror images. It is the default
+    because a window of an image is not periodic: a periodic seam would cut every pore that reaches it.
+
+    ``tensor``: with ``periodic`` the symmetric tensor ``(N, d, d)`` over D0, entry ``[i, j]`` the flux along axis i for
+    a unit gradient along axis j; with ``fixed`` only the flow along x exists, ``(N, 1, 1)``.
+
+    Only voxels that conduct are solved for, by conjugate gradients with multigrid.
+
+    Where a voxel carries nothing at all its gradient is one of the many supergradients: the effective diffusivity is
+    concave in the voxels' diffusivities, and has a kink there.
+
+    Attributes:
+        grain_diffusivity: of the grain, over D0. None is 0 for volumes and 0.01 for 2D images, whose pores hardly ever
+            percolate: it lets them have a value.
+        boundary: "fixed" or "periodic".
+        tolerance: relative residual at which the iterations stop, scaled by the roots of the voxels' conductances; the
+            error of the value goes with its square, that of the gradient with itself.
+        max_iterations: at which a sample is given up as ``not_converged``.
+    """
+
+    version: ClassVar[int] = 2
+
+    grain_diffusivity: float | None = None
+    boundary: Literal["fixed", "periodic"] = "fixed"
+    tolerance: float = 1e-3
+    max_iterations: int = 2000
+
+    def __post_init__(self) -> None:
+        if self.grain_diffusivity is not None and not 0 <= self.grain_diffusivity < float("inf"):
+            raise InputError(
+                f"grain_diffusivity must be at least 0 (over that of the pore); got {self.grain_diffusivity}"
+            )
+        if self.boundary not in ("fixed", "periodic"):
+            raise InputError(f"boundary of diffusivity must be 'fixed' or 'periodic'; got {self.boundary!r}")
+
+    @property
+    def property(self) -> Property:
+        """D/D0. The constant ``grain_diffusivity_3d`` exists where that of volumes differs from that of 2D images."""
+        constants = [("grain_diffusivity", self.grain(2))]
+        if self.grain(3) != self.grain(2):
+            constants.append(("grain_diffusivity_3d", self.grain(3)))
+        return Property("diffusivity", "D/D_0", "1", "1", scale="log", constants=tuple(constants))
+
+    def grain(self, dimensions: int) -> float:
+        """The grain's diffusivity over D0 in samples of 2 or 3 dimensions."""
+        if self.grain_diffusivity is not None:
+            return self.grain_diffusivity
+        return 0.01 if dimensions == 2 else 0.0
+
+    def solve(self, density: torch.Tensor, voxel_size: float) -> Solution:
+        """Solve a batch; ``voxel_size`` does not matter to a ratio. See :meth:`Simulator.solve`."""
+        check_density(density)
+        loads = density.ndim - 2 if self.boundary == "periodic" else 1
+        return solve_in_chunks(density, 40 + 6 * loads, self._solve, (loads, loads), WORKING_SET)
+
+    def _solve(self, density: torch.Tensor) -> Solution:
+        periodic = self.boundary == "periodic"
+        if periodic:
+            # A network has no place for a voxel that is its own neighbour; two of it are the same sample.
+            density = density.repeat(1, 1, *(2 if n == 1 else 1 for n in density.shape[2:]))
+        with torch.no_grad():
+            solid = density.detach()[:, 0]
+            grain = self.grain(solid.ndim - 1)
+            local = 1 - (1 - grain) * solid
+            conducts = local > 0
+            carries = torch.ones(len(solid), dtype=torch.bool)
+            if grain == 0:
+                find = percolation.wrapping if periodic else percolation.crossing
+                found = find(conducts.cpu().numpy())
+                conducts = torch.from_numpy(found.carrying).to(local.device)
+                carries = torch.from_numpy(found.along[:, 0])
+            network = Network.of(local, Cells.of(conducts, periodic))
+            loads = range(solid.ndim - 1 if periodic else 1)
+            solved = [network.solve(load, self.tolerance, self.max_iterations) for load in loads]
+            drops = [network.drops(s.x, load) for load, s in zip(loads, solved, strict=True)]
+            tensor = network.dissipation(drops)
+            flows = carries.to(local.device)
+            values = torch.where(flows, tensor[:, 0, 0], 0.0)
+            residual = torch.stack([s.residual for s in solved]).amax(0).cpu().numpy()
+            iterations = torch.stack([s.iterations for s in solved]).amax(0).cpu().numpy()
+            if density.requires_grad:
+                slope = network.sensitivity(solved[0].x, drops[0], grain - 1)[:, None]
+                if not carries.all():
+                    slope[~flows] = 0
+        if density.requires_grad:
+            values = with_gradient(density, values, slope)
+        status = statuses(carries.numpy(), residual, self.tolerance)
+        return Solution(values, tensor, status, residual, iterations)

@@ -1,0 +1,1 @@
+"""Elasticity by finite elements: the cell problem, its element, its preconditioner."""

@@ -1,0 +1,179 @@
+"""The elastic cell problem on a periodic lattice of brick elements."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+import torch
+
+from matopt.physics.elastic import element
+from matopt.physics.elastic.fourier_preconditioner import inverse_symbol, unfolded
+from matopt.physics.elastic.gather import Block, blocks
+from matopt.physics.numerics.conjugate_gradients import Solved, TensorVectors, Vectors, conjugate_gradients
+
+SOLVED_TOGETHER = 2**21
+"""Displacements (numbers) that are solved for at once; load cases of larger samples have their turns."""
+
+
+@dataclass(frozen=True, eq=False)
+class ElasticCellProblem:
+    """Periodic displacements around a unit macroscopic strain, for n samples and their L load cases.
+
+    Displacements are ``(L, n, d, *S)``. The grain's Young's modulus is 1. An element's forces are one product of its
+    stiffness with the displacements of its corners, for a block of elements at a time.
+
+    Attributes:
+        solid: ``(n, *S)`` densities without what does not carry.
+        samples: ``(R,)`` int64, whose densities are those of the rows that are solved for together.
+        modes: ``(M, C)``, of :func:`element.modes`.
+        stiffness: ``(M, M)`` of an element, in its modes.
+        corner_stiffness: ``(C, C)``, the same in its corners.
+        loads: ``(L, M)`` element modes of the macroscopic strains.
+        symbol: of the preconditioner, see :func:`inverse_symbol`.
+    """
+
+    solid: torch.Tensor
+    samples: torch.Tensor
+    modes: torch.Tensor
+    stiffness: torch.Tensor
+    corner_stiffness: torch.Tensor
+    loads: torch.Tensor
+    symbol: torch.Tensor
+
+    vectors: ClassVar[Callable[[Any, torch.Tensor, torch.Tensor], Vectors]] = TensorVectors
+    """What iterates."""
+
+    @classmethod
+    def of(cls, solid: torch.Tensor, poisson_ratio: float) -> Self:
+        """From densities ``(n, *S)`` without what does not carry."""
+        shape = tuple(solid.shape[1:])
+        return cls(
+            solid,
+            torch.arange(len(solid), device=solid.device),
+            element.modes(len(shape)).to(solid),
+            element.stiffness(poisson_ratio, len(shape)).to(solid),
+            element.corner_stiffness(poisson_ratio, len(shape)).to(solid),
+            element.unit_strains(len(shape)).to(solid),
+            inverse_symbol(shape, poisson_ratio, solid.dtype, solid.device),
+        )
+
+    def solve(self, tolerance: float, max_iterations: int) -> Solved:
+        """The displacements ``(L, n, d, *S)``, residuals and iterations ``(L, n)``."""
+        n, cases, dimensions = len(self.solid), len(self.loads), self.solid.ndim - 1
+        room = SOLVED_TOGETHER // max(self.solid.numel() * dimensions, 1)
+        # The transforms take two at once.
+        together = next((k for k in (cases, 2) if k <= room), 1)
+        x = self.solid.new_empty(cases, n, dimensions, *self.solid.shape[1:])
+        # What all turns need is allocated once: the C library keeps much of what is freed in between.
+        rows, rhs = replace(self, samples=self.samples.repeat(together)), torch.empty_like(x[:together])
+        found = []
+        for first in range(0, cases, together):
+            self.right_hand_side(range(first, first + together), rhs)
+            out = x[first : first + together].flatten(0, 1)
+            solved = conjugate_gradients(rows, rhs.flatten(0, 1), tolerance, max_iterations, out, self.vectors)
+            found.append((solved.residual.view(-1, n), solved.iterations.view(-1, n)))
+        residual, iterations = (torch.cat(parts) for parts in zip(*found, strict=True))
+        return Solved(x, residual, iterations)
+
+    def apply(self, x: torch.Tensor) -> torch.Tensor:
+        """Nodal forces of the rows' displacements ``(R, d, *S)``."""
+        out = torch.zeros_like(x)
+        for block, density in self._blocks:
+            block.add_corners(out, self.corner_stiffness @ block.corners(x, density))
+        return out
+
+    @cached_property
+    def _blocks(self) -> list[tuple[Block, torch.Tensor]]:
+        """Blocks of the rows, and the densities of their elements."""
+        rows = self.solid[self.samples]
+        return [(block, block.elements(rows)) for block in blocks(rows)]
+
+    def precondition(self, residual: torch.Tensor) -> torch.Tensor:
+        """The displacements of a homogeneous grain under these forces."""
+        # The first axis of space is the last that is transformed, and has the half of the waves.
+        axes = (*range(2, residual.ndim - 1), 1)
+        # One component at a time, for what the transforms need besides.
+        waves = [torch.fft.rfftn(part, dim=axes) for part in residual.unbind(1)]
+        parts = dict(zip(itertools.combinations_with_replacement(range(len(waves)), 2), self._symbol, strict=True))
+        out = torch.empty_like(residual)
+        for i in range(len(waves)):
+            total = waves[0] * parts[0, i]
+            for j in range(1, len(waves)):
+                total += waves[j] * parts[min(i, j), max(i, j)]
+            shape = [residual.shape[axis + 1] for axis in axes]
+            out[:, i] = torch.fft.irfftn(total, s=shape, dim=axes, norm="forward")
+        return out
+
+    @cached_property
+    def _symbol(self) -> torch.Tensor:
+        return unfolded(self.symbol, tuple(self.solid.shape[1:]))
+
+    def select(self, rows: torch.Tensor) -> Self:
+        """The systems of these rows."""
+        return replace(self, samples=self.samples[rows])
+
+    def right_hand_side(self, cases: Sequence[int], out: torch.Tensor) -> None:
+        """Write the nodal forces ``(len(cases), n, d, *S)`` that balance the unit strains of these load cases."""
+        dimensions = self.solid.ndim - 1
+        out.zero_()
+        for axis in range(dimensions):
+            # A uniform stress is unbalanced where the density changes.
+            change = self.solid
+            for along in range(dimensions):
+                behind = change.roll(1, along + 1)
+                change = change - behind if along == axis else change + behind
+            for force, case in zip(out, cases, strict=True):
+                for component in range(dimensions):
+                    if stress := self.stress[case, axis, component].item():
+                        force[:, component].add_(change, alpha=stress)
+
+    @cached_property
+    def stress(self) -> torch.Tensor:
+        """``(L, d, d)``, of the unit strains: what a change of density along an axis does to a component."""
+        dimensions = self.solid.ndim - 1
+        shapes = element.corners(dimensions)[1:]
+        linear = [shapes.index(tuple(int(k == axis) for k in range(dimensions))) for axis in range(dimensions)]
+        return (self.loads @ self.stiffness).view(len(self.loads), -1, dimensions)[:, linear]
+
+    def energies(self, x: torch.Tensor) -> torch.Tensor:
+        """``(n, L, L)`` float64 mean mutual energies: the effective stiffness."""
+        cases = len(self.loads)
+        total = torch.zeros(len(self.solid), cases, cases, dtype=torch.float64, device=x.device)
+        for sample in range(len(self.solid)):
+            solid, fields = self.solid[sample, None], x[:, sample, None]
+            for block in blocks(solid):
+                strains = x.new_empty(len(self.modes), cases, math.prod(block.line))
+                for case, (u, load) in enumerate(zip(fields, self.loads, strict=True)):
+                    strains[:, case] = self._strains(block, u, load[None])[:, 0]
+                stresses = self._stresses(strains).mul_(block.elements(solid))
+                # A mode's energy in a block is summed in the precision of the fields.
+                total[sample] += torch.bmm(stresses, strains.mT).sum(0, dtype=torch.float64)
+        return (total + total.mT) / 2 / self.solid[0].numel()
+
+    def energy_density(self, x: torch.Tensor, mixture: torch.Tensor) -> torch.Tensor:
+        """``(n, *S)`` energy at full density, over the number of voxels, of a mixture ``(n, L)`` of the load cases."""
+        mixed, loads = self._mixed(x, mixture)
+        out = torch.empty_like(self.solid)
+        for block in blocks(self.solid):
+            strains = self._strains(block, mixed, loads[block.rows])
+            energy = self._stresses(strains).mul_(strains).sum(0).view(block.line)
+            inner = energy[(slice(None), *[slice(0, n) for n in block.shape])]
+            out[block.rows, block.layers] = inner / self.solid[0].numel()
+        return out
+
+    def _mixed(self, x: torch.Tensor, mixture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Displacements ``(n, d, *S)`` and macroscopic strains ``(n, M)`` of a mixture ``(n, L)`` of the load cases."""
+        return torch.einsum("nl,ln...->n...", mixture.to(x), x), mixture.to(x) @ self.loads
+
+    def _strains(self, block: Block, x: torch.Tensor, loads: torch.Tensor) -> torch.Tensor:
+        """``(M, r, P / r)`` element modes of a block of ``(R, d, *S)``, with macroscopic strains ``(r or 1, M)``."""
+        strains = self.modes @ block.corners(x)
+        return strains.view(len(strains), block.samples, -1).add_(loads.T[:, :, None])
+
+    def _stresses(self, strains: torch.Tensor) -> torch.Tensor:
+        return torch.matmul(self.stiffness, strains.flatten(1)).view(strains.shape)

@@ -1,0 +1,148 @@
+"""The elastic cell problem on a processor, by compiled loops."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from types import ModuleType
+
+import numpy as np
+import torch
+
+from matopt.physics.elastic.cell_problem import ElasticCellProblem
+from matopt.physics.elastic.kernels import elements_2d, elements_3d, fourier, loads, vectors
+from matopt.physics.elastic.memory import fill_slivers, give_back
+
+TRANSFORMED_TOGETHER = 2**18
+"""Numbers (complex) that are transformed at once; of more the C library gives fresh memory, which takes longer than
+to transform field by field and copy.
+"""
+
+
+class ElasticVectors:
+    """The displacements and forces of R rows, for
+    :func:`~matopt.physics.numerics.conjugate_gradients.conjugate_gradients`.
+
+    An iteration is four compiled passes over the vectors and two Fourier transforms. These are complex and take two
+    real fields at once, which is quicker than real ones. What is preconditioned and what the stiffness does to the
+    direction are never needed together, and share their memory.
+
+    Attributes:
+        lattice: the systems.
+        x: ``(R, d, *S)``.
+        r: ``(R, d, *S)``.
+        p: ``(R, d, *S)``.
+    """
+
+    def __init__(
+        self, lattice: CompiledElasticCellProblem, x: torch.Tensor, r: torch.Tensor, p: torch.Tensor | None = None
+    ) -> None:
+        self.lattice, self.x, self.r = lattice, x, r
+        self.p, waves = lattice.workspace if p is None else (p, _waves(r))
+        if waves[0].numel() > TRANSFORMED_TOGETHER:
+            give_back()
+        self._fields = tuple(t.flatten(3).numpy() for t in (x, r, self.p))
+        self._owners = vectors.owners(*r.shape[:2])
+        self._elements = lattice.solid.numpy(), lattice.samples.numpy(), lattice.stiffness.numpy()
+        shape = tuple(r.shape[2:])
+        symbol = lattice.symbol.view(*lattice.symbol.shape[:2], -1, shape[-1])
+        self._symbol = symbol.numpy(), (shape[0], math.prod(shape[1:-1]), shape[-1])
+        self._step = _loops(r).step
+        self._keep(waves)
+        # A step of no length lays the residuals out in the waves.
+        self.update_solution(torch.zeros(len(r), dtype=torch.float64))
+
+    def precondition(self) -> torch.Tensor:
+        """``z = M r``, the displacements of a homogeneous grain under these forces; ``(R,)`` float64, r.z."""
+        self._keep(self._transformed(self._waves, torch.fft.fftn))
+        fourier.multiply(self._layers, *self._symbol, len(self.r))
+        self._keep(self._transformed(self._waves, _back))
+        return torch.from_numpy(vectors.products(self._fields[1], self._layers, self._owners))
+
+    def update_direction(self, beta: torch.Tensor) -> torch.Tensor:
+        """``p = z + beta p``; ``(R,)`` float64, p.A p."""
+        waves = self._layers, self._owners
+        return torch.from_numpy(self._step(self.p.numpy(), *waves, beta.numpy(), *self._elements))
+
+    def update_solution(self, alpha: torch.Tensor) -> torch.Tensor:
+        """``x += alpha p`` and ``r -= alpha A p``; ``(R,)`` float64, r.r."""
+        return torch.from_numpy(vectors.update_solution(*self._fields, self._layers, self._owners, alpha.numpy()))
+
+    def select(self, rows: torch.Tensor) -> ElasticVectors:
+        """The vectors of these rows (indices)."""
+        del self._waves, self._layers
+        return ElasticVectors(self.lattice.select(rows), self.x[rows], self.r[rows], self.p[rows])
+
+    def _transformed(self, waves: torch.Tensor, transform: Callable[..., torch.Tensor]) -> torch.Tensor:
+        axes = tuple(range(1, waves.ndim))
+        if waves.numel() <= TRANSFORMED_TOGETHER:
+            return transform(waves, dim=axes)
+        for wave in waves.split(1):
+            if wave.numel() > TRANSFORMED_TOGETHER:
+                fill_slivers()
+            wave.copy_(transform(wave, dim=axes))
+        return waves
+
+    def _keep(self, waves: torch.Tensor) -> None:
+        """Keep waves ``(F, *S)``, and what they are to loops."""
+        self._waves, self._layers = waves, _layers(waves)
+
+
+def _waves(r: torch.Tensor) -> torch.Tensor:
+    """``(F, *S)`` complex, for rows ``(R, d, *S)``."""
+    return torch.view_as_complex(r.new_zeros(len(vectors.owners(*r.shape[:2])), *r.shape[2:], 2))
+
+
+def _back(waves: torch.Tensor, dim: tuple[int, ...]) -> torch.Tensor:
+    return torch.fft.ifftn(waves, dim=dim, norm="forward")
+
+
+def _layers(waves: torch.Tensor) -> np.ndarray:
+    """``(F, S[0], 2 m)``, see :mod:`matopt.physics.elastic.kernels.vectors`."""
+    return torch.view_as_real(waves).flatten(2).numpy()
+
+
+def _loops(fields: torch.Tensor) -> ModuleType:
+    """For ``(R, d, *S)``."""
+    return elements_2d if fields.ndim == 4 else elements_3d
+
+
+class CompiledElasticCellProblem(ElasticCellProblem):
+    """A lattice whose loops are compiled."""
+
+    vectors = ElasticVectors
+
+    @cached_property
+    def workspace(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The direction of all rows and their waves; what they hold does not matter, as long as it is finite."""
+        p = self.solid.new_zeros(len(self.samples), self.solid.ndim - 1, *self.solid.shape[1:])
+        return p, _waves(p)
+
+    def right_hand_side(self, cases: Sequence[int], out: torch.Tensor) -> None:
+        """Write the nodal forces ``(len(cases), n, d, *S)`` that balance the unit strains of these load cases."""
+        stress, dimensions = self.stress[list(cases)].numpy(), self.solid.ndim - 1
+        if dimensions == 2:
+            # As a volume one voxel thick, which is its own neighbour.
+            stress = np.pad(stress, ((0, 0), (1, 0), (0, 0))) / np.array(2, stress.dtype)
+        solid = self.solid.view(len(self.solid), *[1] * (3 - dimensions), *self.solid.shape[1:]).numpy()
+        for case, forces in zip(stress, out, strict=True):
+            for density, force in zip(solid, forces.view(len(solid), -1, *solid.shape[1:]), strict=True):
+                loads.put_forces(density, case, force.numpy())
+
+    def energies(self, x: torch.Tensor) -> torch.Tensor:
+        """``(n, L, L)`` float64 mean mutual energies: the effective stiffness."""
+        found = [
+            _loops(fields).energies(fields.numpy(), solid.numpy(), self.loads.numpy(), self.stiffness.numpy())
+            for fields, solid in zip(x.unbind(1), self.solid, strict=True)
+        ]
+        lower = torch.from_numpy(np.stack(found) / self.solid[0].numel())
+        return lower + lower.tril(-1).mT
+
+    def energy_density(self, x: torch.Tensor, mixture: torch.Tensor) -> torch.Tensor:
+        """``(n, *S)`` energy at full density, over the number of voxels, of a mixture ``(n, L)`` of the load cases."""
+        mixed, loads = self._mixed(x, mixture)
+        out = torch.empty_like(self.solid)
+        for u, load, energy in zip(mixed, loads, out, strict=True):
+            _loops(mixed).energy_density(u.numpy(), load.numpy(), self.stiffness.numpy(), energy.numpy())
+        return out / self.solid[0].numel()

@@ -1,0 +1,1 @@
+"""Compiled loops of elasticity. They need Numba, so only the compiled cell problem imports them."""

@@ -1,0 +1,1 @@
+"""Slow viscous flow: in ducts, between grains, through grains."""

@@ -1,0 +1,125 @@
+"""The system of one sample's slow flow in compiled loops: what :class:`~matopt.physics.flow.system.FlowSystem` says."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from matopt.physics.flow.friction import Friction
+from matopt.physics.flow.kernels import cycles
+from matopt.physics.flow.kernels.aggregation import Aggregates, aggregated
+from matopt.physics.flow.kernels.grid_multigrid import Stencils, fill, halved, put_friction, put_mobility, unfilled
+from matopt.physics.flow.system import Unknowns
+
+
+@dataclass(frozen=True, eq=False)
+class CompiledFlow:
+    """One system on a processor; vectors are flat, all velocities and then all pressures.
+
+    Attributes:
+        ends: ``(n, 2)`` uint32, the voxels behind and ahead of each face.
+        velocities: the friction and its levels.
+        network: the matrix of the pores' network.
+        aggregates: its coarser levels.
+        work: for the cycles, ``(2, N)`` of velocities and of the network and ``(3, N)`` of the aggregates.
+    """
+
+    ends: np.ndarray
+    velocities: Stencils
+    network: Stencils
+    aggregates: Aggregates
+    work: tuple[np.ndarray, np.ndarray, np.ndarray]
+
+    @staticmethod
+    def of(faces: Unknowns, cells: Unknowns, velocities: Stencils, ends: np.ndarray) -> CompiledFlow:
+        """From where faces ``(1, d, *S)`` and voxels ``(1, *S)`` are open, and what :func:`velocities` gives."""
+        work = np.empty((2, len(velocities.diagonal)), velocities.diagonal.dtype)
+        work[0, : len(ends)] = faces.is_real
+        cycles.cycle(velocities, len(ends), *work)
+        # At least what the face's own friction lets through.
+        mobility = np.maximum(work[1, : len(ends)], 1 / velocities.diagonal[: len(ends)].clip(1e-36))
+        network, aggregates = _network(mobility, ends, faces, cells)
+        # The cycles of velocities and of pressures take turns.
+        split = 2 * len(network.diagonal)
+        end = split + 3 * len(aggregates.step)
+        room = work.reshape(-1) if work.size >= end else np.empty(end, work.dtype)
+        middle, coarse = room[:split].reshape(2, -1), room[split:end].reshape(3, -1)
+        return CompiledFlow(ends, velocities, network, aggregates, (work, middle, coarse))
+
+    @property
+    def batch(self) -> int:
+        """A single sample."""
+        return 1
+
+    @property
+    def faces(self) -> int:
+        """How many velocities there are."""
+        return len(self.ends)
+
+    def apply(self, x: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+        """The system times ``x``, put in ``out`` where it is given."""
+        out = torch.empty_like(x) if out is None else out
+        cycles.apply(self.velocities, self.ends, x.numpy(), out.numpy())
+        return out
+
+    def precondition(
+        self, residual: torch.Tensor, out: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Approximate solutions for ``residual``, put in ``out`` where it is given, and its squared norm ``(1,)``.
+
+        Leaves ``residual`` times the matrix of the norm in its place.
+        """
+        out = torch.empty_like(residual) if out is None else out
+        parts = self.velocities, self.ends, self.network, self.aggregates
+        square = cycles.precondition(*parts, residual.numpy(), out.numpy(), *self.work)
+        return out, torch.tensor([square], dtype=torch.float64)
+
+    def dot(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        """``(1,)`` float64."""
+        return torch.tensor([cycles.dot(a.numpy(), b.numpy())], dtype=torch.float64)
+
+    def add(
+        self, to: torch.Tensor, scalars: torch.Tensor, other: torch.Tensor, out: torch.Tensor | None = None
+    ) -> None:
+        """Add a multiple, ``(1,)``, in ``out`` where it is given."""
+        torch.add(to, other, alpha=scalars.item(), out=to if out is None else out)
+
+    def unknowns(self, chosen: torch.Tensor) -> torch.Tensor:
+        """``(n,)`` bool, all or none."""
+        return chosen.expand(len(self.ends) + len(self.network.diagonal))
+
+    def select(self, chosen: torch.Tensor) -> CompiledFlow:
+        """All there is."""
+        return self
+
+
+def velocities(faces: Unknowns, cells: Unknowns, friction: Friction) -> tuple[Stencils, np.ndarray]:
+    """The friction and its levels, and the voxels at the ends of faces."""
+    dimensions, shape = faces.shape[1], (*[1] * (4 - len(faces.shape[1:])), *cells.shape[1:])
+    face = faces.number().reshape(dimensions, *shape)
+    walls, drags = (t.numpy().reshape(face.shape) for t in (friction.walls, friction.drags))
+    stencils = unfilled(face, len(faces.place), dimensions, walls.dtype, True)
+    ends = np.zeros((len(faces.place), 2), np.uint32)
+    put_friction(face, cells.number().reshape(shape), walls, drags, stencils, ends)
+    fill(stencils)
+    return stencils, ends
+
+
+def _network(mobility: np.ndarray, ends: np.ndarray, faces: Unknowns, cells: Unknowns) -> tuple[Stencils, Aggregates]:
+    """Voxels that exchange by the mobility of the face between them."""
+    shape, dimensions = cells.shape[1:], faces.shape[1]
+    number = cells.number().reshape(1, *[1] * (3 - dimensions), *shape)
+    network = unfilled(number, len(cells.place), dimensions, mobility.dtype, False)
+    put_mobility(ends, faces.place // math.prod(shape), mobility, network)
+    cube = np.zeros(len(cells.place), np.uint32)
+    cubes, _ = halved(number, 0, np.zeros([(n + 1) // 2 for n in number.shape[1:]], np.uint8), 0, cube)
+    place, shape = np.flatnonzero(cubes >= 0).astype(np.uint32), cubes.shape
+    del number, cubes
+    real = slice(int(cells.is_real.sum()))
+    near, coupling = network.near[real], network.coupling[real]
+    network.parent[real], aggregates = aggregated(near, coupling, cube[real], place, shape)
+    fill(network)
+    return network, aggregates

@@ -1,0 +1,73 @@
+"""Slow flow along the axis of an extruded section."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from matopt.physics.flow.divergence_form import DivergenceForm, add_to_sides, sides
+from matopt.physics.flow.friction import GREY_DRAG, coupling, drag, friction, velocity_in_pores
+from matopt.physics.numerics.conjugate_gradients import Solved, conjugate_gradients
+
+
+@dataclass(frozen=True, eq=False)
+class Duct:
+    """``-laplace u + drag u = 1`` in pores, u = 0 in grains, in voxel units, for a batch of sections.
+
+    Attributes:
+        solid: ``(B, *S)`` densities.
+        couplings: of neighbouring voxels, an axis each.
+        operator: the friction, on voxels that are not full.
+        inverse_diagonal: the preconditioner; pores are small, and walls hold each by itself.
+    """
+
+    solid: torch.Tensor
+    couplings: tuple[torch.Tensor, ...]
+    operator: DivergenceForm
+    inverse_diagonal: torch.Tensor
+
+    @staticmethod
+    def of(solid: torch.Tensor, periodic: bool) -> Duct:
+        """From densities ``(B, *S)``; an edge is the seam of a periodic section, or a mirror."""
+        couplings = tuple(coupling(*sides(solid, axis, periodic)) for axis in range(1, solid.ndim))
+        operator = friction(drag(solid), couplings, periodic)
+        diagonal = operator.diagonal
+        return Duct(solid, couplings, operator, torch.where(diagonal > 0, 1 / diagonal, 0.0))
+
+    def apply(self, x: torch.Tensor) -> torch.Tensor:
+        """The operators times ``x``."""
+        return self.operator.apply(x)
+
+    def precondition(self, residual: torch.Tensor) -> torch.Tensor:
+        """Approximate inverses times ``residual``."""
+        return residual * self.inverse_diagonal
+
+    def select(self, rows: torch.Tensor) -> Duct:
+        """The systems of these rows."""
+        return replace(self, operator=self.operator.select(rows), inverse_diagonal=self.inverse_diagonal[rows])
+
+    def solve(self, tolerance: float, max_iterations: int) -> Solved:
+        """The velocities; a section without anything to hold the flow stays at 0 with the residual 1."""
+        is_open = self.solid < 1
+        is_held = (self.operator.extra > 0).flatten(1).any(1)
+        rhs = (is_open & is_held.view(-1, *[1] * (is_open.ndim - 1))).to(self.solid)
+        solved = conjugate_gradients(self, rhs, tolerance, max_iterations)
+        endless = ~is_held & is_open.flatten(1).any(1)
+        return replace(solved, residual=torch.where(endless, 1.0, solved.residual))
+
+    def sensitivity(self, u: torch.Tensor) -> torch.Tensor:
+        """``(B, *S)`` derivative of the summed velocity with respect to the densities.
+
+        The summed velocity is the maximum over u of ``sum(2 u) - friction(u)``, so it is the explicit derivative of the
+        friction at the solution.
+        """
+        periodic = self.operator.periodic
+        in_pores = velocity_in_pores(self.solid, self.couplings, periodic, u, torch.ones_like(u))
+        slope = -GREY_DRAG * in_pores.square()
+        for axis in range(1, u.ndim):
+            a, b = sides(self.solid, axis, periodic)
+            u_a, u_b = sides(u, axis, periodic)
+            drop = (u_b - u_a).square()
+            add_to_sides(slope, (b - 1) * drop, (a - 1) * drop, axis)
+        return slope

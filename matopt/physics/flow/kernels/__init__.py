@@ -1,0 +1,1 @@
+"""Compiled loops of slow flow. They need Numba, so only the compiled system imports them."""

@@ -1,0 +1,214 @@
+"""Multigrid on the grids of one sample in compiled loops.
+
+The cycle is that of :mod:`matopt.physics.flow.aggregation_multigrid`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from matopt.physics.flow.aggregation_multigrid import RELAXATION, STRETCH
+from matopt.physics.flow.couplings import colours
+from matopt.physics.numerics.compiler import compiled
+
+
+class Stencils(NamedTuple):
+    """What unknowns exchange with their neighbours, on all levels one after the other, over the matrix's diagonal.
+
+    Attributes:
+        start: ``(L, 4)`` int64, where the unknowns of each level and colour start, and where the last colour's end.
+        near: ``(N, 2 d)`` uint32, the neighbours ahead along each axis and those behind; itself where there is none.
+        coupling: ``(N, 2 d)``, to them, minus the matrix's entries over the diagonal.
+        diagonal: ``(N,)`` of the matrix.
+        parent: ``(N,)`` uint32, the unknown of the next level.
+        rates: ``RELAXATION`` and ``STRETCH`` of :mod:`~matopt.physics.flow.aggregation_multigrid`.
+    """
+
+    start: np.ndarray
+    near: np.ndarray
+    coupling: np.ndarray
+    diagonal: np.ndarray
+    parent: np.ndarray
+    rates: np.ndarray
+
+
+def unfilled(number: np.ndarray, size: int, dimensions: int, dtype: np.dtype, levels: bool) -> Stencils:
+    """With the neighbours; what couples and holds the finest unknowns is to be put in, the latter in ``diagonal``.
+
+    Args:
+        number: ``(G, S, S, S)`` int32 index of the unknown, ascending, -1 where there is none.
+        size: how many unknowns there are; the last need not be on the grids.
+        dimensions: how many of the last axes have neighbours.
+        dtype: of the vectors.
+        levels: all of them, of cubes of two to a side; else the finest alone.
+    """
+    grids, parents, ends = [number], [], [0, size]
+    while levels and max(grids[-1].shape[1:]) > 1:
+        parents.append(np.zeros(ends[-1] - ends[-2], np.uint32))
+        colour = colours(tuple((n + 1) // 2 for n in grids[-1].shape[1:]))
+        cubes, end = halved(grids[-1], ends[-2], colour, ends[-1], parents[-1])
+        grids.append(cubes)
+        ends.append(end)
+    parents.append(np.zeros(ends[-1] - ends[-2], np.uint32))
+    near, coupling = np.empty((ends[-1], 2 * dimensions), np.uint32), np.empty((ends[-1], 2 * dimensions), dtype)
+    counts = np.zeros((len(grids), 4), np.int64)
+    for grid, count in zip(grids, counts, strict=True):
+        join(grid, colours(grid.shape[1:]), near, count)
+    start = np.array(ends[:-1])[:, None] + np.cumsum(counts, 1)
+    on_none = np.arange(start[0, 3], size, dtype=np.uint32)
+    near[on_none], coupling[start[0, 3] :] = on_none[:, None], 0
+    rates = np.array([RELAXATION, STRETCH], dtype)
+    return Stencils(start, near, coupling, np.zeros(ends[-1], dtype), np.concatenate(parents), rates)
+
+
+@compiled
+def halved(number, first, colour, coarse, parent):
+    """The grids of cubes of two to a side, numbered by colour from ``coarse``, and their end; fills in the parents."""
+    grids, a, b, c = number.shape
+    cubes = np.full((grids, *colour.shape), -1, np.int32)
+    for g in range(grids):
+        for x in range(a):
+            for y in range(b):
+                for z in range(c):
+                    if number[g, x, y, z] >= 0:
+                        cubes[g, x // 2, y // 2, z // 2] = 0
+    flat, per_grid = cubes.reshape(-1), colour.reshape(-1)
+    for shade in range(3):
+        for at in range(flat.size):
+            if flat[at] == 0 and per_grid[at % per_grid.size] == shade:
+                flat[at] = coarse
+                coarse += 1
+    for g in range(grids):
+        for x in range(a):
+            for y in range(b):
+                for z in range(c):
+                    if number[g, x, y, z] >= 0:
+                        parent[number[g, x, y, z] - first] = cubes[g, x // 2, y // 2, z // 2]
+    return cubes, coarse
+
+
+@compiled
+def join(number, colour, near, counts):
+    """Puts in the neighbours on periodic grids, no unknown as its own, and counts colours, one place further on."""
+    grids, a, b, c = number.shape
+    dimensions = near.shape[1] // 2
+    number, colour = number.reshape(-1), colour.reshape(-1)
+    for g in range(grids):
+        for x in range(a):
+            for y in range(b):
+                row, start = (x * b + y) * c, g * a * b * c
+                x_ahead, x_behind = start + ((x + 1) % a * b + y) * c, start + ((x - 1) % a * b + y) * c
+                y_ahead, y_behind = start + (x * b + (y + 1) % b) * c, start + (x * b + (y - 1) % b) * c
+                for z in range(c):
+                    here = number[start + row + z]
+                    if here < 0:
+                        continue
+                    counts[colour[row + z] + 1] += 1
+                    if dimensions == 3:
+                        there = number[x_ahead + z]
+                        near[here, 0] = there if there >= 0 else here
+                        there = number[x_behind + z]
+                        near[here, 3] = there if there >= 0 else here
+                    there = number[y_ahead + z]
+                    near[here, dimensions - 2] = there if there >= 0 else here
+                    there = number[y_behind + z]
+                    near[here, 2 * dimensions - 2] = there if there >= 0 else here
+                    there = number[start + row + (z + 1 if z + 1 < c else 0)]
+                    near[here, dimensions - 1] = there if there >= 0 else here
+                    there = number[start + row + (z - 1 if z > 0 else c - 1)]
+                    near[here, 2 * dimensions - 1] = there if there >= 0 else here
+
+
+@compiled
+def put_friction(face, cell, walls, drags, velocities, ends):
+    """Puts in what velocities exchange and what holds them, and the voxels behind and ahead of faces.
+
+    Args:
+        face: ``(d, S, S, S)`` numbers.
+        cell: ``(S, S, S)`` numbers.
+        walls: ``(d, S, S, S)``, see :class:`~matopt.physics.flow.friction.Friction`, as the next.
+        drags: ``(d, S, S, S)``.
+        velocities: without either.
+        ends: ``(n, 2)``.
+    """
+    near, coupling, held = velocities.near, velocities.coupling, velocities.diagonal
+    dimensions, (a, b, c) = len(face), cell.shape
+    first, one, none = 3 - dimensions, walls.dtype.type(1), walls.dtype.type(0)
+    face, cell = face.reshape(dimensions, -1), cell.reshape(-1)
+    walls, drags = walls.reshape(dimensions, -1), drags.reshape(dimensions, -1)
+    # Of the axes, and from a voxel to those ahead and behind along each.
+    size, ahead, behind = np.array([a, b, c]), np.zeros(3, np.int64), np.zeros(3, np.int64)
+    for normal in range(dimensions):
+        for x in range(a):
+            ahead[0], behind[0] = ((x + 1) % a - x) * b * c, ((x - 1) % a - x) * b * c
+            for y in range(b):
+                ahead[1], behind[1] = ((y + 1) % b - y) * c, ((y - 1) % b - y) * c
+                for z in range(c):
+                    here = (x * b + y) * c + z
+                    number = face[normal, here]
+                    if number < 0:
+                        continue
+                    ahead[2], behind[2] = (1 if z + 1 < c else 1 - c), (-1 if z > 0 else c - 1)
+                    there = here + ahead[first + normal]
+                    ends[number, 0], ends[number, 1] = cell[here], cell[there]
+                    total = drags[normal, here]
+                    for axis in range(dimensions):
+                        after = before = none
+                        if size[first + axis] > 1:
+                            after = before = one
+                            if axis != normal:
+                                back = behind[first + axis]
+                                after += walls[axis, here] * walls[axis, there]
+                                before += walls[axis, here + back] * walls[axis, there + back]
+                        # What ends at a closed face is held there.
+                        is_end = near[number, axis] == number
+                        total += after if is_end else none
+                        coupling[number, axis] = none if is_end else after
+                        is_end = near[number, dimensions + axis] == number
+                        total += before if is_end else none
+                        coupling[number, dimensions + axis] = none if is_end else before
+                    held[number] = total
+
+
+@compiled
+def put_mobility(ends, axis, mobility, network):
+    """Puts in what voxels exchange by the mobility ``(n,)`` of the face between them, across an axis ``(n,)``."""
+    coupling = network.coupling
+    coupling[:] = 0
+    dimensions = coupling.shape[1] // 2
+    for face in range(len(ends)):
+        behind, ahead = ends[face, 0], ends[face, 1]
+        if behind != ahead:
+            coupling[behind, axis[face]] = mobility[face]
+            coupling[ahead, dimensions + axis[face]] = mobility[face]
+
+
+@compiled
+def fill(stencils):
+    """Puts in the couplings of coarser levels and the diagonals, by which it divides."""
+    start, near, coupling, diagonal, parent = stencils[:5]
+    is_volume, one, none = near.shape[1] == 6, coupling.dtype.type(1), coupling.dtype.type(0)
+    for level in range(len(start)):
+        is_last = level == len(start) - 1
+        # Written out, as loops over so few take thrice as long.
+        for here in range(np.uint64(start[level, 0]), np.uint64(start[level, 3])):
+            c0, c1, c2, c3 = coupling[here, 0], coupling[here, 1], coupling[here, 2], coupling[here, 3]
+            c4, c5 = (coupling[here, 4], coupling[here, 5]) if is_volume else (none, none)
+            if not is_last:
+                above = parent[here]
+                diagonal[above] += diagonal[here]
+                coupling[above, 0] += c0 if parent[near[here, 0]] != above else none
+                coupling[above, 1] += c1 if parent[near[here, 1]] != above else none
+                coupling[above, 2] += c2 if parent[near[here, 2]] != above else none
+                coupling[above, 3] += c3 if parent[near[here, 3]] != above else none
+                if is_volume:
+                    coupling[above, 4] += c4 if parent[near[here, 4]] != above else none
+                    coupling[above, 5] += c5 if parent[near[here, 5]] != above else none
+            total = diagonal[here] + c0 + c1 + c2 + c3 + c4 + c5
+            diagonal[here], inverse = total, one / total if total > 0 else none
+            coupling[here, 0], coupling[here, 1] = inverse * c0, inverse * c1
+            coupling[here, 2], coupling[here, 3] = inverse * c2, inverse * c3
+            if is_volume:
+                coupling[here, 4], coupling[here, 5] = inverse * c4, inverse * c5

@@ -1,0 +1,1 @@
+"""What convolutional predictors are made of."""

@@ -1,0 +1,138 @@
+"""How far a model has acquired the traits of the physics.
+
+The seed of the measure is "Model interpretability can then be defined as the similarity between its own trait and that
+of the physics-based (ground truth) model" (Cang, Li, Yao, Jiao, Ren, Investigating Key Challenges in Applying Deep
+Learning Techniques to Integrated Computational Material Engineering, section 4.1). A trait is a residual at every
+density, so two models have the same trait where their residuals agree density by density, and the similarity is
+
+    mean over densities of max(0, 1 - |residual of the model - residual of the physics|).
+
+Residuals are dimensionless, with 1 the natural unit of each: all of a gradient wrong, a bound exceeded by its own
+value. So the similarity is 1 for the physics itself, also where the physics has a residual (an anisotropic window
+beyond an isotropic bound); it falls with every difference, at the same rate for models too lax and too strict; and
+there is nothing to tune. Means are not compared, since a model wrong on other samples than the physics would pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from matopt.errors import InputError
+from matopt.properties import Property
+from matopt.training.probes import with_probes
+from matopt.traits.base import PropertyModel, Trait
+
+VIOLATED = 1e-3
+"""A residual above this counts as a violation: the tolerance to which the physics is solved."""
+
+
+@dataclass(frozen=True)
+class AuditRow:
+    """One trait of a model, held against the physics.
+
+    Attributes:
+        trait: its name.
+        model_residual, physics_residual: means over the densities.
+        model_violation_rate, physics_violation_rate: shares of the densities with a residual above :data:`VIOLATED`.
+        similarity: of the two, from 0 to 1; see the module.
+    """
+
+    trait: str
+    model_residual: float
+    physics_residual: float
+    model_violation_rate: float
+    physics_violation_rate: float
+    similarity: float
+
+
+def audit(
+    model: PropertyModel, physics: PropertyModel, density: torch.Tensor, traits: Sequence[Trait], batch_size: int = 32
+) -> list[AuditRow]:
+    """Hold the traits of ``model`` against those of ``physics``, at ``density`` and at its probes.
+
+    Where many models are held against the same physics, :func:`residuals` of the physics can be kept and given to
+    :func:`compare`.
+
+    Args:
+        model: a fitted predictor.
+        physics: the simulators; its properties must be those of the model, in order.
+        density: ``(N, 1, *S)`` held-out samples; their probes (:func:`matopt.training.probes.probes`) are added.
+        traits: what is audited, whatever its weight.
+        batch_size: densities at once.
+
+    Raises:
+        InputError: the properties differ.
+    """
+    names = [[p.name for p in m.properties] for m in (model, physics)]
+    if names[0] != names[1]:
+        raise InputError(f"audit: the model has {names[0]}, the physics {names[1]}; give the same in the same order")
+    return compare(residuals(model, density, traits, batch_size), residuals(physics, density, traits, batch_size))
+
+
+def residuals(
+    model: PropertyModel, density: torch.Tensor, traits: Sequence[Trait], batch_size: int = 32
+) -> dict[str, np.ndarray]:
+    """The residuals of each trait at ``density`` ``(N, 1, *S)`` and its probes, six for each sample; float64."""
+    parts: dict[str, list[np.ndarray]] = {trait.name: [] for trait in traits}
+    for part in with_probes(density).split(batch_size):
+        # All traits share one solution: the physics is slow.
+        once = _Once(model)
+        part = part.detach().requires_grad_(True)
+        with torch.no_grad():
+            for trait in traits:
+                parts[trait.name].append(trait.residual(once, part).double().cpu().numpy())
+    return {name: np.concatenate(values) for name, values in parts.items()}
+
+
+def compare(model: Mapping[str, np.ndarray], physics: Mapping[str, np.ndarray]) -> list[AuditRow]:
+    """A row for each trait, of :func:`residuals` of a model and of the physics at the same densities.
+
+    Raises:
+        InputError: other traits, or other densities.
+    """
+    if {n: len(r) for n, r in model.items()} != {n: len(r) for n, r in physics.items()}:
+        raise InputError("audit: the residuals of model and physics are of other traits or densities")
+    return [
+        AuditRow(
+            trait=name,
+            model_residual=float(ours.mean()),
+            physics_residual=float(physics[name].mean()),
+            model_violation_rate=float((ours > VIOLATED).mean()),
+            physics_violation_rate=float((physics[name] > VIOLATED).mean()),
+            similarity=float(np.maximum(0, 1 - np.abs(ours - physics[name])).mean()),
+        )
+        for name, ours in model.items()
+    ]
+
+
+def interpretability(rows: Sequence[AuditRow]) -> float:
+    """The mean similarity over the traits, from 0 to 1.
+
+    Raises:
+        InputError: no traits.
+    """
+    if not rows:
+        raise InputError("interpretability needs at least one trait; name one in the study")
+    return float(np.mean([row.similarity for row in rows]))
+
+
+class _Once:
+    """A property model that answers the last question again without solving."""
+
+    def __init__(self, model: PropertyModel) -> None:
+        self._model = model
+        self._last: tuple[torch.Tensor, torch.Tensor] | None = None
+
+    @property
+    def properties(self) -> tuple[Property, ...]:
+        return self._model.properties
+
+    def predict(self, density: torch.Tensor) -> torch.Tensor:
+        if self._last is None or self._last[0] is not density:
+            with torch.enable_grad():
+                self._last = density, self._model.predict(density)
+        return self._last[1]

@@ -1,0 +1,54 @@
+"""Labels: properties of microstructures, computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from matopt.data.labels.store import LabelBatch, LabelStore
+from matopt.microstructures import Microstructures
+from matopt.physics.base import Simulator, simulators
+from matopt.properties import PropertyTable
+
+
+def compute(simulator: Simulator, microstructures: Microstructures, device: str = "cpu") -> LabelBatch:
+    """What ``simulator`` says of ``microstructures``, computed on ``device``."""
+    with torch.no_grad():
+        solution = simulator.solve(microstructures.density(device), microstructures.voxel_size)
+    return LabelBatch(
+        solution.values.double().cpu().numpy(),
+        solution.status,
+        solution.residual,
+        solution.tensor.double().cpu().numpy(),
+    )
+
+
+def simulate(
+    microstructures: Microstructures,
+    properties: Sequence[str | Simulator],
+    store: LabelStore | None = None,
+    device: str = "cpu",
+) -> PropertyTable:
+    """The properties of microstructures, with their statuses.
+
+    Args:
+        microstructures: N of them.
+        properties: P names, or simulators where their settings matter.
+        store: where labels are looked up and kept; None computes all of them.
+        device: where they are computed.
+
+    Raises:
+        InputError: a property that no simulator computes.
+    """
+    chosen = [p if isinstance(p, Simulator) else simulators([p])[0] for p in properties]
+    if store is not None:
+        return store.label(microstructures, chosen, lambda s, m: compute(s, m, device))
+    columns = [compute(simulator, microstructures, device) for simulator in chosen]
+    return PropertyTable(
+        tuple(simulator.property for simulator in chosen),
+        np.stack([column.values for column in columns], axis=1),
+        np.stack([column.status for column in columns], axis=1),
+        np.stack([column.residual for column in columns], axis=1),
+    )

@@ -1,0 +1,86 @@
+"""Grey levels to pore and grain."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+from skimage.filters import threshold_otsu
+
+from matopt.data.images.segmentation import grey_levels, otsu, to_phases
+from matopt.errors import InputError
+
+TRUTH = (gaussian_filter(np.random.default_rng(0).standard_normal((80, 90)), 2) > -0.08).astype(np.uint8)
+NOISY = 60 + 120 * TRUTH + np.random.default_rng(1).normal(0, 8, TRUTH.shape)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int16, np.uint16, np.int64, np.float32, np.float64])
+def test_the_higher_of_two_levels_is_grain(dtype):
+    np.testing.assert_array_equal(to_phases(TRUTH.astype(dtype)), TRUTH)
+    np.testing.assert_array_equal(to_phases(TRUTH.astype(dtype), grain="below"), 1 - TRUTH)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float32])
+def test_otsu_separates_two_noisy_levels(dtype):
+    grey = NOISY.astype(dtype)
+    assert 80 < otsu(grey) < 160
+    np.testing.assert_array_equal(to_phases(grey, threshold="otsu"), TRUTH)
+    np.testing.assert_array_equal(to_phases(grey, threshold=120), TRUTH)
+    np.testing.assert_array_equal(to_phases(grey, threshold=120, grain="below"), 1 - TRUTH)
+
+
+def test_otsu_of_two_levels_lies_between_them():
+    np.testing.assert_array_equal(to_phases(TRUTH * np.uint8(255), threshold="otsu"), TRUTH)
+    np.testing.assert_array_equal(to_phases(TRUTH.astype(bool), threshold="otsu"), TRUTH)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float32])
+def test_otsu_is_that_of_scikit_image(dtype):
+    """There taken of the whole image at once; here a slice at a time."""
+    grey = NOISY.astype(dtype)
+    bin_width = 0 if grey.itemsize <= 2 else float(np.ptp(grey)) / 256
+    assert otsu(grey) == pytest.approx(threshold_otsu(grey), abs=bin_width)
+
+
+def test_a_map_names_every_level():
+    grey = TRUTH.astype(np.int32) * 2
+    grey[:5] = 7
+    found = to_phases(grey, phases={0: "pore", 2: "grain", "7": "pore"})
+    np.testing.assert_array_equal(found[5:], TRUTH[5:])
+    assert not found[:5].any()
+    with pytest.raises(InputError, match=rf"^{5 * 90} voxels have grey levels that `phases` does not name: 7$"):
+        to_phases(grey, phases={0: "pore", 2: "grain"})
+
+
+def test_several_levels_without_a_rule_are_refused_with_the_line_to_add():
+    with pytest.raises(InputError, match="add the line `threshold: otsu`"):
+        to_phases(NOISY.astype(np.uint8))
+    with pytest.raises(InputError, match="add the line `threshold: otsu`"):
+        to_phases(NOISY)
+
+
+@pytest.mark.parametrize("rule", [{}, {"threshold": 300}, {"threshold": "otsu"}, {"phases": {3: "grain"}}])
+def test_one_phase_alone_is_refused(rule):
+    with pytest.raises(InputError, match=r"single grey level|all of it is"):
+        to_phases(np.full((9, 9), 3, np.uint8), **rule)
+
+
+def test_levels_that_are_not_finite_are_counted():
+    grey = NOISY.copy()
+    grey[3, 4:9], grey[0, 0] = np.nan, -np.inf
+    with pytest.raises(InputError, match="5 voxels are NaN and 1 infinite"):
+        to_phases(grey, threshold="otsu")
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [{"threshold": "triangle"}, {"threshold": True}, {"grain": "left"}, {"phases": {0: "void", 1: "grain"}},
+     {"phases": {"dark": "pore"}}, {"phases": {0: "pore", 1: "grain"}, "threshold": 0}],
+)  # fmt: skip
+def test_rules_that_cannot_be_followed_are_refused(rule):
+    with pytest.raises(InputError):
+        to_phases(TRUTH, **rule)
+
+
+def test_levels_are_counted_up_to_a_limit():
+    assert grey_levels(np.array([[3, 1], [1, 200]], np.uint8)).tolist() == [1, 3, 200]
+    assert grey_levels(np.array([[-1.5, 1], [1, 2]])).tolist() == [-1.5, 1, 2]
+    assert len(grey_levels(np.random.default_rng(0).random((50, 50)), limit=2)) > 2

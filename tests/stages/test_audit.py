@@ -1,0 +1,138 @@
+"""Probes, and the similarity of a model's traits to those of the physics."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+
+from matopt.errors import InputError
+from matopt.physics.base import Physics, simulators
+from matopt.properties import Property
+from matopt.stages.audit import audit, compare, interpretability, residuals
+from matopt.training.probes import half_probed, probes, with_probes
+from matopt.traits.base import PropertyModel, Trait
+from matopt.traits.hashin_shtrikman import HashinShtrikman
+from matopt.traits.monotonicity import Monotonicity
+
+TRAITS = [HashinShtrikman(), Monotonicity()]
+
+
+@pytest.fixture(scope="module")
+def density() -> torch.Tensor:
+    noise = np.random.default_rng(0).standard_normal((3, 24, 24))
+    smooth = np.stack([ndimage.gaussian_filter(sample, 2, mode="wrap") for sample in noise])
+    return torch.from_numpy((smooth > -0.08).astype(np.float32))[:, None]
+
+
+@pytest.fixture(scope="module")
+def physics() -> Physics:
+    return Physics(simulators(["youngs_modulus", "diffusivity", "permeability"]), 1e-6)
+
+
+class Distorted:
+    """The physics times a factor that noise in the density decides: plausible values, misleading gradients."""
+
+    def __init__(self, physics: Physics, noise: float) -> None:
+        self.properties = physics.properties
+        self._physics = physics
+        self._noise = noise
+
+    def predict(self, density: torch.Tensor) -> torch.Tensor:
+        weight = torch.rand(density.shape[2:], generator=torch.Generator().manual_seed(1)) - 0.5
+        values = self._physics.predict(density)
+        return values * (1 + self._noise * (density * weight).mean((1, 2, 3))[:, None])
+
+
+def test_the_physics_has_its_traits_at_the_data_and_off_them(physics: Physics, density: torch.Tensor) -> None:
+    for name, found in residuals(physics, density, TRAITS).items():
+        assert len(found) == 6 * len(density)
+        assert found.max() < 1e-3, name
+
+
+def test_the_physics_is_wholly_similar_to_itself(physics: Physics, density: torch.Tensor) -> None:
+    rows = audit(physics, physics, density, TRAITS)
+    assert [row.trait for row in rows] == ["hashin_shtrikman", "monotonicity"]
+    assert [row.similarity for row in rows] == [1.0, 1.0]
+    assert interpretability(rows) == 1.0
+
+
+def test_a_model_is_less_similar_the_more_it_is_distorted(physics: Physics, density: torch.Tensor) -> None:
+    scores = [interpretability(audit(Distorted(physics, n), physics, density, TRAITS)) for n in (1.0, 10.0, 100.0)]
+    assert 1 > scores[0] > scores[1] > scores[2] >= 0
+
+
+class Given(Trait):
+    """Residuals that the model's first value decides."""
+
+    name = "given"
+
+    def residual(self, model: PropertyModel, density: torch.Tensor) -> torch.Tensor:
+        return model.predict(density)[:, 0]
+
+
+class Always:
+    properties = (Property("p", "p", "1", "1"),)
+
+    def __init__(self, value: float) -> None:
+        self._value = value
+
+    def predict(self, density: torch.Tensor) -> torch.Tensor:
+        return torch.full((len(density), 1), self._value)
+
+
+@pytest.mark.parametrize(
+    ("model", "physics", "similarity"), [(0.0, 0.0, 1.0), (0.3, 0.0, 0.7), (0.1, 0.4, 0.7), (9.0, 0.0, 0.0)]
+)
+def test_similarity_falls_with_the_difference_of_residuals(model: float, physics: float, similarity: float) -> None:
+    (row,) = audit(Always(model), Always(physics), torch.zeros(2, 1, 4, 4), [Given()])
+    assert row.similarity == pytest.approx(similarity)
+    assert (row.model_residual, row.physics_residual) == pytest.approx((model, physics))
+    assert (row.model_violation_rate, row.physics_violation_rate) == (model > 0, physics > 0)
+
+
+def test_equal_means_on_other_samples_do_not_count_as_similar() -> None:
+    (row,) = compare({"t": np.array([0.4, 0.0])}, {"t": np.array([0.0, 0.4])})
+    assert row.model_residual == row.physics_residual
+    assert row.similarity == pytest.approx(0.6)
+
+
+def test_the_model_is_solved_once_a_batch_for_all_traits(physics: Physics, density: torch.Tensor) -> None:
+    calls = []
+
+    class Counting(Distorted):
+        def predict(self, density: torch.Tensor) -> torch.Tensor:
+            calls.append(len(density))
+            return super().predict(density)
+
+    residuals(Counting(physics, 0.0), density, TRAITS, batch_size=12)
+    assert calls == [12, 6]
+
+
+def test_what_cannot_be_compared_is_refused(physics: Physics, density: torch.Tensor) -> None:
+    with pytest.raises(InputError, match="same in the same order"):
+        audit(Always(0.0), physics, density, TRAITS)
+    with pytest.raises(InputError, match="other traits or densities"):
+        compare({"t": np.zeros(2)}, {"t": np.zeros(3)})
+    with pytest.raises(InputError, match="at least one trait"):
+        interpretability([])
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (8, 8, 8)], ids=["2D", "3D"])
+def test_probes_are_densities_off_the_data(shape: tuple[int, ...]) -> None:
+    density = (torch.rand(4, 1, *shape, generator=torch.Generator().manual_seed(0)) < 0.7).float()
+    before = density.clone()
+    moved = probes(density)
+    assert torch.equal(density, before)
+    for probe in moved.values():
+        assert probe.shape == density.shape
+        assert probe.min() >= 0 and probe.max() <= 1
+        assert not torch.equal(probe, density)
+    assert (moved["thinned"] <= density).all() and (density <= moved["thickened"]).all()
+    assert 0.02 < (moved["speckled"] != density).float().mean() < 0.08
+    assert torch.equal(probes(density)["speckled"], moved["speckled"])
+    assert not torch.equal(probes(density, seed=1)["speckled"], moved["speckled"])
+    assert torch.equal(with_probes(density)[:4], density) and len(with_probes(density)) == 24
+    assert torch.equal(half_probed(density, 2)[:2], density[:2])
+    assert torch.equal(half_probed(density, 2)[2:], moved["thickened"][2:])
