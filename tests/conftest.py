@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import torch
+from rounding import LastPlaceNoise
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _one_thread() -> None:
-    """Keep timings and rounding the same on any number of cores."""
-    torch.set_num_threads(1)
+def _processor() -> Iterator[None]:
+    """One thread, so that timings are the same on any number of cores, and this processor's rounding.
+
+    ``make test-processors`` asks for other threads, and for the rounding of others.
+    """
+    torch.set_num_threads(int(os.environ.get("MATOPT_TEST_THREADS", "1")))
+    seed = os.environ.get("MATOPT_TEST_ROUNDING")
+    with LastPlaceNoise(int(seed)) if seed else nullcontext():
+        yield
 
 
 @pytest.fixture(scope="session")

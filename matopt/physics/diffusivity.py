@@ -49,7 +49,7 @@ class Diffusivity(Simulator):
         max_iterations: at which a sample is given up as ``not_converged``.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     grain_diffusivity: float | None = None
     boundary: Literal["fixed", "periodic"] = "fixed"
@@ -82,7 +82,7 @@ class Diffusivity(Simulator):
         """Solve a batch; ``voxel_size`` does not matter to a ratio. See :meth:`Simulator.solve`."""
         check_density(density)
         loads = density.ndim - 2 if self.boundary == "periodic" else 1
-        return solve_in_chunks(density, 40 + 6 * loads, self._solve, (loads, loads), WORKING_SET)
+        return solve_in_chunks(density, 40 + 6 * loads, self._solve, (loads, loads), self.max_iterations, WORKING_SET)
 
     def _solve(self, density: torch.Tensor) -> Solution:
         periodic = self.boundary == "periodic"
@@ -94,26 +94,27 @@ class Diffusivity(Simulator):
             grain = self.grain(solid.ndim - 1)
             local = 1 - (1 - grain) * solid
             conducts = local > 0
-            carries = torch.ones(len(solid), dtype=torch.bool)
+            flows, cluster = torch.ones(len(solid), solid.ndim - 1, dtype=torch.bool, device=local.device), None
             if grain == 0:
                 find = percolation.wrapping if periodic else percolation.crossing
                 found = find(conducts.cpu().numpy())
                 conducts = torch.from_numpy(found.carrying).to(local.device)
-                carries = torch.from_numpy(found.along[:, 0])
-            network = Network.of(local, Cells.of(conducts, periodic))
+                flows = torch.from_numpy(found.along).to(local.device)
+                cluster = torch.from_numpy(found.cluster).to(local.device)
+            network = Network.of(local, Cells.of(conducts, periodic), cluster)
             loads = range(solid.ndim - 1 if periodic else 1)
-            solved = [network.solve(load, self.tolerance, self.max_iterations) for load in loads]
+            solved = [network.solve(load, flows[:, load], self.tolerance, self.max_iterations) for load in loads]
             drops = [network.drops(s.x, load) for load, s in zip(loads, solved, strict=True)]
             tensor = network.dissipation(drops)
-            flows = carries.to(local.device)
-            values = torch.where(flows, tensor[:, 0, 0], 0.0)
+            along_x = flows[:, 0]
+            values = torch.where(along_x, tensor[:, 0, 0], 0.0)
             residual = torch.stack([s.residual for s in solved]).amax(0).cpu().numpy()
             iterations = torch.stack([s.iterations for s in solved]).amax(0).cpu().numpy()
             if density.requires_grad:
                 slope = network.sensitivity(solved[0].x, drops[0], grain - 1)[:, None]
-                if not carries.all():
-                    slope[~flows] = 0
+                if not along_x.all():
+                    slope[~along_x] = 0
         if density.requires_grad:
             values = with_gradient(density, values, slope)
-        status = statuses(carries.numpy(), residual, self.tolerance)
+        status = statuses(along_x.cpu().numpy(), residual, self.tolerance)
         return Solution(values, tensor, status, residual, iterations)

@@ -16,7 +16,7 @@ from matopt.physics.flow.stokes import Stokes
 from matopt.physics.numerics import percolation
 from matopt.physics.numerics.adjoint import with_gradient
 from matopt.physics.numerics.batching import check_density, solve_in_chunks, statuses
-from matopt.physics.numerics.conjugate_gradients import Solved
+from matopt.physics.numerics.conjugate_gradients import ConjugateGradientsResult
 from matopt.physics.numerics.mirror import mirrored
 from matopt.properties import Property
 
@@ -92,15 +92,21 @@ class Permeability(Simulator):
         if dimensions == 2 and self.section == "axial":
             if self.flow != "x" or self.grain_permeability:
                 raise InputError("flow and grain_permeability are for volumes and for section='transverse'")
-            return solve_in_chunks(density, 9, lambda chunk: self._along(chunk, voxel_size), (1, 1))
+            return solve_in_chunks(
+                density, 9, lambda chunk: self._along(chunk, voxel_size), (1, 1), self.max_iterations
+            )
         if self.flow == "z" and dimensions == 2:
             raise InputError("a section has no axis z; its permeability along the normal is section='axial'")
         loads = dimensions if self.flow == "all" else 1
         vectors = 60 * dimensions + (dimensions + 1) * (loads - 1)
         if self.boundary == "mirror":
             vectors *= 2**dimensions
+
         # On a CPU one after the other: compiled loops gain nothing from batches.
-        return solve_in_chunks(density, vectors, lambda chunk: self._across(chunk, voxel_size), (loads, loads), cache=0)
+        def across(chunk: torch.Tensor) -> Solution:
+            return self._across(chunk, voxel_size)
+
+        return solve_in_chunks(density, vectors, across, (loads, loads), self.max_iterations, cache=0)
 
     def _along(self, density: torch.Tensor, voxel_size: float) -> Solution:
         """Axial flow, along the normal of sections."""
@@ -146,7 +152,7 @@ class Permeability(Simulator):
                 has_part = (stokes.solid < 1) | (solid == 1)
                 slope = stokes.sensitivity(runs[0][1].x, axes[0])
                 slope = torch.where(has_part & carries.view(-1, *cells), slope, 0.0)
-            worst = Solved(
+            worst = ConjugateGradientsResult(
                 runs[0][1].x,
                 torch.stack([flow.residual for _, flow in runs]).amax(0),
                 torch.stack([flow.iterations for _, flow in runs]).amax(0),
@@ -160,7 +166,7 @@ class Permeability(Simulator):
         tensor: torch.Tensor,
         slope: torch.Tensor | None,
         carries: torch.Tensor,
-        solved: Solved,
+        solved: ConjugateGradientsResult,
     ) -> Solution:
         """In SI units, from the mean velocities in voxel units and the slope of the first summed one."""
         area = voxel_size**2

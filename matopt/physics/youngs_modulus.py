@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 
@@ -52,6 +52,8 @@ class YoungsModulus(Simulator):
         max_iterations: at which a sample is given up as ``not_converged``.
     """
 
+    version: ClassVar[int] = 2
+
     youngs_modulus: float = 94.5e9
     poisson_ratio: float = 0.074
     boundary: Literal["periodic", "mirror"] = "periodic"
@@ -86,17 +88,21 @@ class YoungsModulus(Simulator):
         loads = len(element.voigt_pairs(dimensions))
         vectors = 5 * loads * dimensions  # displacements, residuals, directions, what is transformed and its transform
         if self.boundary == "periodic":
-            return solve_in_chunks(density, vectors, self._solve, (loads, loads))
-        return solve_in_chunks(density, vectors * 2**dimensions, lambda d: self._solve(mirrored(d)), (loads, loads))
+            return solve_in_chunks(density, vectors, self._solve, (loads, loads), self.max_iterations)
+        vectors *= 2**dimensions
+        return solve_in_chunks(
+            density, vectors, lambda d: self._solve(mirrored(d)), (loads, loads), self.max_iterations
+        )
 
     def _solve(self, density: torch.Tensor) -> Solution:
         with torch.no_grad():
             solid = density.detach()[:, 0]
             found = percolation.wrapping((solid > 0).cpu().numpy(), corners=True)
-            carrying = torch.from_numpy(found.carrying).to(solid.device)
-            along_x = torch.from_numpy(found.along[:, 0]).to(solid.device)
+            carrying, along = (torch.from_numpy(a).to(solid.device) for a in (found.carrying, found.along))
+            del found
+            along_x = along[:, 0]
             lattice = _lattice(torch.where(carrying, solid, 0.0), self.poisson_ratio)
-            solved = lattice.solve(self.tolerance, self.max_iterations)
+            solved = lattice.solve(along, self.tolerance, self.max_iterations)
             stiffness = lattice.energies(solved.x)
             tension = _tension(stiffness)
             modulus = torch.einsum("ni,nij,nj->n", tension, stiffness, tension)
@@ -109,7 +115,7 @@ class YoungsModulus(Simulator):
                 slope = torch.where(is_loose | ~_column(along_x, slope), 0.0, slope)[:, None] * self.youngs_modulus
         if density.requires_grad:
             values = with_gradient(density, values, slope)
-        status = statuses(found.along[:, 0], residual, self.tolerance)
+        status = statuses(along_x.cpu().numpy(), residual, self.tolerance)
         return Solution(values, stiffness.to(solid.dtype) * self.youngs_modulus, status, residual, iterations)
 
 

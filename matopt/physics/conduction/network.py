@@ -10,7 +10,7 @@ import torch
 
 from matopt.physics.conduction.cells import Cells, by_sample
 from matopt.physics.conduction.system import Conduction
-from matopt.physics.numerics.conjugate_gradients import Solved, dot
+from matopt.physics.numerics.conjugate_gradients import ConjugateGradientsResult, dot
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,26 +33,49 @@ class Network:
     systems: Conduction
 
     @staticmethod
-    def of(local: torch.Tensor, cells: Cells) -> Network:
-        """From the local diffusivities of all cells ``(B, *S)``."""
+    def of(local: torch.Tensor, cells: Cells, cluster: torch.Tensor | None = None) -> Network:
+        """Assemble the network.
+
+        Args:
+            local: ``(B, *S)`` diffusivities.
+            cells: that conduct.
+            cluster: ``(B, *S)``, the clusters of cells that are connected, numbered from 1 in each sample; without it
+                each sample is one.
+        """
         own, ahead = cells.gather(local), []
         for axis in range(len(cells.shape)):
             other = cells.of_neighbours(own, axis)
             ahead.append((2 * own * other).div_((own + other).clamp_min_(torch.finfo(own.dtype).tiny)))
         if cells.periodic:
-            return Network(cells, own, tuple(ahead), Conduction.of(cells, ahead, torch.zeros_like(own)))
+            of_cells = None if cluster is None else cells.gather(cluster)
+            return Network(cells, own, tuple(ahead), Conduction.of(cells, ahead, torch.zeros_like(own), of_cells))
         # The concentration is held half a voxel outside the first and last cell: twice the conductance.
         outer = [2 * own * cells.at_edge(ahead=side) for side in (False, True)]
         return Network(cells, own, (*ahead, *outer), Conduction.of(cells, ahead, outer[0] + outer[1]))
 
-    def solve(self, load: int, tolerance: float, max_iterations: int) -> Solved:
-        """The fluctuations, ``(N,)``."""
+    def solve(self, load: int, flows: torch.Tensor, tolerance: float, max_iterations: int) -> ConjugateGradientsResult:
+        """Find the fluctuations ``(N,)``.
+
+        Args:
+            load: the axis of the mean gradient.
+            flows: ``(B,)`` bool, the samples in which anything flows along it: they dissipate some of its energy.
+            tolerance: of the residual.
+            max_iterations: of :func:`~matopt.physics.numerics.conjugate_gradients.conjugate_gradients`.
+        """
         dimensions = len(self.cells.shape)
         # The divergence of the flux that a unit gradient drives by itself.
         rhs = self.faces[load] - self.cells.of_neighbours(self.faces[load], dimensions + load)
         if not self.cells.periodic:
             rhs.add_(self.faces[-1] - self.faces[-2], alpha=0.5)
-        return self.systems.solve(rhs, tolerance, max_iterations)
+        energy = torch.where(flows, self._uniform_energy(load), torch.inf)
+        return self.systems.solve(rhs, tolerance, max_iterations, energy)
+
+    def _uniform_energy(self, load: int) -> torch.Tensor:
+        """``(B,)`` float64, dissipated by a unit gradient without fluctuations."""
+        crossed = self.faces[load]
+        if not self.cells.periodic:
+            crossed = crossed + (self.faces[-2] + self.faces[-1]) / 4
+        return by_sample(crossed, self.cells.counts).sum(1, dtype=torch.float64)
 
     def drops(self, x: torch.Tensor, load: int) -> list[torch.Tensor]:
         """The total concentration drops ``(N,)`` across the faces, of fluctuations; any where none conducts."""

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from torch.nn import functional
 
 from matopt.physics.conduction.cells import Cells, by_colour, by_sample
 from matopt.physics.conduction.multigrid import Level, joined, reciprocal
-from matopt.physics.numerics.conjugate_gradients import Solved, conjugate_gradients, dot
+from matopt.physics.conduction.null_space import Constants
+from matopt.physics.numerics.conjugate_gradients import ConjugateGradientsResult, conjugate_gradients, dot
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,29 +25,50 @@ class Conduction:
     Attributes:
         scale: ``(N,)`` one over the root of the diagonal, 0 where nothing conducts.
         finest: the scaled systems.
-        constant: ``(B, n)`` unit vectors, what a constant is in the scaled systems; None where something is held.
-            Rounding in a direction that a system does not see would be amplified by each level.
+        constants: what the systems do not see, a constant in each cluster of cells; None where every cluster is held.
     """
 
     scale: torch.Tensor
     finest: Level
-    constant: torch.Tensor | None
+    constants: Constants | None
 
     @staticmethod
-    def of(cells: Cells, ahead: Sequence[torch.Tensor], held: torch.Tensor) -> Conduction:
-        """From conductances to the neighbours ahead, ``(N,)`` an axis, and to what is held, ``(N,)``."""
-        finest, root = Level.of(cells, ahead, held)
-        if held.any():
-            return Conduction(reciprocal(root), finest, None)
-        constant = by_sample(root[finest.sizes[0] :], finest.counts[1:])
-        return Conduction(reciprocal(root), finest, functional.normalize(constant))
+    def of(
+        cells: Cells, ahead: Sequence[torch.Tensor], held: torch.Tensor, cluster: torch.Tensor | None = None
+    ) -> Conduction:
+        """Assemble the systems.
 
-    def solve(self, rhs: torch.Tensor, tolerance: float, max_iterations: int) -> Solved:
-        """By conjugate gradients, for right-hand sides ``(N,)``; as :func:`conjugate_gradients`, x is ``(N,)`` too."""
+        Args:
+            cells: of the grids.
+            ahead: conductances to the neighbours ahead, ``(N,)`` an axis.
+            held: ``(N,)`` conductances to what is held at a fixed value.
+            cluster: ``(N,)`` the cluster of each cell within its sample, numbered from 1, 0 for spare numbers; without
+                it each sample is one. Clusters exchange nothing with each other.
+        """
+        finest, root = Level.of(cells, ahead, held)
+        constants = Constants.of(cells, root, held, cluster)
+        return Conduction(reciprocal(root), finest, constants)
+
+    def solve(
+        self, rhs: torch.Tensor, tolerance: float, max_iterations: int, energy: torch.Tensor | None = None
+    ) -> ConjugateGradientsResult:
+        """Solve for right-hand sides ``(N,)`` by :func:`conjugate_gradients`; x is ``(N,)`` too.
+
+        Args:
+            rhs: of the systems, in their range.
+            tolerance: of the residual.
+            max_iterations: at which a sample is given up.
+            energy: ``(B,)`` float64, of which the product of ``rhs`` with x is taken, see :func:`conjugate_gradients`.
+        """
         first, *others = (rhs * self.scale).split(self.finest.sizes)
+        if energy is not None:
+            own = first.view(self.finest.batch, -1)
+            energy = energy - dot(own, own)  # what the first colour takes by itself
         known = [first, *(torch.zeros_like(part) for part in others)]
         reduced = [self.finest.relaxed(part, known, colour) for colour, part in enumerate(others, start=1)]
-        solved = conjugate_gradients(self, self._rows(reduced), tolerance, max_iterations)
+        solved = conjugate_gradients(
+            self, self._in_range(self._rows(reduced)), tolerance, max_iterations, energy=energy
+        )
         x = self._parts(solved.x)
         x[0] = self.finest.relaxed(first, x, 0)
         return replace(solved, x=torch.cat(x) * self.scale)
@@ -56,26 +77,25 @@ class Conduction:
         """The systems times ``x``."""
         parts = self._parts(x)
         parts[0] = self.finest.relaxed(None, parts, 0)
-        return self._rows([part - self.finest.relaxed(None, parts, c) for c, part in enumerate(parts) if c])
+        product = self._rows([part - self.finest.relaxed(None, parts, c) for c, part in enumerate(parts) if c])
+        return self._in_range(product)
 
     def precondition(self, residual: torch.Tensor) -> torch.Tensor:
         """Approximate inverses times ``residual``; symmetric positive definite."""
-        parts = self._parts(self._without_constant(residual))
+        parts = self._parts(residual)
         x = self.finest.sweeps(parts, settled=True) if self.finest.inverse is None else self.finest.cycle(parts)
-        return self._without_constant(self._rows(x[1:]))
+        return self._in_range(self._rows(x[1:]))
 
     def select(self, rows: torch.Tensor) -> Conduction:
         """The systems of these samples, each of them once and in order; the scale stays that of all."""
         if len(rows) == self.finest.batch:
             return self
-        constant = None if self.constant is None else self.constant[rows]
-        return replace(self, finest=self.finest.select(rows), constant=constant)
+        constants = None if self.constants is None else self.constants.select(rows)
+        return replace(self, finest=self.finest.select(rows), constants=constants)
 
-    def _without_constant(self, x: torch.Tensor) -> torch.Tensor:
-        if self.constant is None:
-            return x
-        share = dot(self.constant, x).to(x.dtype)
-        return torch.addcmul(x, self.constant, share[:, None], value=-1)
+    def _in_range(self, rows: torch.Tensor) -> torch.Tensor:
+        """What the systems see of ``(B, n)``; rounding in other directions would be amplified by each level."""
+        return rows if self.constants is None else self.constants.removed_from(rows)
 
     def _parts(self, x: torch.Tensor) -> list[torch.Tensor]:
         """The colours of rows, zeros for the first."""

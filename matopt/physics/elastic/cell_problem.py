@@ -14,7 +14,12 @@ import torch
 from matopt.physics.elastic import element
 from matopt.physics.elastic.fourier_preconditioner import inverse_symbol, unfolded
 from matopt.physics.elastic.gather import Block, blocks
-from matopt.physics.numerics.conjugate_gradients import Solved, TensorVectors, Vectors, conjugate_gradients
+from matopt.physics.numerics.conjugate_gradients import (
+    ConjugateGradientsResult,
+    TensorVectors,
+    Vectors,
+    conjugate_gradients,
+)
 
 SOLVED_TOGETHER = 2**21
 """Displacements (numbers) that are solved for at once; load cases of larger samples have their turns."""
@@ -62,8 +67,14 @@ class ElasticCellProblem:
             inverse_symbol(shape, poisson_ratio, solid.dtype, solid.device),
         )
 
-    def solve(self, tolerance: float, max_iterations: int) -> Solved:
-        """The displacements ``(L, n, d, *S)``, residuals and iterations ``(L, n)``."""
+    def solve(self, along: torch.Tensor, tolerance: float, max_iterations: int) -> ConjugateGradientsResult:
+        """Find the displacements ``(L, n, d, *S)``, residuals and iterations ``(L, n)``.
+
+        Args:
+            along: ``(n, d)`` bool, the axes along which a sample carries: stretched along them it keeps an energy.
+            tolerance: of the residual.
+            max_iterations: of :func:`~matopt.physics.numerics.conjugate_gradients.conjugate_gradients`.
+        """
         n, cases, dimensions = len(self.solid), len(self.loads), self.solid.ndim - 1
         room = SOLVED_TOGETHER // max(self.solid.numel() * dimensions, 1)
         # The transforms take two at once.
@@ -71,14 +82,23 @@ class ElasticCellProblem:
         x = self.solid.new_empty(cases, n, dimensions, *self.solid.shape[1:])
         # What all turns need is allocated once: the C library keeps much of what is freed in between.
         rows, rhs = replace(self, samples=self.samples.repeat(together)), torch.empty_like(x[:together])
-        found = []
+        found, uniform = [], self._uniform_energies(along)
         for first in range(0, cases, together):
             self.right_hand_side(range(first, first + together), rhs)
             out = x[first : first + together].flatten(0, 1)
-            solved = conjugate_gradients(rows, rhs.flatten(0, 1), tolerance, max_iterations, out, self.vectors)
+            energy = uniform[first : first + together].flatten()
+            solved = conjugate_gradients(rows, rhs.flatten(0, 1), tolerance, max_iterations, out, self.vectors, energy)
             found.append((solved.residual.view(-1, n), solved.iterations.view(-1, n)))
         residual, iterations = (torch.cat(parts) for parts in zip(*found, strict=True))
-        return Solved(x, residual, iterations)
+        return ConjugateGradientsResult(x, residual, iterations)
+
+    def _uniform_energies(self, along: torch.Tensor) -> torch.Tensor:
+        """``(L, n)`` float64, of the macroscopic strains without fluctuations; infinite where none may be left."""
+        of_full = ((self.loads @ self.stiffness) * self.loads).sum(1, dtype=torch.float64)
+        energies = of_full[:, None] * self.solid.flatten(1).sum(1, dtype=torch.float64)
+        keeps = torch.zeros_like(energies, dtype=torch.bool)
+        keeps[: along.shape[1]] = along.T
+        return torch.where(keeps, energies, torch.inf)
 
     def apply(self, x: torch.Tensor) -> torch.Tensor:
         """Nodal forces of the rows' displacements ``(R, d, *S)``."""

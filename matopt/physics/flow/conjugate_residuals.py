@@ -54,14 +54,14 @@ class Systems(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Flow:
+class ConjugateResidualsResult:
     """What the iterations reached.
 
     Attributes:
         x: flat vectors, see :class:`~matopt.physics.flow.system.FlowSystem`.
         value: ``(B,)`` float64, ``2 b.x - x.A x``, whose error is the square of that of x.
         residual: ``(B,)`` float64, the root of the estimated error of the value over the value.
-        iterations: ``(B,)`` int64.
+        iterations: ``(B,)`` int64; fewer than were allowed in a sample that has not converged but broken down.
     """
 
     x: torch.Tensor
@@ -70,12 +70,13 @@ class Flow:
     iterations: torch.Tensor
 
 
-def solve(systems: Systems, rhs: torch.Tensor, tolerance: float, max_iterations: int) -> Flow:
+def solve(systems: Systems, rhs: torch.Tensor, tolerance: float, max_iterations: int) -> ConjugateResidualsResult:
     """Solve from ``x = 0``, each sample by itself; samples that are done leave the batch.
 
     GCR: Eisenstat, Elman, Schultz, SIAM J. Numer. Anal. 20 (1983) 345, truncated, for the smallest residual in the norm
     of the preconditioner. Its square estimates the error of the value. It goes by recursion, which forgets what x
-    really leaves, and is taken anew now and then and before a sample is done.
+    really leaves, and is taken anew now and then and before a sample is done. A sample that finds no direction right
+    after that has broken down, and leaves too.
 
     Args:
         systems: of flow.
@@ -92,7 +93,7 @@ def solve(systems: Systems, rhs: torch.Tensor, tolerance: float, max_iterations:
     value = torch.zeros_like(residual)
     iterations = torch.zeros(systems.batch, dtype=torch.int64, device=rhs.device)
     if not len(rows):
-        return Flow(torch.zeros_like(rhs), value, residual, iterations)
+        return ConjugateResidualsResult(torch.zeros_like(rhs), value, residual, iterations)
     is_busy = systems.unknowns(has_force)
     # A single sample leaves as a whole.
     b, result = rhs, torch.zeros_like(rhs) if systems.batch > 1 else rhs
@@ -109,8 +110,9 @@ def solve(systems: Systems, rhs: torch.Tensor, tolerance: float, max_iterations:
         overlap = systems.dot(image, heavy) if step > 1 else torch.zeros_like(square)
         slope, share = systems.dot(image, dual), overlap / square
         square = systems.precondition(image, spare)[1] - share * overlap
-        # By rounding alone is it not positive; such a direction has no part.
-        square = torch.where(square > 0, square, torch.inf)
+        # By rounding alone is it not positive; such a direction has no part, and the residual is taken anew.
+        has_part = square > 0
+        square = torch.where(has_part, square, torch.inf)
         for t, last in ((z, direction), (spare, back), (image, heavy)):
             if step == 1:
                 last.copy_(t)
@@ -121,16 +123,17 @@ def solve(systems: Systems, rhs: torch.Tensor, tolerance: float, max_iterations:
             systems.add(t, rate, other)
         error = error - length * slope
         seems_done = _relative(error, systems.dot(b, x)) <= tolerance
-        if not (seems_done | (error < REFRESH * taken)).any() and step < max_iterations:
+        if not (seems_done | ~has_part | (error < REFRESH * taken)).any() and step < max_iterations:
             continue
         r = torch.sub(b, systems.apply(x, image), out=image)
         now = systems.dot(b, x) + systems.dot(r, x)
         relative = _relative(systems.dot(r, dual), now)
-        done = (relative <= tolerance) | (step == max_iterations)
+        breaks_down = ~has_part & (error == taken)  # although it had just been taken anew
+        done = (relative <= tolerance) | breaks_down | (step == max_iterations)
         left, leaving, keep = rows[done], systems.unknowns(done), ~done
         value[left], residual[left], iterations[left] = now[done], relative[done], step
         if len(left) == len(value):
-            return Flow(x, value, residual, iterations)
+            return ConjugateResidualsResult(x, value, residual, iterations)
         result[is_busy.masked_scatter(is_busy, leaving)] = x[leaving]
         rows, stays = rows[keep], ~leaving
         if not len(rows):
@@ -141,7 +144,7 @@ def solve(systems: Systems, rhs: torch.Tensor, tolerance: float, max_iterations:
             direction, back, heavy, spare = (t[stays] for t in (direction, back, heavy, spare))
         dual, image = image, dual
         error = taken = systems.precondition(dual, z)[1]
-    return Flow(result, value, residual, iterations)
+    return ConjugateResidualsResult(result, value, residual, iterations)
 
 
 def _relative(error: torch.Tensor, value: torch.Tensor) -> torch.Tensor:

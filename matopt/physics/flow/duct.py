@@ -8,7 +8,7 @@ import torch
 
 from matopt.physics.flow.divergence_form import DivergenceForm, add_to_sides, sides
 from matopt.physics.flow.friction import GREY_DRAG, coupling, drag, friction, velocity_in_pores
-from matopt.physics.numerics.conjugate_gradients import Solved, conjugate_gradients
+from matopt.physics.numerics.conjugate_gradients import ConjugateGradientsResult, conjugate_gradients
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class Duct:
         """The systems of these rows."""
         return replace(self, operator=self.operator.select(rows), inverse_diagonal=self.inverse_diagonal[rows])
 
-    def solve(self, tolerance: float, max_iterations: int) -> Solved:
+    def solve(self, tolerance: float, max_iterations: int) -> ConjugateGradientsResult:
         """The velocities; a section without anything to hold the flow stays at 0 with the residual 1."""
         is_open = self.solid < 1
         is_held = (self.operator.extra > 0).flatten(1).any(1)

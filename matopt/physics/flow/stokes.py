@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from matopt.physics.flow import conjugate_residuals
-from matopt.physics.flow.conjugate_residuals import Flow
+from matopt.physics.flow.conjugate_residuals import ConjugateResidualsResult
 from matopt.physics.flow.couplings import colours
 from matopt.physics.flow.divergence_form import add_to_sides
 from matopt.physics.flow.friction import GREY_DRAG, Friction, drag, velocity_in_pores
@@ -47,7 +47,7 @@ class Stokes:
 
     def solve(
         self, tolerance: float, max_iterations: int, along: int = 0, carries: torch.Tensor | None = None
-    ) -> tuple[torch.Tensor, Flow]:
+    ) -> tuple[torch.Tensor, ConjugateResidualsResult]:
         """The mean velocity along an axis that is pushed along it, ``(B,)`` float64, and the fields.
 
         The mean is the stationary value of ``2 b.x - x.A x``, whose error is the square of the fields'. A sample

@@ -42,15 +42,19 @@ def solve_in_chunks(
     vectors: int,
     solve: Callable[[torch.Tensor], Solution],
     tensor_shape: tuple[int, ...],
+    max_iterations: int,
     cache: int = CACHE_BYTES,
 ) -> Solution:
     """Solve a batch a few samples at a time, as many as fit; half as many whenever memory runs out.
+
+    Samples that single precision does not resolve are solved again in double precision.
 
     Args:
         density: ``(N, 1, *S)``, checked.
         vectors: how many numbers a voxel ``solve`` holds.
         solve: takes ``(n, 1, *S)``.
         tensor_shape: of one sample's tensor, for an empty batch.
+        max_iterations: a sample that has not converged in fewer has broken down.
         cache: bytes of the working set on a CPU.
 
     Raises:
@@ -62,8 +66,14 @@ def solve_in_chunks(
     step = min(max(1, budget // sample), max(1, len(density)))
     while (done := sum(len(p.values) for p in parts)) < len(density):
         # A slice of everything would have its gradient copied.
-        part = _solve_or_run_out(solve, density[done : done + step] if step < len(density) else density)
+        chunk = density[done : done + step] if step < len(density) else density
+        part = _solve_or_run_out(solve, chunk)
         if part is not None:
+            broken = (part.status == NOT_CONVERGED) & (part.iterations > 0) & (part.iterations < max_iterations)
+            rows = torch.from_numpy(np.flatnonzero(broken)).to(density.device)
+            if len(rows) and density.dtype == torch.float32:
+                again = solve_in_chunks(chunk[rows].double(), vectors, solve, tensor_shape, max_iterations, cache)
+                part = _replaced(part, rows, again)
             parts.append(part)
         elif step > 1:
             # Other processes may hold memory too, so the first guess can be too high.
@@ -86,6 +96,16 @@ def solve_in_chunks(
         np.concatenate([p.residual for p in parts]),
         np.concatenate([p.iterations for p in parts]),
     )
+
+
+def _replaced(solution: Solution, rows: torch.Tensor, other: Solution) -> Solution:
+    """The solution with that of some of its samples replaced; values and tensors keep their precision."""
+    at = rows.cpu().numpy()
+    status, residual, iterations = (a.copy() for a in (solution.status, solution.residual, solution.iterations))
+    status[at], residual[at], iterations[at] = other.status, other.residual, other.iterations
+    values = solution.values.index_copy(0, rows, other.values.to(solution.values.dtype))
+    tensor = solution.tensor.index_copy(0, rows, other.tensor.to(solution.tensor.dtype))
+    return Solution(values, tensor, status, residual, iterations)
 
 
 def _solve_or_run_out(solve: Callable[[torch.Tensor], Solution], chunk: torch.Tensor) -> Solution | None:

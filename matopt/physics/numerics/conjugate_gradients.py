@@ -13,6 +13,17 @@ from matopt.errors import InputError
 SMALLEST_TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-13}
 """Rounding hides smaller relative residuals."""
 
+RUNAWAY = 1e4
+"""Growth of the residual over its least value that only rounding explains; in high contrasts it goes up and down by
+hundreds."""
+
+CANCELLED = 10.0
+"""How much larger b.x may be than what it leaves of an energy. Beyond, the residual counts for more in proportion:
+where half as much is left, the softest modes, in which errors stay longest, are about half as stiff."""
+
+UNRESOLVED = 2.0**16
+"""Rounding errors of an energy, of which no less may be left: a matrix of rounded numbers says nothing about it."""
+
 
 class Systems(Protocol):
     """B symmetric systems, one a row of ``(B, ...)`` tensors."""
@@ -31,13 +42,13 @@ class Systems(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Solved:
-    """What the iterations reached.
+class ConjugateGradientsResult:
+    """What the iterations reached; a row has converged where its residual is at most the tolerance.
 
     Attributes:
         x: ``(B, ...)``.
-        residual: ``(B,)`` float64, ``|r| / |b|``; 0 where b is 0.
-        iterations: ``(B,)`` int64.
+        residual: ``(B,)`` float64, ``|r| / |b|``, larger where little is left of an energy; 0 where b is 0.
+        iterations: ``(B,)`` int64; fewer than were allowed in a row that has not converged but broken down.
     """
 
     x: torch.Tensor
@@ -113,20 +124,25 @@ def conjugate_gradients(
     max_iterations: int,
     out: torch.Tensor | None = None,
     vectors: Callable[[Any, torch.Tensor, torch.Tensor], Vectors] = TensorVectors,
-) -> Solved:
-    """Solve ``A x = b`` from ``x = 0`` until ``|r| <= tolerance |b|``, each row by itself.
+    energy: torch.Tensor | None = None,
+) -> ConjugateGradientsResult:
+    """Solve ``A x = b`` from ``x = 0`` until the residual is at most ``tolerance``, each row by itself.
 
-    Rows that are done leave the batch. Dot products are accumulated in float64. A singular system is solved where its
-    right-hand side is in the range.
+    Hestenes and Stiefel, J. Res. Nat. Bur. Stand. 49 (1952) 409. Rows that are done leave the batch, and so do rows in
+    which the method breaks down: rounding has made ``p.A p`` or ``r.z`` other than positive, or the residual
+    :data:`RUNAWAY` times its least value, or it hides what is left of the energy. Dot products are accumulated in
+    float64. A singular system is solved where its right-hand side is in the range.
 
     Args:
         systems: the operators, positive semidefinite, and their preconditioners.
         rhs: ``(B, ...)``, sums of terms of the order of 1; overwritten. Where its root mean square is nothing but their
             rounding, as in homogeneous samples, it is taken as zero.
-        tolerance: of the relative residual.
+        tolerance: of the residual.
         max_iterations: a row that is not done by then keeps its last iterate and residual.
         out: ``(B, ...)`` where the solution is to go.
         vectors: made from systems, x and r, which they may overwrite.
+        energy: ``(B,)`` float64, where ``energy - b.x`` is what is wanted, else infinite. The less of it is left, the
+            larger is the error of b.x beside it, and the residual counts for more; see :data:`CANCELLED`.
 
     Raises:
         InputError: the precision of ``rhs`` cannot reach ``tolerance``.
@@ -142,7 +158,7 @@ def conjugate_gradients(
 
     rows = busy.nonzero()[:, 0]
     if not len(rows):
-        return Solved(result, residual, iterations)
+        return ConjugateGradientsResult(result, residual, iterations)
     if len(rows) < batch:
         at = vectors(systems.select(rows), torch.zeros_like(rhs[rows]), rhs[rows])
         norm = norm[rows]
@@ -150,28 +166,36 @@ def conjugate_gradients(
         at = vectors(systems, result, rhs)
     del rhs
     rz = at.precondition()
-    beta = torch.zeros_like(rz)
+    beta, gained, least = torch.zeros_like(rz), torch.zeros_like(rz), torch.ones_like(rz)
+    unresolved = UNRESOLVED * torch.finfo(result.dtype).eps
+    energy = torch.full_like(rz, torch.inf) if energy is None else energy[rows]
     for step in range(1, max_iterations + 1):
-        # p.A p is 0 only where r is (rounding); the row then stays as it is.
         alpha = _ratio(rz, at.update_direction(beta))
         relative = at.update_solution(alpha).sqrt() / norm
-        done = (relative <= tolerance) | (alpha == 0)
+        gained = gained + alpha * rz
+        least = torch.minimum(least, relative)
+        is_hidden = energy - gained < unresolved * energy
+        breaks_down = (alpha <= 0) | (relative > RUNAWAY * least) | is_hidden
+        relative = relative * (gained / (energy - gained).abs() / CANCELLED).clamp_min(1)
+        relative = torch.where(is_hidden, 1.0, relative)
+        leaves = (relative <= tolerance) | breaks_down
         if step == max_iterations:
-            done = torch.ones_like(done)
-        if done.any():
-            left = rows[done]
-            residual[left], iterations[left] = relative[done], step
+            leaves = torch.ones_like(leaves)
+        if leaves.any():
+            left = rows[leaves]
+            residual[left], iterations[left] = relative[leaves], step
             if len(left) == batch:
                 break  # x is the result.
-            result[left] = at.x[done]
-            keep = (~done).nonzero()[:, 0]
+            result[left] = at.x[leaves]
+            keep = (~leaves).nonzero()[:, 0]
             rows, norm, rz = rows[keep], norm[keep], rz[keep]
+            gained, energy, least = gained[keep], energy[keep], least[keep]
             if not len(rows):
                 break
             at = at.select(keep)
         new = at.precondition()
         rz, beta = new, _ratio(new, rz)
-    return Solved(result, residual, iterations)
+    return ConjugateGradientsResult(result, residual, iterations)
 
 
 def check_tolerance(rhs: torch.Tensor, tolerance: float) -> None:

@@ -15,12 +15,18 @@ class Percolation:
     """What carries across a batch of samples.
 
     Attributes:
-        carrying: ``(N, *S)`` bool, the voxels of clusters that reach across the sample along any axis asked for.
+        cluster: ``(N, *S)`` int32, the clusters that reach across the sample along any axis asked for, numbered from 1
+            in each sample; 0 elsewhere.
         along: ``(N, d)`` bool, whether a cluster does along each axis.
     """
 
-    carrying: np.ndarray
+    cluster: np.ndarray
     along: np.ndarray
+
+    @property
+    def carrying(self) -> np.ndarray:
+        """``(N, *S)`` bool, the voxels of these clusters."""
+        return self.cluster > 0
 
 
 def wrapping(phase: np.ndarray, corners: bool = False) -> Percolation:
@@ -46,12 +52,12 @@ def crossing(phase: np.ndarray) -> Percolation:
 
 
 def _each(phase: np.ndarray, find: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]) -> Percolation:
-    carrying = np.zeros(phase.shape, bool)
+    cluster = np.zeros(phase.shape, np.int32)
     along = np.zeros((len(phase), phase.ndim - 1), bool)
     for i, sample in enumerate(phase):
         if sample.any():
-            carrying[i], along[i] = find(sample)
-    return Percolation(carrying, along)
+            cluster[i], along[i] = find(sample)
+    return Percolation(cluster, along)
 
 
 def _crossing(sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -61,13 +67,13 @@ def _crossing(sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     carries[0] = False
     along = np.zeros(sample.ndim, bool)
     along[0] = carries.any()
-    return carries[labels], along
+    return _numbered(carries)[labels], along
 
 
 def _wrapping(sample: np.ndarray, corners: bool) -> tuple[np.ndarray, np.ndarray]:
     dimensions = sample.ndim
     if sample.all():
-        return sample, np.ones(dimensions, bool)
+        return np.ones(sample.shape, np.int32), np.ones(dimensions, bool)
     structure = ndimage.generate_binary_structure(dimensions, dimensions if corners else 1)
     labels, count = ndimage.label(sample, structure)
     # Each label is connected inside the box, so it has one position among the periods, relative to its root's. An edge
@@ -95,9 +101,17 @@ def _wrapping(sample: np.ndarray, corners: bool) -> tuple[np.ndarray, np.ndarray
         else:
             root[b], position[b] = a, offset
             wraps[a] |= wraps[b]
-    carries = np.array([wraps[find(label)[0]] for label in range(count + 1)])
+    roots = np.array([find(label)[0] for label in range(count + 1)])
+    carries = np.array(wraps)
     carries[0] = False
-    return np.any(carries, axis=1)[labels], np.atleast_1d(np.any(carries, axis=0))
+    is_root = np.arange(count + 1) == roots
+    number = _numbered(np.any(carries, axis=1) & is_root)
+    return number[roots][labels], np.any(carries[is_root], axis=0)
+
+
+def _numbered(chosen: np.ndarray) -> np.ndarray:
+    """``(n,)`` int32, the chosen of n labels numbered from 1, 0 for the others."""
+    return np.where(chosen, np.cumsum(chosen), 0).astype(np.int32)
 
 
 def _boundary_pairs(labels: np.ndarray, corners: bool) -> Iterator[tuple[int, int, tuple[int, ...]]]:

@@ -88,9 +88,9 @@ def test_energies_and_their_densities_agree(shape, dtype):
 
 
 def test_solutions_agree_however_many_load_cases_are_solved_together(monkeypatch):
-    solid = rocks((9, 8, 10), torch.float64, 3)
-    expected = ElasticCellProblem.of(solid, POISSON_RATIO).solve(1e-10, 1000).x
+    solid, along = rocks((9, 8, 10), torch.float64, 3), torch.ones(2, 3, dtype=torch.bool)
+    expected = ElasticCellProblem.of(solid, POISSON_RATIO).solve(along, 1e-10, 1000).x
     for numbers in (2**21, 2 * 2 * 3 * 720, 1):
         monkeypatch.setattr("matopt.physics.elastic.cell_problem.SOLVED_TOGETHER", numbers)
-        found = CompiledElasticCellProblem.of(solid, POISSON_RATIO).solve(1e-10, 1000).x
+        found = CompiledElasticCellProblem.of(solid, POISSON_RATIO).solve(along, 1e-10, 1000).x
         assert torch.allclose(found, expected, atol=1e-8)
