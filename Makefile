@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-.PHONY: install study test test-slow lint bench
+.PHONY: install study test test-slow test-processors lint
 
 install: $(VENV)/.installed
 
@@ -19,6 +19,17 @@ test: install
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
+
+# The tests as other processors run them: the kernels that MKL, ATen and Numba choose there, two threads, and sums in
+# another order. A setting that this processor lacks falls back to what it has.
+PROCESSORS := MKL_ENABLE_INSTRUCTIONS=SSE4_2 MKL_ENABLE_INSTRUCTIONS=AVX MKL_ENABLE_INSTRUCTIONS=AVX2 \
+	MKL_ENABLE_INSTRUCTIONS=AVX512 MKL_CBWR=COMPATIBLE ATEN_CPU_CAPABILITY=default NUMBA_CPU_NAME=generic \
+	MATOPT_TEST_THREADS=2 MATOPT_TEST_ROUNDING=1 MATOPT_TEST_ROUNDING=2
+
+test-processors: install
+	@failed=; for setting in $(PROCESSORS); do \
+		echo "== $$setting"; env $$setting $(BIN)/python -m pytest -q $(TESTS) || failed="$$failed $$setting"; \
+	done; test -z "$$failed" || { echo "failed under:$$failed"; exit 1; }
 
 lint: install
 	$(BIN)/ruff check .
