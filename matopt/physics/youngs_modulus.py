@@ -10,6 +10,7 @@ import torch
 from matopt.errors import InputError
 from matopt.physics.base import SIMULATORS, Simulator, Solution
 from matopt.physics.elastic import element
+from matopt.physics.elastic.bounds import YoungsModulusBounds
 from matopt.physics.elastic.cell_problem import ElasticCellProblem
 from matopt.physics.numerics import percolation
 from matopt.physics.numerics.adjoint import with_gradient
@@ -68,7 +69,7 @@ class YoungsModulus(Simulator):
 
     @property
     def property(self) -> Property:
-        """E in Pa."""
+        """Young's modulus E in Pa, between Hashin and Shtrikman's bounds of the grain."""
         return Property(
             "youngs_modulus",
             "E",
@@ -77,6 +78,8 @@ class YoungsModulus(Simulator):
             1e-9,
             constants=(("grain_youngs_modulus", self.youngs_modulus), ("grain_poisson_ratio", self.poisson_ratio)),
             title="Young's modulus",
+            increases_with_solid=True,
+            bounds=YoungsModulusBounds(self.youngs_modulus, self.poisson_ratio),
         )
 
     def solve(self, density: torch.Tensor, voxel_size: float) -> Solution:
