@@ -141,7 +141,7 @@ from matopt.physics.base import Simulator
 from matopt.properties import Property
 
 @dataclass(frozen=True)
-class AtMost:
+class Ceiling:
     share: float
 
     def __call__(self, density):
@@ -151,7 +151,7 @@ class AtMost:
 class Mine(Simulator):
     @property
     def property(self):
-        return Property("mine", "m", "1", "1", bounds=AtMost(0.5))
+        return Property("mine", "m", "1", "1", bounds=Ceiling(0.5))
 
     def solve(self, density, voxel_size): ...
 """
