@@ -29,7 +29,7 @@ class Diffusivity(Simulator):
     A voxel of solid fraction s has the diffusivity ``1 - s + s * grain_diffusivity``; a face between two voxels has
     their harmonic mean. D/D0 is the dissipated energy at unit mean gradient, whose error is the square of the field's.
 
-    Boundary: ``fixed`` holds the concentration on the two outer faces of axis x and lets nothing through the sides, as
+    Boundary: ``fixed`` fixes the concentration on the two outer faces of axis x and lets nothing through the sides, as
     an experiment does; it is the same as periodic on the image continued by its mirror images. It is the default
     because a window of an image is not periodic: a periodic seam would cut every pore that reaches it.
 

@@ -1,4 +1,4 @@
-"""Effective elasticity of grains with void pores."""
+"""Young's modulus of grains with void pores, by homogenisation with finite elements."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class YoungsModulus(Simulator):
 
 
 def _tension(stiffness: torch.Tensor) -> torch.Tensor:
-    """``(n, L)`` strain of least energy among those that stretch axis x by one: uniaxial tension.
+    """The strain ``(n, L)`` of least energy among those that stretch axis x by one: uniaxial tension.
 
     Strains without any stiffness are left at zero by a ridge far below the grain's stiffness, which is 1 here.
     """

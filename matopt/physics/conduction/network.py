@@ -1,4 +1,4 @@
-"""The cell problem of diffusion on a network of voxels."""
+"""The cell problem of diffusion: concentrations on a network of voxels under a unit mean gradient."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ class Network:
 
     @staticmethod
     def of(local: torch.Tensor, cells: Cells) -> Network:
-        """From the local diffusivities of all cells ``(B, *S)``."""
+        """Set up the problem of the local diffusivities ``(B, *S)`` of all voxels, on the cells that conduct."""
         own, ahead = cells.gather(local), []
         for axis in range(len(cells.shape)):
             other = cells.of_neighbours(own, axis)
             ahead.append((2 * own * other).div_((own + other).clamp_min_(torch.finfo(own.dtype).tiny)))
         if cells.periodic:
             return Network(cells, own, tuple(ahead), Conduction.of(cells, ahead, torch.zeros_like(own)))
-        # The concentration is held half a voxel outside the first and last cell: twice the conductance.
+        # The concentration is fixed half a voxel outside the first and last cell: twice the conductance.
         outer = [2 * own * cells.at_edge(ahead=side) for side in (False, True)]
         return Network(cells, own, (*ahead, *outer), Conduction.of(cells, ahead, outer[0] + outer[1]))
 
     def solve(self, load: int, tolerance: float, max_iterations: int) -> Solved:
-        """The fluctuations, ``(N,)``."""
+        """Solve for the fluctuations ``(N,)`` under the gradient along an axis."""
         dimensions = len(self.cells.shape)
         # The divergence of the flux that a unit gradient drives by itself.
         rhs = self.faces[load] - self.cells.of_neighbours(self.faces[load], dimensions + load)
@@ -57,13 +57,13 @@ class Network:
         return self.systems.solve(rhs, tolerance, max_iterations)
 
     def drops(self, x: torch.Tensor, load: int) -> list[torch.Tensor]:
-        """The total concentration drops ``(N,)`` across the faces, of fluctuations; any where none conducts."""
+        """The drops ``(N,)`` of the whole concentration across each face, of fluctuations; any where none conducts."""
         drops = [self.cells.of_neighbours(x, axis).sub_(x) for axis in range(len(self.cells.shape))]
         drops[load] += 1
         return drops if self.cells.periodic else [*drops, 0.5 + x, 0.5 - x]
 
     def dissipation(self, drops: list[list[torch.Tensor]]) -> torch.Tensor:
-        """``(B, loads, loads)`` mean dissipated energies, mutual between the load cases."""
+        """The mean dissipated energies ``(B, loads, loads)``, mutual between the load cases: the diffusivity tensor."""
         loads, counts = len(drops), self.cells.counts
         total = torch.zeros(self.cells.batch, loads, loads, dtype=torch.float64, device=self.local.device)
         for face, conductances in enumerate(self.faces):
@@ -75,10 +75,10 @@ class Network:
         return total + total.triu(1).mT
 
     def sensitivity(self, x: torch.Tensor, drops: list[torch.Tensor], rate: float) -> torch.Tensor:
-        """``(B, *S)`` derivative of the dissipation along x where the local diffusivities change at a rate.
+        """The derivative ``(B, *S)`` of the dissipation along x where the local diffusivities change at a rate.
 
-        Of the conductance c between a and b it is ``dc/da = c^2 / (2 a^2)``. Voxels that do not conduct are taken at
-        the mean concentration of their place along x.
+        Of the conductance c between voxels a and b it is ``dc/da = c^2 / (2 a^2)``. Voxels that do not conduct are
+        taken at the mean concentration of their position along x.
         """
         cells, dimensions = self.cells, len(self.cells.shape)
         rate /= math.prod(cells.shape)

@@ -26,8 +26,8 @@ def add_slopes(
         x: ``(N,)`` fluctuations of the concentration under a gradient along x.
         drops: ``(N,)`` of the concentration to the neighbours ahead, an axis each.
         rate: at which diffusivities change.
-        total: ``(N,)``, overwritten.
-        slope: ``(P,)``, of all places of the grids, overwritten; those of cells come to nothing.
+        total: ``(N,)``, added to.
+        slope: ``(P,)``, of all positions in the framed grids, added to; those of cells come to nothing.
     """
     dimensions = len(cells.shape)
     for axis in range(dimensions):

@@ -17,14 +17,16 @@ from matopt.physics.flow.system import Unknowns
 
 @dataclass(frozen=True, eq=False)
 class FlowSystem:
-    """One system on a processor; vectors are flat, all velocities and then all pressures.
+    """The saddle-point system of one sample; vectors are flat, all velocities and then all pressures.
+
+    See :class:`matopt.physics.flow.system.FlowSystem`, which takes and gives the same.
 
     Attributes:
         ends: ``(n, 2)`` uint32, the voxels behind and ahead of each face.
-        velocities: the friction and its levels.
-        network: the matrix of the pores' network.
-        aggregates: its coarser levels.
-        work: for the cycles, ``(2, N)`` of velocities and of the network and ``(3, N)`` of the aggregates.
+        velocities: the friction and its coarser levels.
+        network: the matrix of the pore network.
+        aggregates: the network's coarser levels.
+        work: room for the cycles, ``(2, N)`` of velocities and of the network and ``(3, N)`` of the aggregates.
     """
 
     ends: np.ndarray
@@ -64,7 +66,7 @@ class FlowSystem:
 
     @property
     def batch(self) -> int:
-        """A single sample."""
+        """How many samples there are: one."""
         return 1
 
     @property
@@ -73,7 +75,7 @@ class FlowSystem:
         return len(self.ends)
 
     def apply(self, x: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
-        """The system times ``x``, put in ``out`` where it is given."""
+        """Multiply the system by ``x``, into ``out`` where it is given."""
         out = torch.empty_like(x) if out is None else out
         cycles.apply(self.velocities, self.ends, x.numpy(), out.numpy())
         return out
@@ -81,7 +83,7 @@ class FlowSystem:
     def precondition(
         self, residual: torch.Tensor, out: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Approximate solutions for ``residual``, put in ``out`` where it is given, and its squared norm ``(1,)``.
+        """Solve approximately for ``residual``, into ``out`` where it is given; with its squared norm ``(1,)``.
 
         Leaves ``residual`` times the matrix of the norm in its place.
         """
@@ -91,26 +93,26 @@ class FlowSystem:
         return out, torch.tensor([square], dtype=torch.float64)
 
     def dot(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        """``(1,)`` float64."""
+        """The dot product ``(1,)`` in float64."""
         return torch.tensor([cycles.dot(a.numpy(), b.numpy())], dtype=torch.float64)
 
     def add(
         self, to: torch.Tensor, scalars: torch.Tensor, other: torch.Tensor, out: torch.Tensor | None = None
     ) -> None:
-        """Add a multiple, ``(1,)``, in ``out`` where it is given."""
+        """Add ``other`` times the scalar ``(1,)``, into ``out`` where it is given."""
         torch.add(to, other, alpha=scalars.item(), out=to if out is None else out)
 
     def unknowns(self, chosen: torch.Tensor) -> torch.Tensor:
-        """``(n,)`` bool, all or none."""
+        """Mark all unknowns, ``(n,)`` bool, or none, as the mask ``(1,)`` says."""
         return chosen.expand(len(self.ends) + len(self.network.diagonal))
 
     def select(self, chosen: torch.Tensor) -> FlowSystem:
-        """All there is."""
+        """The system itself: there is one sample to choose."""
         return self
 
 
 def _network(mobility: np.ndarray, ends: np.ndarray, faces: Unknowns, cells: Unknowns) -> tuple[Stencils, Aggregates]:
-    """Voxels that exchange by the mobility of the face between them."""
+    """The pore network, voxels coupled by the mobility of the face between them, and its coarser levels."""
     shape, dimensions = cells.shape[1:], faces.shape[1]
     number = cells.number().reshape(1, *[1] * (3 - dimensions), *shape)
     network = unfilled(number, len(cells.place), dimensions, mobility.dtype, False)

@@ -14,7 +14,7 @@ T = TypeVar("T", bound=type[Any] | FunctionType)
 
 
 def implementation(by_tensors: T, device: torch.device) -> T:
-    """The implementation that serves on a device of a class or function that is there twice.
+    """Choose the implementation that serves on a device, of a class or function that is there twice.
 
     What is written in operations on tensors runs on every device. Its twin in compiled loops, which takes and gives the
     same, has the same name in the module ``compiled`` of the same package. That module is imported when a processor
@@ -28,6 +28,7 @@ def implementation(by_tensors: T, device: torch.device) -> T:
 
 @cache
 def _numba_is_there() -> bool:
+    """Whether Numba can be imported; warns once where it cannot."""
     try:
         import numba  # noqa: F401
     except ImportError as error:

@@ -18,11 +18,9 @@ from matopt.physics.flow import compiled as flow
 from matopt.physics.flow.system import FlowSystem
 from matopt.physics.numerics.backend import implementation
 
-PAIRS = [(add_slopes, conduction), (ElasticCellProblem, elastic), (FlowSystem, flow)]
 SHAPES = {"2D": (12, 10), "3D": (6, 8, 5)}
 
 SOLVE = """
-import json, sys
 import torch
 from matopt.physics.base import SIMULATORS
 
@@ -32,56 +30,51 @@ def solved(name, shape):
     values = simulator.solve(density.requires_grad_(), 1.0).values
     (gradient,) = torch.autograd.grad(values.sum(), density)
     return values.tolist(), gradient.flatten().tolist()
+
+"""
+
+BLOCKED = """
+import json, sys, warnings
+sys.modules["numba"] = None
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always", UserWarning)
+    found = {name + case: solved(name, shape) for name in SIMULATORS.names() for case, shape in SHAPES.items()}
+print(json.dumps([found, [str(w.message) for w in told if "Numba" in str(w.message)]]))
 """
 
 
-def answered_by_a_process(code: str) -> dict:
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
+def answer_of_a_process(code: str):
+    return json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
 
 
-@pytest.mark.parametrize(("by_tensors", "room"), PAIRS, ids=lambda x: getattr(x, "__name__", ""))
+@pytest.mark.parametrize(
+    ("by_tensors", "room"), [(add_slopes, conduction), (ElasticCellProblem, elastic), (FlowSystem, flow)]
+)
 def test_a_processor_has_the_compiled_twin_and_other_devices_have_tensors(by_tensors, room):
     assert implementation(by_tensors, torch.device("cpu")) is getattr(room, by_tensors.__name__)
     assert implementation(by_tensors, torch.device("cuda")) is by_tensors
 
 
-@pytest.mark.parametrize("name", SIMULATORS.names())
-def test_a_simulator_loads_numba_when_a_processor_solves_and_not_before(name):
-    code = f"""
-import sys
-from matopt.physics.base import simulators
-simulators([{name!r}])
-import json
-print(json.dumps([m for m in sys.modules if m == "numba" or m.startswith("matopt.physics") and "kernels" in m]))
-"""
-    assert answered_by_a_process(code) == []
-
-
-def test_every_simulator_solves_where_numba_is_absent_and_finds_what_compiled_loops_find():
-    names = SIMULATORS.names()
-    asked = f"print(json.dumps({{n + s: solved(n, x) for n in {names} for s, x in {SHAPES}.items()}}))"
-    found = answered_by_a_process("import sys; sys.modules['numba'] = None" + SOLVE + asked)
-    expected = answered_by_a_process(SOLVE + asked)
-    assert found.keys() == expected.keys() and len(found) == 2 * len(names)
-    for case, parts in expected.items():
-        for part, other in zip(parts, found[case], strict=True):
-            one, other = torch.tensor(part, dtype=torch.float64), torch.tensor(other, dtype=torch.float64)
-            assert torch.allclose(one, other, rtol=1e-6, atol=1e-7 * one.abs().max().item()), case
-        assert any(parts[0]), case
-
-
-def test_who_solves_without_numba_is_told_once():
+def test_simulators_load_neither_numba_nor_kernels_before_a_processor_solves():
     code = """
-import sys, warnings, json
-sys.modules["numba"] = None
-import torch
-from matopt.physics.youngs_modulus import YoungsModulus
-with warnings.catch_warnings(record=True) as told:
-    warnings.simplefilter("always")
-    for _ in range(2):
-        YoungsModulus().solve(torch.ones(1, 1, 4, 4), 1.0)
-print(json.dumps([str(w.message) for w in told]))
+import json, sys
+from matopt.physics.base import SIMULATORS, simulators
+found = [s.property.name for s in simulators(SIMULATORS.names())]
+print(json.dumps([found, [m for m in sys.modules if m == "numba" or m.startswith("matopt.physics") and "kernel" in m]]))
 """
-    (message,) = answered_by_a_process(code)
+    assert answer_of_a_process(code) == [SIMULATORS.names(), []]
+
+
+def test_without_numba_every_simulator_finds_what_compiled_loops_find_and_says_once_that_it_is_slower():
+    found, told = answer_of_a_process(f"SHAPES = {SHAPES}" + SOLVE + BLOCKED)
+    names: dict = {}
+    exec(SOLVE, names)
+    for case, parts in found.items():
+        expected = names["solved"](case[:-2], SHAPES[case[-2:]])
+        for one, other in zip(parts, expected, strict=True):
+            one, other = torch.tensor(one, dtype=torch.float64), torch.tensor(other, dtype=torch.float64)
+            assert torch.allclose(one, other, rtol=1e-6, atol=1e-7 * other.abs().max().item()), case
+        assert any(parts[0]) and any(parts[1]), case
+    assert len(found) == 2 * len(SIMULATORS.names())
+    (message,) = told
     assert "Numba cannot be imported" in message and "more slowly" in message
