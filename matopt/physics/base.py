@@ -1,4 +1,4 @@
-"""What every simulator is."""
+"""What a simulator is: the physics that maps densities to one property."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Solution:
 
     @property
     def is_ok(self) -> np.ndarray:
-        """``(N,)`` bool."""
+        """Whether each sample was solved, ``(N,)`` bool."""
         return self.status == OK
 
 
@@ -47,7 +47,7 @@ class Simulator(ABC):
     @property
     @abstractmethod
     def property(self) -> Property:
-        """The property that is computed, with the constants behind it."""
+        """The property that is computed, with its constants, its direction and its bounds."""
 
     @abstractmethod
     def solve(self, density: torch.Tensor, voxel_size: float) -> Solution:
@@ -62,13 +62,13 @@ class Simulator(ABC):
         """
 
     def settings(self) -> dict[str, Any]:
-        """What a label depends on besides the image and its voxel size, as JSON values."""
+        """All that a label depends on besides the image and its voxel size, as JSON values."""
         return {"simulator": type(self).__name__, "version": self.version, **vars(self)}
 
 
 @dataclass(frozen=True)
 class Physics:
-    """Several simulators at one voxel size, called like a predictor: what the traits of predictors are held against.
+    """Several simulators at one voxel size, called like a predictor: what the traits of predictors are compared with.
 
     Attributes:
         simulators: one for each property.
@@ -80,11 +80,11 @@ class Physics:
 
     @property
     def properties(self) -> tuple[Property, ...]:
-        """What the columns of :meth:`predict` are."""
+        """The columns of :meth:`predict`."""
         return tuple(s.property for s in self.simulators)
 
     def predict(self, density: torch.Tensor) -> torch.Tensor:
-        """``(N, P)`` values in SI units, differentiable with respect to ``density`` ``(N, 1, *S)``."""
+        """Solve for the values ``(N, P)`` in SI units, differentiable with respect to ``density`` ``(N, 1, *S)``."""
         return torch.stack([s.solve(density, self.voxel_size).values for s in self.simulators], dim=1)
 
 

@@ -1,4 +1,4 @@
-"""Permeability of the pore space to slow viscous flow."""
+"""Permeability of the pore space to slow viscous flow, by Stokes flow in ducts and volumes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Permeability(Simulator):
     edge shows. Flow across is periodic by default, as mirror images take ``2^d`` times the memory and time.
 
     A sample without any pore that could carry has the value 0 and is ``non_percolating``. A sample without anything
-    that holds the flow has no finite permeability: its value is 0, its status ``not_converged``, its residual 1.
+    that resists the flow has no finite permeability: its value is 0, its status ``not_converged``, its residual 1.
 
     ``tensor``: ``(N, 1, 1)``, the permeability along the one axis that is solved for; with ``flow="all"`` the symmetric
     ``(N, d, d)``, entry ``[i, j]`` the mean velocity along axis i for a pressure gradient along axis j, and the values
@@ -77,7 +77,8 @@ class Permeability(Simulator):
     @property
     def property(self) -> Property:
         """The permeability k in m^2."""
-        return Property("permeability", "k", "m^2", "mD", 1 / SQUARE_METRES_A_MILLIDARCY, scale="log")
+        factor = 1 / SQUARE_METRES_A_MILLIDARCY
+        return Property("permeability", "k", "m^2", "mD", factor, scale="log", increases_with_solid=False)
 
     def solve(self, density: torch.Tensor, voxel_size: float) -> Solution:
         """Solve a batch of sections or volumes. See :meth:`Simulator.solve`.
@@ -109,7 +110,7 @@ class Permeability(Simulator):
         return solve_in_chunks(density, vectors, across, (loads, loads), self.max_iterations, cache=0)
 
     def _along(self, density: torch.Tensor, voxel_size: float) -> Solution:
-        """Axial flow, along the normal of sections."""
+        """Solve for the axial flow, along the normal of sections."""
         with torch.no_grad():
             solid = density.detach()[:, 0]
             duct = Duct.of(solid, self.boundary == "periodic")
@@ -120,7 +121,7 @@ class Permeability(Simulator):
         return self._solution(density, voxel_size, mean.view(-1, 1, 1), slope, carries, solved)
 
     def _across(self, density: torch.Tensor, voxel_size: float) -> Solution:
-        """Flow between the grains, along axes of the samples."""
+        """Solve for the flow between the grains, along axes of the samples."""
         if self.boundary == "mirror":
             density = mirrored(density)
         with torch.no_grad():
@@ -168,7 +169,7 @@ class Permeability(Simulator):
         carries: torch.Tensor,
         solved: ConjugateGradientsResult,
     ) -> Solution:
-        """In SI units, from the mean velocities in voxel units and the slope of the first summed one."""
+        """Turn mean velocities in voxel units, and the slope of the first summed one, into a solution in SI units."""
         area = voxel_size**2
         tensor = (tensor * area).to(density.dtype)
         values = tensor[:, 0, 0]

@@ -51,7 +51,7 @@ def predictor_audit(
         [{**component_identity(trait, context.folder), "weight": None} for trait in traits],
     )
     reference = {name: found.numpy() for name, found in context.artifacts.get(key, solve).items()}
-    return compare(residuals(predictor, density, built), reference)
+    return compare(residuals(predictor, density, built, properties=physics.properties), reference)
 
 
 def predictor_scores(

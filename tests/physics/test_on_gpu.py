@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from matopt.physics.base import SIMULATORS as REGISTERED
 from matopt.physics.base import Simulator, simulators
 from matopt.physics.diffusivity import Diffusivity
 from matopt.physics.permeability import Permeability
@@ -13,7 +14,7 @@ from matopt.physics.youngs_modulus import YoungsModulus
 pytestmark = pytest.mark.gpu
 
 SIMULATORS = [
-    *simulators(["diffusivity", "permeability", "youngs_modulus"]),
+    *simulators(REGISTERED.names()),
     Diffusivity(0.0, "periodic"),
     YoungsModulus(boundary="mirror"),
     Permeability("transverse", flow="all"),

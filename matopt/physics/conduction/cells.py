@@ -1,4 +1,4 @@
-"""The cells of grids that conduct, numbered, with their neighbours."""
+"""The numbering of the cells that conduct, and their neighbours: the unknowns of diffusion."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from functools import cached_property
 
 import torch
 from torch.nn import functional
+
+from matopt.physics.numerics.colouring import colouring
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,9 +25,9 @@ class Cells:
         shape: of the grids.
         periodic: whether the grids are.
         counts: how many numbers a sample has of each colour.
-        place: ``(N,)`` of the cells in the framed grids, all in one line behind some empty places, which spare numbers
-            share.
-        number: of each place, N where nothing conducts. The frame of periodic grids repeats them.
+        place: ``(N,)`` position of each cell in the framed grids, all in one line behind some empty positions, which
+            spare numbers share.
+        number: of the cell at each position, N where nothing conducts. The frame of periodic grids repeats them.
     """
 
     shape: tuple[int, ...]
@@ -36,17 +38,18 @@ class Cells:
 
     @staticmethod
     def of(conducts: torch.Tensor, periodic: bool) -> Cells:
-        """From ``(B, *S)`` bool."""
+        """Number the cells where ``(B, *S)`` bool says that they conduct."""
         return Cells._framed(functional.pad(conducts, (1, 1) * (conducts.ndim - 1)), periodic)
 
     @staticmethod
     def _framed(conducts: torch.Tensor, periodic: bool) -> Cells:
+        """Number the cells of framed grids."""
         batch, shape = len(conducts), tuple(n - 2 for n in conducts.shape[1:])
-        thirds = periodic and any(n % 2 for n in shape)
-        colours = _colours(shape, thirds, conducts.device)
+        n_colours = 3 if periodic and any(n % 2 for n in shape) else 2
+        colours = functional.pad(colouring(shape, n_colours, conducts.device), (1, 1) * len(shape))
         ends = torch.arange(batch + 1, device=conducts.device) * conducts[0].numel()
         places, most = [], []
-        for colour in range(3 if thirds else 2):
+        for colour in range(n_colours):
             place = (conducts & (colours == colour)).view(-1).nonzero()[:, 0]
             counts = torch.searchsorted(place, ends).diff()
             place += _front(shape)
@@ -77,47 +80,47 @@ class Cells:
 
     @cached_property
     def steps(self) -> tuple[int, ...]:
-        """From a place to its neighbours: ahead along each axis, then behind."""
+        """The steps in line from a position to its neighbours: ahead along each axis, then behind."""
         strides = _strides(self.shape)
         return (*strides, *(-stride for stride in strides))
 
     @cached_property
     def neighbours(self) -> tuple[torch.Tensor, ...]:
-        """``(N,)`` a step, the numbers of the neighbours, N where none conducts."""
+        """The numbers ``(N,)`` of the neighbours, a tensor for each step, N where none conducts."""
         return tuple(self.number.index_select(0, self.place + step) for step in self.steps)
 
     @cached_property
     def sample(self) -> torch.Tensor:
-        """``(N,)`` the sample of each number."""
+        """The sample ``(N,)`` of each number."""
         samples = torch.arange(self.batch, dtype=self.place.dtype, device=self.place.device)
         if self.batch == 1:
             return samples.expand(len(self.place))
         return torch.cat([samples.repeat_interleave(count) for count in self.counts])
 
     def of_neighbours(self, values: torch.Tensor, step: int) -> torch.Tensor:
-        """``(N,)`` the values of the neighbours, 0 where there is none."""
+        """The values ``(N,)`` of the neighbours one step away, 0 where there is none."""
         return torch.cat([values, values.new_zeros(1)]).index_select(0, self.neighbours[step])
 
     def at_edge(self, ahead: bool) -> torch.Tensor:
-        """``(N,)`` bool, the cells of the last layer along the first axis of space, or of the first."""
+        """Mark the cells, ``(N,)`` bool, of the last layer along the first axis of space (ahead), or of the first."""
         stride, place = _strides(self.shape)[0], self._in_sample
         return place >= self.shape[0] * stride if ahead else (place < 2 * stride) & (place > 0)
 
     def gather(self, grids: torch.Tensor) -> torch.Tensor:
-        """``(N,)`` the values of ``(B, *S)`` at the cells, 0 for spare numbers."""
+        """Take the values ``(N,)`` of ``(B, *S)`` at the cells, 0 for spare numbers."""
         line = grids.new_zeros(len(self.number))
         self.inner(line).copy_(grids)
         return line.index_select(0, self.place)
 
     def inner(self, line: torch.Tensor) -> torch.Tensor:
-        """The view ``(B, *S)`` of the values of all places, without frames."""
+        """View the values of all positions as grids ``(B, *S)`` without their frames."""
         grids = self._grids(line)
         for axis, n in enumerate(self.shape, start=1):
             grids = grids.narrow(axis, 1, n)
         return grids
 
     def fold(self, line: torch.Tensor, background: float) -> None:
-        """Add what the frame of periodic grids has more than a background to the places that it repeats."""
+        """Add what the frame of periodic grids has beyond a background to the positions that it repeats."""
         if self.periodic:
             grids = self._grids(line)
             for axis in range(1, grids.ndim):
@@ -125,7 +128,11 @@ class Cells:
                     _layer(grids, axis, wrapped).add_(_layer(grids, axis, frame) - background)
 
     def blocks(self) -> tuple[Cells, torch.Tensor]:
-        """The blocks of two cells an edge that conduct, and ``(N,)`` the number of each cell's, any for spare ones."""
+        """Group the cells into blocks of two to an edge, the cells of the next coarser grid.
+
+        Returns:
+            The blocks, and ``(N,)`` the number of each cell's block, any number for spare ones.
+        """
         coarse = tuple((n + 1) // 2 for n in self.shape)
         place = self.place.new_zeros(())
         for n, stride in zip(self.shape, _strides(coarse), strict=True):
@@ -144,16 +151,17 @@ class Cells:
 
     @property
     def _in_sample(self) -> torch.Tensor:
-        """``(N,)`` places in the framed grid of their sample, 0 for spare numbers."""
+        """The positions ``(N,)`` in the framed grid of each cell's own sample, 0 for spare numbers."""
         size = math.prod(n + 2 for n in self.shape)
         return (self.place - _front(self.shape)).sub_(self.sample, alpha=size).clamp_min_(0)
 
     def _grids(self, line: torch.Tensor) -> torch.Tensor:
+        """View the values of all positions as framed grids."""
         return line[_front(self.shape) :].view(self.batch, *(n + 2 for n in self.shape))
 
 
 def by_sample(values: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
-    """``(B, n)``, a sample a row, of values ``(N,)`` by colour, so many of each a sample."""
+    """Sort values ``(N,)`` by sample: from ``counts`` of each colour a sample, colour by colour, to rows ``(B, n)``."""
     batch = len(values) // sum(counts)
     if batch == 1:
         return values.view(1, -1)
@@ -162,40 +170,30 @@ def by_sample(values: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
 
 
 def by_colour(rows: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
-    """``(N,)`` of ``(B, n)``, the inverse of :func:`by_sample`."""
+    """Sort rows ``(B, n)`` by colour, ``(N,)``: the inverse of :func:`by_sample`."""
     if len(rows) == 1:
         return rows.reshape(-1)
     return torch.cat([part.reshape(-1) for part in rows.split(list(counts), 1)])
 
 
 def _strides(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Of framed grids."""
+    """The strides of framed grids, in positions."""
     return tuple(math.prod(n + 2 for n in shape[axis + 1 :]) for axis in range(len(shape)))
 
 
 def _empty(shape: tuple[int, ...]) -> int:
-    """An empty place with nothing but empty places around it."""
+    """A position that is empty, as are all around it; where spare numbers are."""
     return _strides(shape)[0]
 
 
 def _front(shape: tuple[int, ...]) -> int:
-    """How many empty places there are before the first grid."""
+    """How many empty positions there are before the first grid."""
     return 2 * _empty(shape) + 1
 
 
 def _layer(grids: torch.Tensor, axis: int, at: int) -> torch.Tensor:
-    """A layer of framed grids ``(B, *S)`` across an axis, without the frame of the other axes."""
+    """View a layer of framed grids across an axis, without the frame of the other axes."""
     layer = grids.select(axis, at)
     for other in range(1, layer.ndim):
         layer = layer.narrow(other, 1, layer.shape[other] - 2)
     return layer
-
-
-def _colours(shape: tuple[int, ...], thirds: bool, device: torch.device) -> torch.Tensor:
-    total = torch.zeros((), dtype=torch.uint8, device=device)
-    for n in shape:
-        along = torch.arange(1, n + 3, device=device) % 2
-        if thirds and n % 2 and n > 1:
-            along[n] = 2
-        total = total[..., None] + along.to(torch.uint8)
-    return total % (3 if thirds else 2)

@@ -1,4 +1,4 @@
-"""How the dissipation in cells that exchange by conductances changes with their diffusivities."""
+"""Compiled loops of the derivative of the dissipation with respect to the diffusivities of the voxels."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from matopt.physics.numerics.compiler import compiled
 
 @compiled
 def add_squares(ahead, conductances, drops, total):
-    """Adds the squared flux between neighbours to both.
+    """Add the squared flux between neighbouring cells to both.
 
     Args:
         ahead: ``(N,)`` the neighbour ahead of each cell, N where there is none.
-        conductances: ``(N,)`` to it, 0 where there is none.
-        drops: ``(N,)`` of the concentration across them, any where there is none.
-        total: ``(N,)``.
+        conductances: ``(N,)`` to that neighbour, 0 where there is none.
+        drops: ``(N,)`` of the concentration to that neighbour, any number where there is none.
+        total: ``(N,)``, added to.
     """
     for cell in range(np.uint64(len(total))):
         other = np.uint64(ahead[cell]) if ahead[cell] < len(total) else cell
@@ -26,19 +26,20 @@ def add_squares(ahead, conductances, drops, total):
 
 @compiled
 def add_beside(neighbours, places, x, along, rate, slopes):
-    """Adds what cells give to the slopes of places beside them where nothing conducts.
+    """Add to the slopes of voxels that do not conduct what the cells beside them give.
 
-    Those are at the mean concentration of their place: it is twice the squared drop, without what is counted already.
+    Such a voxel is taken at the mean concentration of its position along x: a cell gives twice the squared drop to it,
+    without what is counted already.
 
     Args:
-        neighbours: ``(N,)`` the cells one step further on, N where there is none.
-        places: ``(N,)`` one step further on.
+        neighbours: ``(N,)`` the cells one step away in some direction, N where there is none.
+        places: ``(N,)`` positions in the framed grids one step away in that direction.
         x: ``(N,)`` fluctuations of the concentration.
-        along: what it changes by in that step without them.
+        along: the drop of the mean concentration in that step.
         rate: at which diffusivities change.
-        slopes: ``(P,)``.
+        slopes: ``(P,)``, added to.
     """
-    # Without a branch, as one that cannot be foretold takes longer.
+    # Without a branch, as one that cannot be predicted takes longer.
     lonely, end = np.empty(len(x), np.uint32), np.uint64(0)
     for cell in range(np.uint64(len(x))):
         lonely[end] = cell

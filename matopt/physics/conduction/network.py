@@ -1,4 +1,4 @@
-"""The cell problem of diffusion on a network of voxels."""
+"""The cell problem of diffusion: concentrations on a network of voxels under a unit mean gradient."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import torch
 
 from matopt.physics.conduction.cells import Cells, by_sample
+from matopt.physics.conduction.slopes import add_slopes
 from matopt.physics.conduction.system import Conduction
+from matopt.physics.numerics.backend import implementation
 from matopt.physics.numerics.conjugate_gradients import ConjugateGradientsResult, dot
 
 
@@ -34,11 +36,11 @@ class Network:
 
     @staticmethod
     def of(local: torch.Tensor, cells: Cells, cluster: torch.Tensor | None = None) -> Network:
-        """Assemble the network.
+        """Set up the problem.
 
         Args:
-            local: ``(B, *S)`` diffusivities.
-            cells: that conduct.
+            local: ``(B, *S)`` diffusivities of all voxels.
+            cells: the voxels that conduct.
             cluster: ``(B, *S)``, the clusters of cells that are connected, numbered from 1 in each sample; without it
                 each sample is one.
         """
@@ -49,15 +51,15 @@ class Network:
         if cells.periodic:
             of_cells = None if cluster is None else cells.gather(cluster)
             return Network(cells, own, tuple(ahead), Conduction.of(cells, ahead, torch.zeros_like(own), of_cells))
-        # The concentration is held half a voxel outside the first and last cell: twice the conductance.
+        # The concentration is fixed half a voxel outside the first and last cell: twice the conductance.
         outer = [2 * own * cells.at_edge(ahead=side) for side in (False, True)]
         return Network(cells, own, (*ahead, *outer), Conduction.of(cells, ahead, outer[0] + outer[1]))
 
     def solve(self, load: int, flows: torch.Tensor, tolerance: float, max_iterations: int) -> ConjugateGradientsResult:
-        """Find the fluctuations ``(N,)``.
+        """Solve for the fluctuations ``(N,)`` under the gradient along an axis.
 
         Args:
-            load: the axis of the mean gradient.
+            load: the axis.
             flows: ``(B,)`` bool, the samples in which anything flows along it: they dissipate some of its energy.
             tolerance: of the residual.
             max_iterations: of :func:`~matopt.physics.numerics.conjugate_gradients.conjugate_gradients`.
@@ -78,13 +80,13 @@ class Network:
         return by_sample(crossed, self.cells.counts).sum(1, dtype=torch.float64)
 
     def drops(self, x: torch.Tensor, load: int) -> list[torch.Tensor]:
-        """The total concentration drops ``(N,)`` across the faces, of fluctuations; any where none conducts."""
+        """The drops ``(N,)`` of the whole concentration across each face, of fluctuations; any where none conducts."""
         drops = [self.cells.of_neighbours(x, axis).sub_(x) for axis in range(len(self.cells.shape))]
         drops[load] += 1
         return drops if self.cells.periodic else [*drops, 0.5 + x, 0.5 - x]
 
     def dissipation(self, drops: list[list[torch.Tensor]]) -> torch.Tensor:
-        """``(B, loads, loads)`` mean dissipated energies, mutual between the load cases."""
+        """The mean dissipated energies ``(B, loads, loads)``, mutual between the load cases: the diffusivity tensor."""
         loads, counts = len(drops), self.cells.counts
         total = torch.zeros(self.cells.batch, loads, loads, dtype=torch.float64, device=self.local.device)
         for face, conductances in enumerate(self.faces):
@@ -96,54 +98,18 @@ class Network:
         return total + total.triu(1).mT
 
     def sensitivity(self, x: torch.Tensor, drops: list[torch.Tensor], rate: float) -> torch.Tensor:
-        """``(B, *S)`` derivative of the dissipation along x where the local diffusivities change at a rate.
+        """The derivative ``(B, *S)`` of the dissipation along x where the local diffusivities change at a rate.
 
-        Of the conductance c between a and b it is ``dc/da = c^2 / (2 a^2)``. Voxels that do not conduct are taken at
-        the mean concentration of their place along x.
+        Of the conductance c between voxels a and b it is ``dc/da = c^2 / (2 a^2)``. Voxels that do not conduct are
+        taken at the mean concentration of their position along x.
         """
         cells, dimensions = self.cells, len(self.cells.shape)
         rate /= math.prod(cells.shape)
         slope, total = x.new_full((len(cells.number),), rate), torch.zeros_like(x)
         for conductance, drop in zip(self.faces[dimensions:], drops[dimensions:], strict=True):
             total += (conductance * drop).square_()
-        add = self.add_slopes_compiled if x.device.type == "cpu" else self.add_slopes
-        add(x, drops, rate, total, slope)
+        implementation(add_slopes, x.device)(cells, self.faces, x, drops, rate, total, slope)
         cells.fold(slope, rate)
         # Also where cells have others beside them.
         slope.scatter_(0, cells.place.long(), total.mul_(rate / 2).div_(self.local.square()))
         return cells.inner(slope.clamp_max_(0) if rate < 0 else slope.clamp_min_(0))
-
-    def add_slopes(
-        self, x: torch.Tensor, drops: list[torch.Tensor], rate: float, total: torch.Tensor, slope: torch.Tensor
-    ) -> None:
-        """Adds the squared fluxes between cells to ``total``, and to ``slope`` what cells give to places beside them.
-
-        Args:
-            x: ``(N,)`` fluctuations under a gradient along x.
-            drops: of these, see :meth:`drops`.
-            rate: at which diffusivities change.
-            total: ``(N,)``.
-            slope: ``(P,)``, of all places; those of cells come to nothing.
-        """
-        cells, dimensions = self.cells, len(self.cells.shape)
-        for axis in range(dimensions):
-            squares = (self.faces[axis] * drops[axis]).square_()
-            total += squares
-            total += cells.of_neighbours(squares, dimensions + axis)
-        for k, step in enumerate(cells.steps):
-            along = {0: 1, dimensions: -1}.get(k, 0)
-            # Twice the squared drop to the place's mean concentration, without what is counted there already.
-            slope.scatter_add_(0, cells.place.long() + step, rate * (2 * (along - x).square_() - along**2 / 2))
-
-    def add_slopes_compiled(
-        self, x: torch.Tensor, drops: list[torch.Tensor], rate: float, total: torch.Tensor, slope: torch.Tensor
-    ) -> None:
-        """As :meth:`add_slopes`, on a processor; other devices need nothing that compiles."""
-        from matopt.physics.conduction.kernels import add_beside, add_squares
-
-        cells, dimensions, number = self.cells, len(self.cells.shape), x.numpy().dtype.type
-        for axis in range(dimensions):
-            add_squares(*(t.numpy() for t in (cells.neighbours[axis], self.faces[axis], drops[axis], total)))
-        for k, (neighbour, step) in enumerate(zip(cells.neighbours, cells.steps, strict=True)):
-            along, place = number({0: 1, dimensions: -1}.get(k, 0)), (cells.place + step).numpy()
-            add_beside(neighbour.numpy(), place, x.numpy(), along, number(rate), slope.numpy())

@@ -1,4 +1,4 @@
-"""The elastic cell problem on a periodic lattice of brick elements."""
+"""The elastic cell problem: periodic displacements of brick elements, one voxel each, around a macroscopic strain."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from matopt.physics.numerics.conjugate_gradients import (
 )
 
 SOLVED_TOGETHER = 2**21
-"""Displacements (numbers) that are solved for at once; load cases of larger samples have their turns."""
+"""How many displacements are solved for at once; the load cases of larger samples are solved one after the other."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,11 +51,11 @@ class ElasticCellProblem:
     symbol: torch.Tensor
 
     vectors: ClassVar[Callable[[Any, torch.Tensor, torch.Tensor], Vectors]] = TensorVectors
-    """What iterates."""
+    """The class whose vectors conjugate gradients iterate."""
 
     @classmethod
     def of(cls, solid: torch.Tensor, poisson_ratio: float) -> Self:
-        """From densities ``(n, *S)`` without what does not carry."""
+        """Set up the problem of densities ``(n, *S)`` without what does not carry."""
         shape = tuple(solid.shape[1:])
         return cls(
             solid,
@@ -68,7 +68,7 @@ class ElasticCellProblem:
         )
 
     def solve(self, along: torch.Tensor, tolerance: float, max_iterations: int) -> ConjugateGradientsResult:
-        """Find the displacements ``(L, n, d, *S)``, residuals and iterations ``(L, n)``.
+        """Solve for the displacements ``(L, n, d, *S)``; with residuals and iterations ``(L, n)``.
 
         Args:
             along: ``(n, d)`` bool, the axes along which a sample carries: stretched along them it keeps an energy.
@@ -101,7 +101,7 @@ class ElasticCellProblem:
         return torch.where(keeps, energies, torch.inf)
 
     def apply(self, x: torch.Tensor) -> torch.Tensor:
-        """Nodal forces of the rows' displacements ``(R, d, *S)``."""
+        """The nodal forces of the rows' displacements ``(R, d, *S)``."""
         out = torch.zeros_like(x)
         for block, density in self._blocks:
             block.add_corners(out, self.corner_stiffness @ block.corners(x, density))
@@ -109,12 +109,12 @@ class ElasticCellProblem:
 
     @cached_property
     def _blocks(self) -> list[tuple[Block, torch.Tensor]]:
-        """Blocks of the rows, and the densities of their elements."""
+        """The blocks of the rows, and the densities of their elements."""
         rows = self.solid[self.samples]
         return [(block, block.elements(rows)) for block in blocks(rows)]
 
     def precondition(self, residual: torch.Tensor) -> torch.Tensor:
-        """The displacements of a homogeneous grain under these forces."""
+        """Solve the homogeneous grain for nodal forces ``(R, d, *S)``: its displacements."""
         # The first axis of space is the last that is transformed, and has the half of the waves.
         axes = (*range(2, residual.ndim - 1), 1)
         # One component at a time, for what the transforms need besides.
@@ -131,10 +131,11 @@ class ElasticCellProblem:
 
     @cached_property
     def _symbol(self) -> torch.Tensor:
+        """The symbol of all waves that a transform of real fields has."""
         return unfolded(self.symbol, tuple(self.solid.shape[1:]))
 
     def select(self, rows: torch.Tensor) -> Self:
-        """The systems of these rows."""
+        """The systems of these rows (indices)."""
         return replace(self, samples=self.samples[rows])
 
     def right_hand_side(self, cases: Sequence[int], out: torch.Tensor) -> None:
@@ -154,14 +155,14 @@ class ElasticCellProblem:
 
     @cached_property
     def stress(self) -> torch.Tensor:
-        """``(L, d, d)``, of the unit strains: what a change of density along an axis does to a component."""
+        """``(L, d, d)`` nodal force of each unit strain, by axis of a unit change of density and by component."""
         dimensions = self.solid.ndim - 1
         shapes = element.corners(dimensions)[1:]
         linear = [shapes.index(tuple(int(k == axis) for k in range(dimensions))) for axis in range(dimensions)]
         return (self.loads @ self.stiffness).view(len(self.loads), -1, dimensions)[:, linear]
 
     def energies(self, x: torch.Tensor) -> torch.Tensor:
-        """``(n, L, L)`` float64 mean mutual energies: the effective stiffness."""
+        """The effective stiffness ``(n, L, L)`` float64: mean mutual energies of the load cases."""
         cases = len(self.loads)
         total = torch.zeros(len(self.solid), cases, cases, dtype=torch.float64, device=x.device)
         for sample in range(len(self.solid)):
@@ -176,7 +177,7 @@ class ElasticCellProblem:
         return (total + total.mT) / 2 / self.solid[0].numel()
 
     def energy_density(self, x: torch.Tensor, mixture: torch.Tensor) -> torch.Tensor:
-        """``(n, *S)`` energy at full density, over the number of voxels, of a mixture ``(n, L)`` of the load cases."""
+        """The energy ``(n, *S)`` at full density, over the number of voxels, of a mixture ``(n, L)`` of load cases."""
         mixed, loads = self._mixed(x, mixture)
         out = torch.empty_like(self.solid)
         for block in blocks(self.solid):
@@ -187,13 +188,14 @@ class ElasticCellProblem:
         return out
 
     def _mixed(self, x: torch.Tensor, mixture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Displacements ``(n, d, *S)`` and macroscopic strains ``(n, M)`` of a mixture ``(n, L)`` of the load cases."""
+        """The displacements ``(n, d, *S)`` and macroscopic strains ``(n, M)`` of a mixture ``(n, L)`` of load cases."""
         return torch.einsum("nl,ln...->n...", mixture.to(x), x), mixture.to(x) @ self.loads
 
     def _strains(self, block: Block, x: torch.Tensor, loads: torch.Tensor) -> torch.Tensor:
-        """``(M, r, P / r)`` element modes of a block of ``(R, d, *S)``, with macroscopic strains ``(r or 1, M)``."""
+        """The modes ``(M, r, P / r)`` of a block of ``(R, d, *S)`` around macroscopic strains ``(r or 1, M)``."""
         strains = self.modes @ block.corners(x)
         return strains.view(len(strains), block.samples, -1).add_(loads.T[:, :, None])
 
     def _stresses(self, strains: torch.Tensor) -> torch.Tensor:
+        """The stresses, in modes, of strains ``(M, r, P / r)`` at full density."""
         return torch.matmul(self.stiffness, strains.flatten(1)).view(strains.shape)

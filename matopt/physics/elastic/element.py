@@ -15,13 +15,13 @@ import torch
 
 
 def corners(dimensions: int) -> list[tuple[int, ...]]:
-    """The corners of an element, 0 or 1 along each axis."""
+    """The corners of an element in order, 0 or 1 along each axis."""
     return list(itertools.product((0, 1), repeat=dimensions))
 
 
 @lru_cache(maxsize=4)
 def modes(dimensions: int) -> torch.Tensor:
-    """``(M, C)`` float64 element modes of the displacements of its corners. Do not edit: it is cached."""
+    """The matrix ``(M, C)`` float64 from displacements of corners to element modes. Do not edit: it is cached."""
     identity = torch.eye(dimensions, dtype=torch.float64)
     matrix = torch.ones(1, 1, dtype=torch.float64)
     for _ in range(dimensions):
@@ -31,14 +31,14 @@ def modes(dimensions: int) -> torch.Tensor:
 
 @lru_cache(maxsize=8)
 def corner_stiffness(poisson_ratio: float, dimensions: int) -> torch.Tensor:
-    """``(C, C)`` float64 stiffness of an element of unit Young's modulus, in its corners. Do not edit: it is cached."""
+    """The stiffness ``(C, C)`` float64 of an element of unit Young's modulus, in its corners. Do not edit: cached."""
     shapes = modes(dimensions)
     return shapes.T @ stiffness(poisson_ratio, dimensions) @ shapes
 
 
 @lru_cache(maxsize=8)
 def stiffness(poisson_ratio: float, dimensions: int) -> torch.Tensor:
-    """``(M, M)`` float64 stiffness in the modes of an element of unit Young's modulus; plane strain in 2D.
+    """The stiffness ``(M, M)`` float64 of an element of unit Young's modulus, in its modes; plane strain in 2D.
 
     Exact integration over the unit cube. Do not edit: it is cached.
     """
@@ -57,7 +57,7 @@ def stiffness(poisson_ratio: float, dimensions: int) -> torch.Tensor:
 
 
 def _overlap(a: tuple[int, ...], k: int, b: tuple[int, ...], m: int) -> float:
-    """Integral of the derivative along k of shape a times the derivative along m of shape b."""
+    """Integrate the derivative along k of shape a times the derivative along m of shape b over the unit cube."""
     if not (a[k] and b[m]):
         return 0.0
     product = 1.0
@@ -70,14 +70,14 @@ def _overlap(a: tuple[int, ...], k: int, b: tuple[int, ...], m: int) -> float:
 
 
 def voigt_pairs(dimensions: int) -> list[tuple[int, int]]:
-    """Axes of the Voigt components: 11, 22, 12 in 2D; 11, 22, 33, 23, 13, 12 in 3D."""
+    """The axes of the Voigt components: 11, 22, 12 in 2D; 11, 22, 33, 23, 13, 12 in 3D."""
     normal = [(i, i) for i in range(dimensions)]
     return normal + ([(0, 1)] if dimensions == 2 else [(1, 2), (0, 2), (0, 1)])
 
 
 @lru_cache(maxsize=4)
 def unit_strains(dimensions: int) -> torch.Tensor:
-    """``(L, M)`` float64 element modes of the unit macroscopic strains, engineering shear. Do not edit: cached."""
+    """The element modes ``(L, M)`` float64 of the unit macroscopic strains, engineering shear. Do not edit: cached."""
     shapes = [a for a in itertools.product((0, 1), repeat=dimensions) if any(a)]
     pairs = voigt_pairs(dimensions)
     out = torch.zeros(len(pairs), len(shapes), dimensions, dtype=torch.float64)

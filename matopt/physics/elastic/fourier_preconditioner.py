@@ -1,4 +1,4 @@
-"""A homogeneous grain in Fourier space, where its elastic problem is solved wave by wave."""
+"""The preconditioner of elasticity: the homogeneous grain, solved wave by wave in Fourier space."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ from matopt.physics.elastic import element
 def inverse_symbol(
     shape: tuple[int, ...], poisson_ratio: float, dtype: torch.dtype, device: torch.device
 ) -> torch.Tensor:
-    """The inverse of the grain's symbol, which is real and symmetric, ``(d (d + 1) / 2, S[0] // 2 + 1, ..., S[-1])``.
+    """Invert the Fourier symbol of the grain's stencil, real and symmetric ``d x d`` matrices, wave by wave.
 
     It is the symbol of the finite-element stencil itself, of unit Young's modulus. Translations, all that the grain
     does not resist, come back as 0. It is divided by the number of waves, for transforms that leave this to it.
-    Components are the upper triangle row by row. The other half of the waves along each axis but the last are mirror
-    images: a component along that axis has the opposite sign there. Do not edit: it is cached.
+    The result is cached: do not edit it.
+
+    Returns:
+        ``(d (d + 1) / 2, S[0] // 2 + 1, ..., S[-1])``, the upper triangle row by row. The other half of the waves along
+        each axis but the last are mirror images: a component along that axis has the opposite sign there.
     """
     dimensions = len(shape)
     corners = element.corners(dimensions)
     parts = element.corner_stiffness(poisson_ratio, dimensions).view(len(corners), dimensions, len(corners), dimensions)
-    # The stencil reaches one node in each direction: places 0, 1 and -1.
+    # The stencil reaches one node in each direction: nodes 0, 1 and -1.
     waves = torch.zeros(dimensions, dimensions, *[3] * dimensions, dtype=torch.complex128)
     for (a, here), (b, there) in itertools.product(enumerate(corners), repeat=2):
         waves[(slice(None), slice(None), *[(v - u) % 3 for u, v in zip(here, there, strict=True)])] += parts[a, :, b]
@@ -48,7 +51,7 @@ def inverse_symbol(
 
 
 def unfolded(symbol: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
-    """``(d (d + 1) / 2, S[0] // 2 + 1, *S[1:])``, with the mirror images along all axes but the first."""
+    """Add the mirror images of a symbol along all axes but the first: ``(d (d + 1) / 2, S[0] // 2 + 1, *S[1:])``."""
     if len(shape) == 2:
         return symbol
     signs = torch.tensor([1, -1, 1, 1, -1, 1]).to(symbol).view(-1, 1, 1, 1)
@@ -56,6 +59,6 @@ def unfolded(symbol: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
 
 
 def _phases(n: int) -> torch.Tensor:
-    """``(n, 3)`` complex: the waves along an axis at the places 0, 1 and -1."""
+    """The phases ``(n, 3)`` of the n waves along an axis at the nodes 0, 1 and -1."""
     angle = -2 * math.pi / n * torch.arange(n, dtype=torch.float64)[:, None]
     return torch.exp(1j * angle * torch.tensor([0.0, 1.0, -1.0], dtype=torch.float64))

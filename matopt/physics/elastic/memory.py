@@ -1,4 +1,4 @@
-"""What the C library keeps of memory that is freed, and how it is had back; glibc's alone is looked after."""
+"""Reclaims freed memory that the C library keeps; only glibc's is looked after."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import sys
 import torch
 
 
-def give_back() -> None:
-    """Have all that is free given back to the system, also what lies between blocks that are in use.
+def reclaim() -> None:
+    """Return all free memory to the system, also what lies between blocks that are in use.
 
     What a solve allocates before its large vectors is rarely found again by them.
     """
@@ -18,11 +18,11 @@ def give_back() -> None:
 
 
 def fill_slivers() -> None:
-    """Have the memory of large blocks joined again when it is freed.
+    """Fill glibc's caches of small blocks, so that neighbouring free blocks are joined into large ones again.
 
-    Each block that torch aligns leaves slivers beside it. Up to seven of a size, which are taken here, glibc keeps for
-    small blocks, and joins nothing across them; the hole between them is too small for the next block of the same size,
-    which takes fresh memory.
+    Each block that torch aligns leaves slivers beside it. glibc keeps up to seven of a size for small blocks, and joins
+    nothing across them; the hole between them is then too small for the next block of the same size, which takes fresh
+    memory. What is allocated here takes those slivers.
     """
     blocks = [torch.empty(size, dtype=torch.uint8) for size in (24, 40, 56, 72, 88) for _ in range(8)]
     del blocks

@@ -1,4 +1,4 @@
-"""The system of one sample's slow flow in compiled loops: what :class:`~matopt.physics.flow.system.FlowSystem` says."""
+"""Slow flow on a processor: what :mod:`matopt.physics.flow.system` does, for one sample, in compiled loops."""
 
 from __future__ import annotations
 
@@ -16,15 +16,17 @@ from matopt.physics.flow.system import Unknowns
 
 
 @dataclass(frozen=True, eq=False)
-class CompiledFlow:
-    """One system on a processor; vectors are flat, all velocities and then all pressures.
+class FlowSystem:
+    """The saddle-point system of one sample; vectors are flat, all velocities and then all pressures.
+
+    See :class:`matopt.physics.flow.system.FlowSystem`, which takes and gives the same.
 
     Attributes:
         ends: ``(n, 2)`` uint32, the voxels behind and ahead of each face.
-        velocities: the friction and its levels.
-        network: the matrix of the pores' network.
-        aggregates: its coarser levels.
-        work: for the cycles, ``(2, N)`` of velocities and of the network and ``(3, N)`` of the aggregates.
+        velocities: the friction and its coarser levels.
+        network: the matrix of the pore network.
+        aggregates: the network's coarser levels.
+        work: room for the cycles, ``(2, N)`` of velocities and of the network and ``(3, N)`` of the aggregates.
     """
 
     ends: np.ndarray
@@ -34,8 +36,21 @@ class CompiledFlow:
     work: tuple[np.ndarray, np.ndarray, np.ndarray]
 
     @staticmethod
-    def of(faces: Unknowns, cells: Unknowns, velocities: Stencils, ends: np.ndarray) -> CompiledFlow:
-        """From where faces ``(1, d, *S)`` and voxels ``(1, *S)`` are open, and what :func:`velocities` gives."""
+    def velocity_multigrid(faces: Unknowns, cells: Unknowns, friction: Friction) -> tuple[Stencils, np.ndarray]:
+        """The friction of the velocities and its coarser levels, and the voxels behind and ahead of each face."""
+        dimensions, shape = faces.shape[1], (*[1] * (4 - len(faces.shape[1:])), *cells.shape[1:])
+        face = faces.number().reshape(dimensions, *shape)
+        walls, drags = (t.numpy().reshape(face.shape) for t in (friction.walls, friction.drags))
+        stencils = unfilled(face, len(faces.place), dimensions, walls.dtype, True)
+        ends = np.zeros((len(faces.place), 2), np.uint32)
+        put_friction(face, cells.number().reshape(shape), walls, drags, stencils, ends)
+        fill(stencils)
+        return stencils, ends
+
+    @staticmethod
+    def of(faces: Unknowns, cells: Unknowns, friction: tuple[Stencils, np.ndarray]) -> FlowSystem:
+        """The system of the open faces ``(1, d, *S)`` and voxels ``(1, *S)``, and of :meth:`velocity_multigrid`."""
+        velocities, ends = friction
         work = np.empty((2, len(velocities.diagonal)), velocities.diagonal.dtype)
         work[0, : len(ends)] = faces.is_real
         cycles.cycle(velocities, len(ends), *work)
@@ -47,11 +62,11 @@ class CompiledFlow:
         end = split + 3 * len(aggregates.step)
         room = work.reshape(-1) if work.size >= end else np.empty(end, work.dtype)
         middle, coarse = room[:split].reshape(2, -1), room[split:end].reshape(3, -1)
-        return CompiledFlow(ends, velocities, network, aggregates, (work, middle, coarse))
+        return FlowSystem(ends, velocities, network, aggregates, (work, middle, coarse))
 
     @property
     def batch(self) -> int:
-        """A single sample."""
+        """How many samples there are: one."""
         return 1
 
     @property
@@ -60,7 +75,7 @@ class CompiledFlow:
         return len(self.ends)
 
     def apply(self, x: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
-        """The system times ``x``, put in ``out`` where it is given."""
+        """Multiply the system by ``x``, into ``out`` where it is given."""
         out = torch.empty_like(x) if out is None else out
         cycles.apply(self.velocities, self.ends, x.numpy(), out.numpy())
         return out
@@ -68,7 +83,7 @@ class CompiledFlow:
     def precondition(
         self, residual: torch.Tensor, out: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Approximate solutions for ``residual``, put in ``out`` where it is given, and its squared norm ``(1,)``.
+        """Solve approximately for ``residual``, into ``out`` where it is given; with its squared norm ``(1,)``.
 
         Leaves ``residual`` times the matrix of the norm in its place.
         """
@@ -78,38 +93,26 @@ class CompiledFlow:
         return out, torch.tensor([square], dtype=torch.float64)
 
     def dot(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        """``(1,)`` float64."""
+        """The dot product ``(1,)`` in float64."""
         return torch.tensor([cycles.dot(a.numpy(), b.numpy())], dtype=torch.float64)
 
     def add(
         self, to: torch.Tensor, scalars: torch.Tensor, other: torch.Tensor, out: torch.Tensor | None = None
     ) -> None:
-        """Add a multiple, ``(1,)``, in ``out`` where it is given."""
+        """Add ``other`` times the scalar ``(1,)``, into ``out`` where it is given."""
         torch.add(to, other, alpha=scalars.item(), out=to if out is None else out)
 
     def unknowns(self, chosen: torch.Tensor) -> torch.Tensor:
-        """``(n,)`` bool, all or none."""
+        """Mark all unknowns, ``(n,)`` bool, or none, as the mask ``(1,)`` says."""
         return chosen.expand(len(self.ends) + len(self.network.diagonal))
 
-    def select(self, chosen: torch.Tensor) -> CompiledFlow:
-        """All there is."""
+    def select(self, chosen: torch.Tensor) -> FlowSystem:
+        """The system itself: there is one sample to choose."""
         return self
 
 
-def velocities(faces: Unknowns, cells: Unknowns, friction: Friction) -> tuple[Stencils, np.ndarray]:
-    """The friction and its levels, and the voxels at the ends of faces."""
-    dimensions, shape = faces.shape[1], (*[1] * (4 - len(faces.shape[1:])), *cells.shape[1:])
-    face = faces.number().reshape(dimensions, *shape)
-    walls, drags = (t.numpy().reshape(face.shape) for t in (friction.walls, friction.drags))
-    stencils = unfilled(face, len(faces.place), dimensions, walls.dtype, True)
-    ends = np.zeros((len(faces.place), 2), np.uint32)
-    put_friction(face, cells.number().reshape(shape), walls, drags, stencils, ends)
-    fill(stencils)
-    return stencils, ends
-
-
 def _network(mobility: np.ndarray, ends: np.ndarray, faces: Unknowns, cells: Unknowns) -> tuple[Stencils, Aggregates]:
-    """Voxels that exchange by the mobility of the face between them."""
+    """The pore network, voxels coupled by the mobility of the face between them, and its coarser levels."""
     shape, dimensions = cells.shape[1:], faces.shape[1]
     number = cells.number().reshape(1, *[1] * (3 - dimensions), *shape)
     network = unfilled(number, len(cells.place), dimensions, mobility.dtype, False)

@@ -1,4 +1,4 @@
-"""Operators on the cells of a regular grid, in any number of dimensions."""
+"""Finite-volume operators in divergence form on regular grids, in any number of dimensions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 
 def ends(x: torch.Tensor, axis: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Views of ``x`` without its last and without its first layer along ``axis``: the two sides of inner faces."""
+    """The values behind and ahead of each inner face across ``axis``, as views of ``x``."""
     n = x.shape[axis]
     return x.narrow(axis, 0, n - 1), x.narrow(axis, 1, n - 1)
 
@@ -31,7 +31,7 @@ def add_to_sides(cells: torch.Tensor, behind: torch.Tensor, ahead: torch.Tensor,
 
 @dataclass(frozen=True, eq=False)
 class DivergenceForm:
-    """B operators ``-div(c grad x) + d x`` on cells, in voxel units: symmetric, positive semidefinite.
+    """B operators ``d x - div(c grad x)`` on cells, in voxel units: symmetric, positive semidefinite.
 
     Attributes:
         faces: one tensor an axis, the coefficients c on faces, ``(B, *S)`` with the seam's faces where periodic, else
@@ -46,14 +46,14 @@ class DivergenceForm:
 
     @cached_property
     def diagonal(self) -> torch.Tensor:
-        """``(B, *S)`` diagonal of the operators."""
+        """The diagonals ``(B, *S)`` of the operators."""
         total = self.extra.clone()
         for axis, c in enumerate(self.faces, start=1):
             add_to_sides(total, c, c, axis)
         return total
 
     def apply(self, x: torch.Tensor) -> torch.Tensor:
-        """The operators times ``x``, ``(B, *S)``."""
+        """Multiply the operators by ``x``, ``(B, *S)``."""
         out = self.diagonal * x
         for axis, c in enumerate(self.faces, start=1):
             behind, ahead = ends(x, axis)

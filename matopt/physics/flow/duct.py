@@ -1,4 +1,4 @@
-"""Slow flow along the axis of an extruded section."""
+"""Slow flow through ducts: along the axis of an extruded section."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from matopt.physics.numerics.conjugate_gradients import ConjugateGradientsResult
 
 @dataclass(frozen=True, eq=False)
 class Duct:
-    """``-laplace u + drag u = 1`` in pores, u = 0 in grains, in voxel units, for a batch of sections.
+    """The axial velocity in B sections: ``-laplace u + drag u = 1`` in pores, u = 0 in grains, in voxel units.
 
     Attributes:
         solid: ``(B, *S)`` densities.
-        couplings: of neighbouring voxels, an axis each.
+        couplings: viscous, of neighbouring voxels, an axis each.
         operator: the friction, on voxels that are not full.
-        inverse_diagonal: the preconditioner; pores are small, and walls hold each by itself.
+        inverse_diagonal: Jacobi's preconditioner; it suffices as pores are small and walls are near.
     """
 
     solid: torch.Tensor
@@ -29,18 +29,18 @@ class Duct:
 
     @staticmethod
     def of(solid: torch.Tensor, periodic: bool) -> Duct:
-        """From densities ``(B, *S)``; an edge is the seam of a periodic section, or a mirror."""
+        """Set up the flow through densities ``(B, *S)``, whose edges are the seam of a periodic section, or mirrors."""
         couplings = tuple(coupling(*sides(solid, axis, periodic)) for axis in range(1, solid.ndim))
         operator = friction(drag(solid), couplings, periodic)
         diagonal = operator.diagonal
         return Duct(solid, couplings, operator, torch.where(diagonal > 0, 1 / diagonal, 0.0))
 
     def apply(self, x: torch.Tensor) -> torch.Tensor:
-        """The operators times ``x``."""
+        """Multiply the operators by ``x``."""
         return self.operator.apply(x)
 
     def precondition(self, residual: torch.Tensor) -> torch.Tensor:
-        """Approximate inverses times ``residual``."""
+        """Multiply ``residual`` by the approximate inverses."""
         return residual * self.inverse_diagonal
 
     def select(self, rows: torch.Tensor) -> Duct:
@@ -48,16 +48,16 @@ class Duct:
         return replace(self, operator=self.operator.select(rows), inverse_diagonal=self.inverse_diagonal[rows])
 
     def solve(self, tolerance: float, max_iterations: int) -> ConjugateGradientsResult:
-        """The velocities; a section without anything to hold the flow stays at 0 with the residual 1."""
+        """Solve for the velocities; a section without anything that resists stays at 0 with the residual 1."""
         is_open = self.solid < 1
-        is_held = (self.operator.extra > 0).flatten(1).any(1)
-        rhs = (is_open & is_held.view(-1, *[1] * (is_open.ndim - 1))).to(self.solid)
+        is_resisted = (self.operator.extra > 0).flatten(1).any(1)
+        rhs = (is_open & is_resisted.view(-1, *[1] * (is_open.ndim - 1))).to(self.solid)
         solved = conjugate_gradients(self, rhs, tolerance, max_iterations)
-        endless = ~is_held & is_open.flatten(1).any(1)
+        endless = ~is_resisted & is_open.flatten(1).any(1)
         return replace(solved, residual=torch.where(endless, 1.0, solved.residual))
 
     def sensitivity(self, u: torch.Tensor) -> torch.Tensor:
-        """``(B, *S)`` derivative of the summed velocity with respect to the densities.
+        """The derivative ``(B, *S)`` of the summed velocity with respect to the densities.
 
         The summed velocity is the maximum over u of ``sum(2 u) - friction(u)``, so it is the explicit derivative of the
         friction at the solution.

@@ -1,4 +1,4 @@
-"""Friction of a slow viscous flow on no-slip walls and within grey voxels."""
+"""Viscous friction of a slow flow on no-slip walls, and the drag within grey voxels."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ import torch
 from matopt.physics.flow.divergence_form import DivergenceForm, add_to_sides, sides
 
 GREY_DRAG = 12.0
-"""What is closed by a share s resists by Brinkman's drag with the permeability ``(1 - s) / s`` of a voxel-wide slit's,
-h^2/12. A drag that is convex in the share follows Borrvall and Petersson, Int. J. Numer. Meth. Fluids 41 (2003) 77.
+"""Brinkman drag of a voxel that is half closed, in voxel units: closed by a share s it has the permeability
+``(1 - s) / s`` times that of a voxel-wide slit, h^2/12. That the drag is convex in the share follows Borrvall and
+Petersson, Int. J. Numer. Meth. Fluids 41 (2003) 77.
 """
 
 
 def drag(closed: torch.Tensor) -> torch.Tensor:
-    """Friction on the solid within a place that is closed by a share; infinite where it is all closed."""
+    """The Brinkman drag in a voxel or face that is closed by a share; infinite where it is all closed."""
     return GREY_DRAG * closed / (1 - closed)
 
 
 def coupling(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """Of the velocities in two neighbouring voxels of densities a and b, for a velocity that is parallel to their face.
+    """The viscous coupling of the velocities, parallel to their face, in two neighbouring voxels of densities a and b.
 
     It is 1 where both are open, and 2 at a wall, as the velocity vanishes half a voxel away. So binary densities are
     exact, in between the flow is smooth in every density, and it falls as any density rises.
@@ -30,12 +31,12 @@ def coupling(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 
 def friction(drags: torch.Tensor, couplings: Sequence[torch.Tensor], periodic: bool) -> DivergenceForm:
-    """``-laplace u + drag u`` on places that are not fully closed, u = 0 on the others, in voxel units.
+    """Assemble ``-laplace u + drag u`` on the cells that are not fully closed, u = 0 on the others, in voxel units.
 
     Args:
-        drags: ``(B, *S)``, infinite where a place is closed.
-        couplings: of neighbouring places, an axis each, walls included.
-        periodic: a grid that is not ends in mirrors.
+        drags: ``(B, *S)``, infinite where a cell is closed.
+        couplings: of neighbouring cells, an axis each, walls included.
+        periodic: whether the grid is; else it ends in mirrors.
     """
     is_open = drags.isfinite()
     extra = torch.where(is_open, drags, 0.0)
@@ -49,7 +50,7 @@ def friction(drags: torch.Tensor, couplings: Sequence[torch.Tensor], periodic: b
 
 @dataclass(frozen=True, eq=False)
 class Friction:
-    """Of velocities on the faces of periodic grids, each ahead of its voxel along an axis.
+    """The friction of the velocities on the faces of periodic grids, each face ahead of its voxel along an axis.
 
     Attributes:
         walls: ``(B, d, *S)``, how far there is a wall in a face, 0 to 1. Velocities along it on both sides of an edge
@@ -61,30 +62,30 @@ class Friction:
     drags: torch.Tensor
 
     def couplings(self, normal: int) -> list[torch.Tensor]:
-        """Of neighbouring velocities along an axis, from 1, walls included."""
+        """The couplings of neighbouring velocities normal to an axis, counted from 1, walls included."""
         return [
             torch.ones_like(wall) if axis == normal else 1 + wall * wall.roll(-1, normal)
             for axis, wall in enumerate(self.walls.unbind(1), start=1)
         ]
 
     def along(self, normal: int) -> DivergenceForm:
-        """Of the velocities along an axis, from 1."""
+        """The friction operator of the velocities along an axis, counted from 1."""
         return friction(self.drags[:, normal - 1], self.couplings(normal), periodic=True)
 
 
 def velocity_in_pores(
     closed: torch.Tensor, couplings: Sequence[torch.Tensor], periodic: bool, u: torch.Tensor, force: torch.Tensor
 ) -> torch.Tensor:
-    """``u / (1 - closed)``, on closed places its limit, which stays finite.
+    """The velocity within the open share of each cell, ``u / (1 - closed)``; in closed cells its limit.
 
-    Where a place is mostly closed the momentum balance gives it, which is the better conditioned way.
+    Where a cell is mostly closed the momentum balance gives it, which is the better conditioned way.
 
     Args:
-        closed: ``(B, *S)`` shares.
+        closed: ``(B, *S)`` closed shares.
         couplings: as in :func:`friction`.
         periodic: as in :func:`friction`.
-        u: ``(B, *S)`` the solution.
-        force: ``(B, *S)`` what drives it.
+        u: ``(B, *S)`` velocities that solve the system.
+        force: ``(B, *S)`` its right-hand side.
     """
     balance = force.clone()
     for axis, c in enumerate(couplings, start=1):

@@ -1,10 +1,9 @@
-"""Slow viscous flow through the pores of a periodic sample."""
+"""Stokes flow through the pores of periodic samples, on a staggered grid."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -14,14 +13,12 @@ from matopt.physics.flow.couplings import colours
 from matopt.physics.flow.divergence_form import add_to_sides
 from matopt.physics.flow.friction import GREY_DRAG, Friction, drag, velocity_in_pores
 from matopt.physics.flow.system import FlowSystem, Unknowns
-
-if TYPE_CHECKING:
-    from matopt.physics.flow.compiled import CompiledFlow
+from matopt.physics.numerics.backend import implementation
 
 
 @dataclass(frozen=True, eq=False)
 class Stokes:
-    """``-laplace u + drag u + grad p = 1`` along one axis and ``div u = 0``, in voxel units, for B periodic samples.
+    """Stokes flow of B periodic samples: ``-laplace u + drag u + grad p = f`` and ``div u = 0``, in voxel units.
 
     Velocities live on the faces between voxels, normal to them, pressures in the voxels (Harlow and Welch, Phys. Fluids
     8 (1965) 2182). A face is open by the product of the pore shares on its two sides; what is closed has no velocity.
@@ -38,60 +35,65 @@ class Stokes:
     solid: torch.Tensor
     faces: Unknowns
     cells: Unknowns
-    system: FlowSystem | CompiledFlow
+    system: FlowSystem
 
     @staticmethod
     def of(solid: torch.Tensor) -> Stokes:
-        """From densities ``(B, *S)``, all of whose pores carry."""
+        """Set up the flow through densities ``(B, *S)``, all of whose pores carry."""
         return Stokes(solid, *assembled(solid, solid < 1, lambda: _friction(solid)))
 
     def solve(
         self, tolerance: float, max_iterations: int, along: int = 0, carries: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, ConjugateResidualsResult]:
-        """The mean velocity along an axis that is pushed along it, ``(B,)`` float64, and the fields.
+        """Solve for the flow under a unit pressure gradient along an axis.
 
-        The mean is the stationary value of ``2 b.x - x.A x``, whose error is the square of the fields'. A sample
-        without anything to hold the flow stays at 0 with the residual 1.
+        A sample without anything that resists the flow stays at 0 with the residual 1.
 
         Args:
             tolerance: of the residual.
-            max_iterations: at which it is given up.
+            max_iterations: at which a sample is given up.
             along: the axis of space.
-            carries: ``(B,)`` bool, the samples that are worth it; the others stay at 0 with the residual 0.
+            carries: ``(B,)`` bool, the samples that are solved for; the others stay at 0 with the residual 0.
+
+        Returns:
+            The mean velocity along that axis, ``(B,)`` float64, and the fields. The mean is the stationary value of
+            ``2 b.x - x.A x``, whose error is the square of the fields'.
         """
         rhs = self._push(along)
         if carries is not None:
             rhs = torch.where(self.system.unknowns(carries), rhs, 0.0)
         flow = conjugate_residuals.solve(self.system, rhs, tolerance, max_iterations)
-        endless = ~is_held(self.solid) & (self.solid < 1).flatten(1).any(1)
+        endless = ~is_resisted(self.solid) & (self.solid < 1).flatten(1).any(1)
         mean = flow.value.clamp_min(0) / self.solid[0].numel()
         return mean, replace(flow, residual=torch.where(endless, 1.0, flow.residual))
 
     def mutual(self, a: torch.Tensor, b: torch.Tensor, axes: tuple[int, int]) -> torch.Tensor:
-        """``(B,)`` float64 mean velocity along the first axis under a push along the second, to the second order.
+        """The mean velocity along one axis under a pressure gradient along another, ``(B,)`` float64.
+
+        Its error is of second order in those of the fields.
 
         Args:
-            a: the unknowns under a push along the first axis.
-            b: under one along the second.
+            a: the fields under a pressure gradient along the first axis.
+            b: the fields under one along the second.
             axes: the two.
         """
         first = self.system.dot(self._push(axes[0]), b) + self.system.dot(self._push(axes[1]), a)
         return (first - self.system.dot(a, self.system.apply(b))) / self.solid[0].numel()
 
     def _push(self, axis: int) -> torch.Tensor:
-        """A unit force along an axis."""
+        """The right-hand side of a unit pressure gradient along an axis."""
         voxels = self.solid[0].numel()
         is_along = self.faces.is_real & (self.faces.place // voxels % self.faces.shape[1] == axis)
         force = torch.from_numpy(is_along).to(self.solid)
         return torch.cat([force, force.new_zeros(len(self.cells.place))])
 
     def fields(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Velocities ``(B, d, *S)`` on the faces ahead of their voxels, and pressures ``(B, *S)``."""
+        """Put the unknowns on grids: velocities ``(B, d, *S)``, ahead of their voxels, and pressures ``(B, *S)``."""
         faces = self.system.faces
         return self.faces.on_grid(x[:faces]), self.cells.on_grid(x[faces:])
 
     def sensitivity(self, x: torch.Tensor, along: int = 0) -> torch.Tensor:
-        """``(B, *S)`` derivative of the summed velocity along an axis with respect to the densities.
+        """The derivative ``(B, *S)`` of the summed velocity along an axis with respect to the densities.
 
         It is the explicit derivative of the friction: the summed velocity is the greatest of ``sum(2 u) - friction(u)``
         over the velocities without divergence.
@@ -132,34 +134,32 @@ class Stokes:
 
 def assembled(
     solid: torch.Tensor, has_pressure: torch.Tensor, friction: Callable[[], Friction]
-) -> tuple[Unknowns, Unknowns, FlowSystem | CompiledFlow]:
-    """Open faces and voxels of the samples that hold the flow, and their system.
+) -> tuple[Unknowns, Unknowns, FlowSystem]:
+    """Number the open faces and voxels of the samples that resist the flow, and assemble their system.
 
     Args:
         solid: ``(B, *S)`` densities.
-        has_pressure: ``(B, *S)`` bool.
-        friction: makes that of the velocities, which is not kept longer than it is needed.
+        has_pressure: ``(B, *S)`` bool, the open voxels.
+        friction: makes the friction of the velocities, which is not kept longer than it is needed.
     """
-    held, colour = is_held(solid).cpu().numpy(), colours(tuple(solid.shape[1:]))
+    resisted, colour = is_resisted(solid).cpu().numpy(), colours(tuple(solid.shape[1:]))
     made = friction()
-    faces = Unknowns.of(made.drags.isfinite().cpu().numpy() & held.reshape(-1, *[1] * solid.ndim), colour)
-    cells = Unknowns.of(has_pressure.cpu().numpy() & held.reshape(-1, *[1] * (solid.ndim - 1)), colour)
-    if len(solid) == 1 and solid.device.type == "cpu":
-        # Other devices need nothing that compiles.
-        from matopt.physics.flow.compiled import CompiledFlow, velocities
-
-        found = velocities(faces, cells, made)
-        del made
-        return faces, cells, CompiledFlow.of(faces, cells, *found)
-    return faces, cells, FlowSystem.of(faces, cells, made.along, solid)
+    faces = Unknowns.of(made.drags.isfinite().cpu().numpy() & resisted.reshape(-1, *[1] * solid.ndim), colour)
+    cells = Unknowns.of(has_pressure.cpu().numpy() & resisted.reshape(-1, *[1] * (solid.ndim - 1)), colour)
+    # Compiled loops take one sample.
+    kind = implementation(FlowSystem, solid.device) if len(solid) == 1 else FlowSystem
+    velocities = kind.velocity_multigrid(faces, cells, made)
+    del made
+    return faces, cells, kind.of(faces, cells, velocities)
 
 
-def is_held(solid: torch.Tensor) -> torch.Tensor:
-    """``(B,)`` bool, whether there is anything that holds a flow."""
+def is_resisted(solid: torch.Tensor) -> torch.Tensor:
+    """Whether a sample has anything that resists a flow, ``(B,)`` bool."""
     return (solid > 0).flatten(1).any(1)
 
 
 def _friction(solid: torch.Tensor) -> Friction:
+    """The friction on the walls and in the grey voxels of densities ``(B, *S)``."""
     pore, dimensions = 1 - solid, solid.ndim - 1
     # The share of the face ahead along each axis that is closed, which is how far there is a wall.
     closed = solid.new_empty(len(solid), dimensions, *solid.shape[1:])
@@ -170,7 +170,7 @@ def _friction(solid: torch.Tensor) -> Friction:
 
 
 def _friction_of_neighbours(friction: Friction, u: torch.Tensor) -> torch.Tensor:
-    """``(B, d, *S)``, what velocities exchange."""
+    """The viscous force ``(B, d, *S)`` that neighbouring velocities exert on each."""
     total = torch.zeros_like(u)
     for normal in range(1, u.ndim - 1):
         here = u[:, normal - 1]

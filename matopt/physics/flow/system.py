@@ -1,9 +1,8 @@
-"""Systems of slow flow, ``A u + grad p = f`` and ``div u = 0``, on open faces and voxels alone."""
+"""The saddle-point systems of slow flow, ``A u + grad p = f`` and ``div u = 0``, on open faces and voxels alone."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,21 +11,21 @@ from scipy.sparse import csr_array
 
 from matopt.physics.flow.aggregation_multigrid import Aggregation
 from matopt.physics.flow.couplings import GridCouplings
-from matopt.physics.flow.divergence_form import DivergenceForm
+from matopt.physics.flow.friction import Friction
 from matopt.physics.numerics import sparse
 
 PIECE = 64
-"""Samples are filled up to whole pieces of so many unknowns, so that sums over samples are sums over pieces."""
+"""Unknowns of a piece. Each sample is padded to whole pieces, so that sums over samples are sums over pieces."""
 
 
 @dataclass(frozen=True, eq=False)
 class Unknowns:
-    """Where the unknowns of a batch are: one sample's after the other's, each by colour, filled up to whole pieces.
+    """The numbering of the unknowns of a batch: sample by sample, within it by colour, padded to whole pieces.
 
     Attributes:
         shape: of the grids, ``(B, ...)``.
-        place: ``(n,)`` index in the grids.
-        is_real: ``(n,)`` bool, False where filled up.
+        place: ``(n,)`` flat index in the grids.
+        is_real: ``(n,)`` bool, False where padded.
         owner: ``(n / PIECE,)`` sample of each piece.
     """
 
@@ -37,7 +36,7 @@ class Unknowns:
 
     @staticmethod
     def of(has_unknown: np.ndarray, colour: np.ndarray) -> Unknowns:
-        """From ``(B, ..., *S)`` bool and the colours ``(*S)`` of :func:`~matopt.physics.flow.couplings.colours`."""
+        """Number the unknowns of a mask ``(B, ..., *S)`` by the colours ``(*S)`` of :func:`couplings.colours`."""
         shape, size = has_unknown.shape, math.prod(has_unknown.shape[1:])
         masks = [np.broadcast_to(colour == c, shape[1:]) for c in range(colour.max() + 1)]
         found = [np.concatenate([np.flatnonzero(sample & mask) for mask in masks]) for sample in has_unknown]
@@ -51,18 +50,18 @@ class Unknowns:
 
     @property
     def owners(self) -> np.ndarray:
-        """``(n,)`` sample of each unknown."""
+        """``(n,)`` the sample of each unknown."""
         return np.repeat(self.owner, PIECE)
 
     def number(self) -> np.ndarray:
-        """int32 on the grids: the unknown's index, -1 where there is none."""
+        """The index of the unknown in each grid cell, int32 on the grids, -1 where there is none."""
         number = np.full(self.shape, -1, np.int32)
         real = np.flatnonzero(self.is_real)
         number.reshape(-1)[self.place[real]] = real
         return number
 
     def on_grid(self, x: torch.Tensor) -> torch.Tensor:
-        """Values ``(n,)`` on the grids, 0 where there is no unknown."""
+        """Put values ``(n,)`` on the grids, 0 where there is no unknown."""
         grid = torch.zeros(self.shape, dtype=x.dtype, device=x.device)
         is_real = torch.from_numpy(self.is_real).to(x.device)
         grid.view(-1)[torch.from_numpy(self.place).to(x.device)[is_real].long()] = x[is_real]
@@ -71,7 +70,7 @@ class Unknowns:
 
 @dataclass(frozen=True, eq=False)
 class FlowSystem:
-    """B systems side by side; vectors are flat, all velocities and then all pressures.
+    """B saddle-point systems side by side; vectors are flat, all velocities and then all pressures.
 
     The preconditioner is the inverse of the system's symmetric factors, approximately: velocities by one cycle of
     multigrid, and pressures by ``1 + (div m grad)^-1``, one more cycle. The first term is the viscous one, of pressures
@@ -79,11 +78,11 @@ class FlowSystem:
     channels: the mobility m of a face is the velocity there under a unit force everywhere, ``A^-1 1``.
 
     Attributes:
-        friction: sparse, A.
-        gradient: sparse.
-        divergence: sparse, minus the divergence, which is the transposed gradient.
-        velocities: approximate inverse of the friction.
-        pressures: approximate inverse of the network's matrix.
+        friction: sparse, the matrix A.
+        gradient: sparse, of pressures on faces.
+        divergence: sparse, minus the divergence of velocities, which is the transposed gradient.
+        velocities: multigrid for the friction.
+        pressures: multigrid for the network's matrix ``div m grad``.
         owner: ``(n / PIECE,)`` sample of each piece of a vector.
         batch: B.
     """
@@ -97,20 +96,22 @@ class FlowSystem:
     batch: int
 
     @staticmethod
-    def of(
-        faces: Unknowns, cells: Unknowns, friction: Callable[[int], DivergenceForm], like: torch.Tensor
-    ) -> FlowSystem:
-        """From where faces ``(B, d, *S)`` and voxels ``(B, *S)`` are open and the friction of velocities by axis."""
-        face, cell = faces.number(), cells.number()
-        velocities = Aggregation.with_dirichlet(_frictions(face, faces.owners, friction, like), like)
+    def velocity_multigrid(faces: Unknowns, cells: Unknowns, friction: Friction) -> Aggregation:
+        """The friction of the velocities on open faces ``(B, d, *S)``, and its multigrid."""
+        return Aggregation.with_dirichlet(_frictions(faces.number(), faces.owners, friction), friction.walls)
+
+    @staticmethod
+    def of(faces: Unknowns, cells: Unknowns, velocities: Aggregation) -> FlowSystem:
+        """The systems of the open faces ``(B, d, *S)`` and voxels ``(B, *S)``, and of :meth:`velocity_multigrid`."""
+        face, cell, like = faces.number(), cells.number(), velocities.levels[0].inverse_diagonal
         behind, ahead = _ends(face, cell, len(faces.place))
-        ones = faces.is_real.astype(like.numpy(force=True).dtype)
+        ones = faces.is_real.astype(like[:0].numpy(force=True).dtype)
         entries = np.stack([-ones, ones], 1).ravel(), np.stack([behind, ahead], 1).ravel()
         grad = csr_array(
             (*entries, np.arange(0, 2 * len(ones) + 1, 2, dtype=np.int32)), shape=(len(ones), len(cells.place))
         )
         lumped = velocities(torch.from_numpy(ones).to(like))
-        mobility = torch.maximum(lumped, velocities.levels[0].inverse_diagonal)
+        mobility = torch.maximum(lumped, like)
         pressures = Aggregation.pure_neumann(_network(mobility.cpu().numpy(), face, cell, cells.owners), like)
         return FlowSystem(
             velocities.levels[0].matrix,
@@ -128,7 +129,7 @@ class FlowSystem:
         return self.friction.shape[0]
 
     def apply(self, x: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
-        """The systems times ``x``, put in ``out`` where it is given."""
+        """Multiply the systems by ``x``, into ``out`` where it is given."""
         u, p = x[: self.faces], x[self.faces :]
         force = sparse.product(self.gradient, p, sparse.product(self.friction, u))
         return torch.cat([force, sparse.product(self.divergence, u)], out=out)
@@ -136,7 +137,7 @@ class FlowSystem:
     def precondition(
         self, residual: torch.Tensor, out: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Approximate solutions for ``residual``, put in ``out`` where it is given, and its squared norms ``(B,)``.
+        """Solve approximately for ``residual``, into ``out`` where it is given; with its squared norms ``(B,)``.
 
         Leaves ``residual`` times the matrix of the norm in its place. The norm is that of the error that the residual
         stands for: both signs of what the pressures do count.
@@ -152,7 +153,7 @@ class FlowSystem:
         return torch.cat([u - driven, p], out=out), square
 
     def dot(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        """``(B,)`` float64 dot products; only pieces are summed in the precision of the vectors."""
+        """The dot products ``(B,)`` in float64; only pieces are summed in the precision of the vectors."""
         pieces = (a * b).view(-1, PIECE).sum(1).double()
         if self.batch == 1:
             return pieces.sum().view(1)
@@ -165,13 +166,13 @@ class FlowSystem:
         torch.addcmul(to, self.spread(scalars, to), other, out=to if out is None else out)
 
     def spread(self, scalars: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-        """Scalars ``(B,)`` for each unknown."""
+        """Repeat scalars ``(B,)`` for each unknown of their sample."""
         if self.batch == 1:
             return scalars.to(like)
         return scalars.to(like)[self.owner].repeat_interleave(PIECE)
 
     def unknowns(self, chosen: torch.Tensor) -> torch.Tensor:
-        """``(n,)`` bool, the unknowns of the samples that a mask ``(B,)`` chooses."""
+        """Mark the unknowns, ``(n,)`` bool, of the samples that a mask ``(B,)`` chooses."""
         return chosen[self.owner].repeat_interleave(PIECE)
 
     def select(self, chosen: torch.Tensor) -> FlowSystem:
@@ -190,27 +191,25 @@ class FlowSystem:
         )
 
 
-def _frictions(
-    face: np.ndarray, owner: np.ndarray, friction: Callable[[int], DivergenceForm], like: torch.Tensor
-) -> GridCouplings:
-    """The friction of the velocities numbered ``(B, d, *S)``, a grid for each sample and axis."""
+def _frictions(face: np.ndarray, owner: np.ndarray, friction: Friction) -> GridCouplings:
+    """The couplings of the velocities numbered ``(B, d, *S)`` by their friction, a grid for each sample and axis."""
     dimensions, size = face.shape[1], len(owner)
-    dtype = like.numpy(force=True).dtype
-    links = GridCouplings(
+    dtype = friction.walls[:0].numpy(force=True).dtype
+    couplings = GridCouplings(
         face.reshape(-1, *face.shape[2:]), np.zeros((size, dimensions), dtype), np.zeros(size, dtype), owner
     )
     for axis in range(dimensions):
-        form = friction(axis + 1)
+        form = friction.along(axis + 1)
         at = face[:, axis] >= 0
         here = face[:, axis][at]
         for other, c in enumerate(form.faces):
-            links.ahead[here, other] = c.numpy(force=True)[at]
-        links.held[here] = form.extra.numpy(force=True)[at]
-    return links
+            couplings.ahead[here, other] = c.numpy(force=True)[at]
+        couplings.dirichlet[here] = form.extra.numpy(force=True)[at]
+    return couplings
 
 
 def _ends(face: np.ndarray, cell: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The voxels' numbers behind and ahead of each face."""
+    """The numbers of the voxels behind and ahead of each face, ``(n,)`` each."""
     behind, ahead = np.zeros(size, np.int32), np.zeros(size, np.int32)
     for axis in range(face.shape[1]):
         at = face[:, axis] >= 0
@@ -220,7 +219,7 @@ def _ends(face: np.ndarray, cell: np.ndarray, size: int) -> tuple[np.ndarray, np
 
 
 def _network(mobility: np.ndarray, face: np.ndarray, cell: np.ndarray, owner: np.ndarray) -> GridCouplings:
-    """Voxels that exchange by the mobility of the face between them."""
+    """The pore network: voxels coupled by the mobility of the face between them."""
     at = cell >= 0
     ahead = np.zeros((len(owner), face.shape[1]), mobility.dtype)
     with_none = np.append(mobility, mobility.dtype.type(0))  # at -1

@@ -1,4 +1,4 @@
-"""Values with an exact gradient that is known in closed form."""
+"""Gives effective properties their adjoint gradient, which is known in closed form at the solution."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from torch.autograd.function import once_differentiable
 
 
 class _KnownGradient(torch.autograd.Function):
+    """Values whose backward pass multiplies by a sensitivity that was computed with them."""
+
     @staticmethod
     def forward(ctx: Any, density: torch.Tensor, values: torch.Tensor, sensitivity: torch.Tensor) -> torch.Tensor:
         ctx.save_for_backward(sensitivity)
@@ -22,7 +24,7 @@ class _KnownGradient(torch.autograd.Function):
 
 
 def with_gradient(density: torch.Tensor, values: torch.Tensor, sensitivity: torch.Tensor) -> torch.Tensor:
-    """``values`` as a function of ``density`` whose derivative is ``sensitivity``.
+    """Make ``values`` a function of ``density`` whose derivative is ``sensitivity``.
 
     The effective properties here are minima (or maxima) of an energy over the fields, so their derivative is the
     explicit one of the energy at the solution: the adjoint field is the forward one.

@@ -1,4 +1,4 @@
-"""Batches that are cut to fit the machine, and joined again."""
+"""Cuts batches to fit the machine's memory and cache, and joins their solutions."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def solve_in_chunks(
     Args:
         density: ``(N, 1, *S)``, checked.
         vectors: how many numbers a voxel ``solve`` holds.
-        solve: takes ``(n, 1, *S)``.
+        solve: solves ``(n, 1, *S)``.
         tensor_shape: of one sample's tensor, for an empty batch.
         max_iterations: a sample that has not converged in fewer has broken down.
         cache: bytes of the working set on a CPU.
@@ -124,7 +124,7 @@ def _solve_or_run_out(solve: Callable[[torch.Tensor], Solution], chunk: torch.Te
 
 
 def statuses(carries: np.ndarray, residual: np.ndarray, tolerance: float) -> np.ndarray:
-    """``(N,)`` what is to be said of each sample.
+    """Judge each sample: its status ``(N,)``, out of :data:`matopt.properties.STATUSES`.
 
     Args:
         carries: ``(N,)`` bool, something carries along axis x.

@@ -1,4 +1,4 @@
-"""How loops are compiled."""
+"""Compiles loops for the processor, by Numba."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ SETTINGS: dict[str, Any] = {
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, compiled for each type of arguments at the first call, and kept on disk for later processes.
+    """Compile a function, for each type of arguments at the first call, and keep it on disk for later processes.
 
-    Where no folder can be written to, each process compiles for itself. A loop that calls another is in the same file:
-    what is kept of it is made anew only when its own file changes.
+    Where no folder can be written to, each process compiles for itself. A function that calls another must be in the
+    same file: what is kept of it is compiled anew only when its own file changes.
     """
     try:
         return njit(cache=True, **SETTINGS)(function)
@@ -28,5 +28,5 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, compiled as a part of the loops that call it."""
+    """Compile a function as a part of the loops that call it."""
     return njit(forceinline=True, **SETTINGS)(function)

@@ -1,4 +1,4 @@
-"""Samples that are not periodic, continued by their mirror images."""
+"""Continues samples that are not periodic by their mirror images."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 
 
 def mirrored(density: torch.Tensor) -> torch.Tensor:
-    """``(N, 1, *2S)``: ``(N, 1, *S)`` and its reflections in the last face of each axis, which are periodic together.
+    """Continue ``(N, 1, *S)`` by its reflections in the last face of each axis, ``(N, 1, *2S)``, periodic together.
 
     Gradients flow back through it. The reflected sample's effective tensors have no terms that are odd in an axis.
     """

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 @dataclass(frozen=True, eq=False)
 class Percolation:
-    """What carries across a batch of samples.
+    """The clusters that reach across the samples of a batch.
 
     Attributes:
         cluster: ``(N, *S)`` int32, the clusters that reach across the sample along any axis asked for, numbered from 1
@@ -30,7 +30,7 @@ class Percolation:
 
 
 def wrapping(phase: np.ndarray, corners: bool = False) -> Percolation:
-    """The clusters of periodic samples that reach their own image in a neighbouring period.
+    """Find the clusters of periodic samples that reach their own image in a neighbouring period.
 
     Args:
         phase: ``(N, *S)`` bool.
@@ -40,7 +40,7 @@ def wrapping(phase: np.ndarray, corners: bool = False) -> Percolation:
 
 
 def crossing(phase: np.ndarray) -> Percolation:
-    """The clusters that touch both outer faces of axis 0; voxels that share a face are connected.
+    """Find the clusters that touch both outer faces of axis 0; voxels that share a face are connected.
 
     Args:
         phase: ``(N, *S)`` bool.
@@ -52,6 +52,7 @@ def crossing(phase: np.ndarray) -> Percolation:
 
 
 def _each(phase: np.ndarray, find: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]) -> Percolation:
+    """Find the clusters of each sample by itself."""
     cluster = np.zeros(phase.shape, np.int32)
     along = np.zeros((len(phase), phase.ndim - 1), bool)
     for i, sample in enumerate(phase):
@@ -61,6 +62,7 @@ def _each(phase: np.ndarray, find: Callable[[np.ndarray], tuple[np.ndarray, np.n
 
 
 def _crossing(sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The voxels that carry, and along which axes, in one sample; see :func:`crossing`."""
     labels, count = ndimage.label(sample)
     carries = np.zeros(count + 1, bool)
     carries[np.intersect1d(labels[0], labels[-1])] = True
@@ -71,6 +73,7 @@ def _crossing(sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _wrapping(sample: np.ndarray, corners: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The voxels that carry, and along which axes, in one sample; see :func:`wrapping`."""
     dimensions = sample.ndim
     if sample.all():
         return np.ones(sample.shape, np.int32), np.ones(dimensions, bool)
@@ -115,7 +118,7 @@ def _numbered(chosen: np.ndarray) -> np.ndarray:
 
 
 def _boundary_pairs(labels: np.ndarray, corners: bool) -> Iterator[tuple[int, int, tuple[int, ...]]]:
-    """Pairs of labels that touch across the periodic boundary, with the boundaries crossed from first to second."""
+    """The pairs of labels that touch across the periodic boundary, with the boundaries crossed from first to second."""
     dimensions, count = labels.ndim, int(labels.max()) + 1
     for step in itertools.product((-1, 0, 1), repeat=dimensions):
         if step <= (0,) * dimensions or (not corners and sum(map(abs, step)) > 1):

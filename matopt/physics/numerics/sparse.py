@@ -1,4 +1,4 @@
-"""Sparse matrices in compressed rows, of a batch of systems side by side."""
+"""Sparse matrices in compressed rows (CSR), of a batch of systems side by side."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 
 def on_device(matrix: csr_array, like: torch.Tensor) -> torch.Tensor:
-    """A SciPy matrix on the device and in the precision of ``like``, with 32-bit indices."""
+    """Move a SciPy matrix to the device and precision of ``like``, with 32-bit indices."""
     rows, columns = (
         torch.from_numpy(index.astype(np.int32, copy=False)).to(like.device)
         for index in (matrix.indptr, matrix.indices)
@@ -21,7 +21,7 @@ def on_device(matrix: csr_array, like: torch.Tensor) -> torch.Tensor:
 def product(
     matrix: torch.Tensor, x: torch.Tensor, added: torch.Tensor | None = None, scale: float = 1.0
 ) -> torch.Tensor:
-    """``matrix @ x``; with a vector to add it to, ``added + scale * matrix @ x``."""
+    """Multiply: ``matrix @ x``; with a vector to add it to, ``added + scale * matrix @ x``."""
     if x.is_cuda or torch.backends.mkl.is_available():
         return matrix.mv(x) if added is None else torch.addmv(added, matrix, x, alpha=scale)
     # PyTorch multiplies sparse matrices on a processor by Intel's library alone.
@@ -31,7 +31,7 @@ def product(
 
 
 def compressed(rows: torch.Tensor, columns: torch.Tensor, values: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
-    """A matrix from where its rows start, and its entries."""
+    """Build a matrix from where its rows start, and its entries."""
     with warnings.catch_warnings():
         # Only that the layout is in beta.
         warnings.simplefilter("ignore", UserWarning)
@@ -39,7 +39,7 @@ def compressed(rows: torch.Tensor, columns: torch.Tensor, values: torch.Tensor, 
 
 
 def part(matrix: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
-    """The rows and columns of a matrix that two masks keep; rows that are kept must not need other columns."""
+    """Cut out the rows and columns that two masks keep; rows that are kept must have no entry in other columns."""
     counts = matrix.crow_indices().diff()
     entries = rows.repeat_interleave(counts)
     number = columns.cumsum(0, dtype=torch.int32) - 1

@@ -1,4 +1,4 @@
-"""Flow through grains that let a little through, in sections and volumes."""
+"""ConjugateResidualsResult through grains that let a little through, in sections and volumes."""
 
 from __future__ import annotations
 

@@ -12,21 +12,21 @@ import numpy as np
 from matopt.physics.numerics.compiler import compiled, inlined
 
 PIECE = 128
-"""Elements, at most."""
+"""The largest number of elements in a piece."""
 
 STRIDE = PIECE + 8
-"""From one array of a piece to the next."""
+"""The distance from one array of a piece to the next."""
 
 MODES = 5
-"""Of strain, that do work by themselves."""
+"""How many modes of strain there are that have energy by themselves."""
 
 CORNERS = 8
-"""Forces of an element that are kept: of two components at the right and left corners, now and from the row before."""
+"""How many corner forces of an element are kept: two components, right and left, of this row and the one before."""
 
 
 @compiled
 def step(p, waves, owners, beta, density, sample, stiffness):
-    """``p = z + beta p`` and its forces q, which overwrite z; ``(R,)`` float64, p.q.
+    """Set ``p = z + beta p``, and overwrite z by the nodal forces q of p; returns p.q, ``(R,)`` float64.
 
     Args:
         p: ``(R, 2, *S)`` displacements.
@@ -34,7 +34,7 @@ def step(p, waves, owners, beta, density, sample, stiffness):
         owners: ``(F, 2, 2)``, see :func:`~matopt.physics.elastic.kernels.vectors.owners`.
         beta: ``(R,)``.
         density: ``(n, *S)``.
-        sample: ``(R,)`` whose density is each row's.
+        sample: ``(R,)``, the sample of each row.
         stiffness: ``(6, 6)`` of an element, in its modes.
     """
     rows, columns = p.shape[2:]
@@ -43,7 +43,7 @@ def step(p, waves, owners, beta, density, sample, stiffness):
     lines = np.empty((2, 2, 2, columns + 1), p.dtype)
     corners = np.zeros((2, pieces, CORNERS * STRIDE), p.dtype)
     out = np.zeros(len(p))
-    # What shares its waves goes through the rows together: where z has been read there is room for q.
+    # The two rows of a field are gone through together: where z has been read there is room for q.
     for first in range(0, len(p), 2):
         fields = range(first, min(first + 2, len(waves)))
         for turn in range(-1, rows + 1):
@@ -52,7 +52,7 @@ def step(p, waves, owners, beta, density, sample, stiffness):
             if turn < rows - 1:
                 for field in fields:
                     a, u, b, v = owners[field, 0, 0], owners[field, 0, 1], owners[field, 1, 0], owners[field, 1, 1]
-                    _turn(p[a, u, j], p[b, v, j], waves[field, j], p.dtype.type(beta[a]), p.dtype.type(beta[b]))
+                    _update_row(p[a, u, j], p[b, v, j], waves[field, j], p.dtype.type(beta[a]), p.dtype.type(beta[b]))
             for r in range(first, min(first + 2, len(p))):
                 old, new = lines[r - first, (turn + 1) % 2], lines[r - first, turn % 2]
                 for axis in range(2):
@@ -76,7 +76,7 @@ def step(p, waves, owners, beta, density, sample, stiffness):
 
 @compiled
 def energies(x, density, loads, stiffness):
-    """``(L, L)`` float64, twice the mutual energies around macroscopic strains, summed over voxels: the lower triangle.
+    """Twice the mutual energies of the load cases, summed over voxels: ``(L, L)`` float64, the lower triangle.
 
     Args:
         x: ``(L, 2, *S)`` displacements.
@@ -104,7 +104,7 @@ def energies(x, density, loads, stiffness):
 
 @compiled
 def energy_density(u, load, stiffness, out):
-    """Write twice the energy of each element at full density.
+    """Write twice the elastic energy of each element at full density.
 
     Args:
         u: ``(2, *S)`` displacements.
@@ -129,12 +129,13 @@ def energy_density(u, load, stiffness, out):
 
 @compiled
 def _moduli(stiffness):
-    """The only numbers there are in an isotropic element, whose modes are 01x, 01y, 10x, and so on."""
+    """The four different numbers in the stiffness of an isotropic element, whose modes are 01x, 01y, 10x, and so on."""
     return stiffness[1, 1], stiffness[1, 2], stiffness[0, 0], stiffness[4, 4]
 
 
 @compiled
-def _turn(first, second, z, a, b):
+def _update_row(first, second, z, a, b):
+    """Set a row of nodes of two fields to ``z + a first`` and ``z + b second``."""
     for k in range(len(first)):
         first[k] = z[2 * k] + a * first[k]
         second[k] = z[2 * k + 1] + b * second[k]
@@ -142,7 +143,7 @@ def _turn(first, second, z, a, b):
 
 @inlined
 def _strain(a, a_right, c, c_right, b, b_right, d, d_right):
-    """The modes of strain that do work by themselves, of both components in the rows of nodes before and after.
+    """The modes of strain of an element, from both components in the rows of nodes before and after.
 
     ``10x``, ``01y``, the shear ``01x + 10y``, ``11x``, ``11y``.
     """
@@ -159,17 +160,17 @@ def _strain(a, a_right, c, c_right, b, b_right, d, d_right):
 
 @inlined
 def _stress(w, a, b, c, d, e, moduli):
-    """What does work with the modes of :func:`_strain`, at a density."""
+    """The stresses that do work with the modes of :func:`_strain`, at density w."""
     along, across, shear, bend = moduli
     return w * (along * a + across * b), w * (across * a + along * b), w * shear * c, w * bend * d, w * bend * e
 
 
 @compiled
 def _elements(old_x, old_y, new_x, new_y, w, moduli, corners):
-    """What a row of elements and the one before do to the nodes in between, at the corners to the right and left.
+    """Add the corner forces of a row of elements to those of the row before, at the nodes in between.
 
-    Arrays of ``corners``: what elements do to the nodes behind them, x and y at the right, then at the left; what is
-    done in between, likewise, that at the right one place further on.
+    The arrays of ``corners`` are the forces of these elements on the nodes behind them, x and y at the right corners,
+    then at the left ones; and likewise the sums on the nodes in between, those at the right shifted by one node.
     """
     for k in range(len(w)):
         a, b, c, d, e = _strain(
@@ -188,7 +189,7 @@ def _elements(old_x, old_y, new_x, new_y, w, moduli, corners):
 
 @compiled
 def _collect(corners, axis, u, force):
-    """Write the forces on a row of nodes; their work."""
+    """Write the forces on a row of nodes; returns their work."""
     columns, total = len(force), 0.0
     behind = corners[-1, (4 + axis) * STRIDE + (columns - 1) % PIECE + 1]
     for piece in range(len(corners)):
@@ -206,7 +207,7 @@ def _collect(corners, axis, u, force):
 
 @compiled
 def _lay_out(u, row, lines):
-    """The rows of nodes before and after a row of elements, ``(2, 2, columns + 1)`` by row and component."""
+    """Copy the rows of nodes before and after a row of elements to ``(2, 2, columns + 1)``, by row and component."""
     columns = u.shape[2]
     for side in range(2):
         for axis in range(2):
@@ -216,7 +217,7 @@ def _lay_out(u, row, lines):
 
 @compiled
 def _strains(lines, first, load, out):
-    """The strains around a macroscopic one, of as many elements as ``out`` has room for."""
+    """Write the modes of strain around a macroscopic strain, of as many elements as ``out`` has room for."""
     count = len(out) - (MODES - 1) * STRIDE
     span = slice(first, first + count + 1)
     a, b, c, d = lines[0, 0, span], lines[1, 0, span], lines[0, 1, span], lines[1, 1, span]
@@ -231,11 +232,13 @@ def _strains(lines, first, load, out):
 
 @inlined
 def _at(strains, k):
+    """The modes of strain of element k."""
     return strains[k], strains[STRIDE + k], strains[2 * STRIDE + k], strains[3 * STRIDE + k], strains[4 * STRIDE + k]
 
 
 @compiled
 def _mutual_energy(one, other, w, moduli):
+    """Twice the mutual energy of two load cases in a piece of elements of densities w."""
     total = w.dtype.type(0)
     for k in range(len(w)):
         a, b, c, d, e = _at(other, k)

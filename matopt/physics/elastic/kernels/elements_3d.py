@@ -1,9 +1,9 @@
 """Nodal forces of trilinear elements in three dimensions, one voxel each, on a periodic grid.
 
 Elements come in layers. The nodes of a layer lie in one line with a wrapped column behind each row and a wrapped row
-behind the last, so a corner of all elements is that line moved by a fixed number of places; places that no element
-belongs to have no density. The line is cut into pieces whose arrays are at known distances from each other, which lets
-a compiler use vector units.
+behind the last, so that a corner of all elements is that line shifted by a fixed number of positions; positions that no
+element belongs to have no density. The line is cut into pieces whose arrays are at known distances from each other,
+which lets a compiler use vector units.
 
 An element's deformation is in the modes of :mod:`matopt.physics.elastic.element`: sums and differences of its corners
 along axis 2, then axis 1, then axis 0.
@@ -17,20 +17,20 @@ from matopt.physics.elastic.kernels import vectors
 from matopt.physics.numerics.compiler import compiled, inlined
 
 W = 64
-"""Elements of a piece."""
+"""The number of elements in a piece."""
 
 STRIDE = W + 8
-"""From one array of a piece to the next."""
+"""The distance from one array of a piece to the next."""
 
 MODES = 18
-"""Of strain, that do work by themselves."""
+"""How many modes of strain there are that have energy by themselves."""
 
 FORCES = 12
-"""Arrays of a piece of forces: ``00, 01, 10, 11`` along axes 1 and 2 of each component, modes or corners."""
+"""How many arrays a piece of forces has: ``00, 01, 10, 11`` along axes 1 and 2 of each component, modes or corners."""
 
 
 def step(p, waves, owners, beta, density, sample, stiffness):
-    """``p = z + beta p`` and its forces q, which overwrite z; ``(R,)`` float64, p.q.
+    """Set ``p = z + beta p``, and overwrite z by the nodal forces q of p; returns p.q, ``(R,)`` float64.
 
     Args:
         p: ``(R, 3, *S)`` displacements.
@@ -38,15 +38,16 @@ def step(p, waves, owners, beta, density, sample, stiffness):
         owners: ``(F, 2, 2)``, see :func:`~matopt.physics.elastic.kernels.vectors.owners`.
         beta: ``(R,)``.
         density: ``(n, *S)``.
-        sample: ``(R,)`` whose density is each row's.
+        sample: ``(R,)``, the sample of each row.
         stiffness: ``(21, 21)`` of an element, in its modes.
     """
     vectors.update_direction(p.reshape(*p.shape[:3], -1), waves, owners, beta)
-    return _put_forces(p, waves, vectors.places(owners, len(p)), density, sample, stiffness)
+    return _put_forces(p, waves, vectors.slots(owners, len(p)), density, sample, stiffness)
 
 
 @compiled
-def _put_forces(p, waves, places, density, sample, stiffness):
+def _put_forces(p, waves, slots, density, sample, stiffness):
+    """Write the nodal forces q of p into the waves; returns p.q, ``(R,)`` float64."""
     layers, rows, columns = p.shape[2:]
     step, pieces = columns + 1, (rows * (columns + 1) + W - 1) // W
     old, new, sums, weights = _room(p), _room(p), _room(p), np.zeros(pieces * W, p.dtype)
@@ -68,7 +69,7 @@ def _put_forces(p, waves, places, density, sample, stiffness):
                     _add_corners(corners, sums, piece * W, step)
             if turn > 0:
                 for axis in range(3):
-                    field, part = places[r, axis, 0], places[r, axis, 1]
+                    field, part = slots[r, axis, 0], slots[r, axis, 1]
                     half = waves[field, i, part * rows * columns : (part + 1) * rows * columns]
                     out[r] += _collect(sums[axis], p[r, axis, i], half.reshape(rows, columns))
     return out
@@ -76,7 +77,7 @@ def _put_forces(p, waves, places, density, sample, stiffness):
 
 @compiled
 def energies(x, density, loads, stiffness):
-    """``(L, L)`` float64, twice the mutual energies around macroscopic strains, summed over voxels: the lower triangle.
+    """Twice the mutual energies of the load cases, summed over voxels: ``(L, L)`` float64, the lower triangle.
 
     Args:
         x: ``(L, 3, *S)`` displacements.
@@ -110,7 +111,7 @@ def energies(x, density, loads, stiffness):
 
 @compiled
 def energy_density(u, load, stiffness, out):
-    """Write twice the energy of each element at full density.
+    """Write twice the elastic energy of each element at full density.
 
     Args:
         u: ``(3, *S)`` displacements.
@@ -140,13 +141,14 @@ def energy_density(u, load, stiffness, out):
 
 @compiled
 def _room(u):
-    """For a layer of nodes in line, up to the end of a last piece and what is a row ahead of it."""
+    """Allocate the line of a layer of nodes, up to the end of its last piece and the row ahead of that."""
     rows, columns = u.shape[-2], u.shape[-1]
     return np.zeros((3, (rows + 1) * (columns + 1) + W + 1), u.dtype)
 
 
 @compiled
 def _lay_out(u, layer, line):
+    """Copy a layer of nodes to its line, with the wrapped columns and row."""
     rows, columns = u.shape[2:]
     step = columns + 1
     for axis in range(3):
@@ -159,6 +161,7 @@ def _lay_out(u, layer, line):
 
 @compiled
 def _lay_out_density(density, line):
+    """Copy a layer of densities to the line, 0 at wrapped positions."""
     rows, columns = density.shape
     for row in range(rows):
         weights, elements = line[row * (columns + 1) : (row + 1) * (columns + 1)], density[row]
@@ -168,7 +171,7 @@ def _lay_out_density(density, line):
 
 @compiled
 def _strain(old, new, first, step, out):
-    """The modes of strain that do work by themselves, of the elements between two layers of nodes.
+    """Write the modes of strain of the elements between two layers of nodes.
 
     ``100x 010y 001z``, the shears ``001x + 100z, 010x + 100y, 001y + 010z``, ``011x 101y 110z``, ``011y 101x``,
     ``011z 110x``, ``101z 110y``, ``111x 111y 111z``.
@@ -199,7 +202,7 @@ def _strain(old, new, first, step, out):
 
 @inlined
 def _differences(here, ahead, k):
-    """Sums and differences ``00, 01, 10, 11`` along axes 1 and 2 of the corners of an element in a layer."""
+    """The sums and differences ``00, 01, 10, 11`` along axes 1 and 2 of an element's corners in a layer of nodes."""
     total, change = here[k + 1] + here[k], here[k + 1] - here[k]
     total_ahead, change_ahead = ahead[k + 1] + ahead[k], ahead[k + 1] - ahead[k]
     return total_ahead + total, change_ahead + change, total_ahead - total, change_ahead - change
@@ -207,8 +210,8 @@ def _differences(here, ahead, k):
 
 @compiled
 def _to_stress(w, modes, stiffness):
-    """Put what does work with the modes of :func:`_strain` in their place."""
-    # The only numbers there are in an isotropic element, whose modes are 001x, 001y, 001z, 010x, and so on.
+    """Replace the modes of :func:`_strain` by the stresses that do work with them, at densities w."""
+    # The different numbers in the stiffness of an isotropic element, whose modes are 001x, 001y, 001z, 010x, and so on.
     across, shear = stiffness[2, 4], stiffness[0, 0]
     along = stiffness[2, 2] - across
     twist_across = stiffness[6, 13]
@@ -248,9 +251,9 @@ def _to_stress(w, modes, stiffness):
 
 @compiled
 def _meet(stress, above, corners):
-    """Add what elements do to the nodes before them to what those of the layer before did, at their four corners there.
+    """Add the forces of elements on the nodes before them to those of the layer before, at their four corners there.
 
-    ``above`` keeps in modes what elements do to the nodes behind them. Corners at the right are one place further on.
+    ``above`` keeps, in modes, the forces of elements on the nodes behind them. Corners at the right are shifted by one.
     """
     s, zero = stress, stress.dtype.type(0)
     for k in range(W):
@@ -266,7 +269,7 @@ def _meet(stress, above, corners):
 
 @inlined
 def _put_corners(k, above, corners, row, even, odd):
-    """Of the modes of a component, even and odd along axis 0."""
+    """Write the corner forces of one component from its modes, even and odd along axis 0."""
     at = row * STRIDE + k
     a = above[at] + even[0] - odd[0]
     b = above[at + STRIDE] + even[1] - odd[1]
@@ -284,6 +287,7 @@ def _put_corners(k, above, corners, row, even, odd):
 
 @compiled
 def _add_corners(corners, sums, first, step):
+    """Add the corner forces of a piece to the sums at the nodes of the line."""
     for axis in range(3):
         for ahead in range(2):
             here = sums[axis, first + ahead * step : first + ahead * step + W + 1]
@@ -294,7 +298,7 @@ def _add_corners(corners, sums, first, step):
 
 @compiled
 def _collect(sums, u, force):
-    """Move the forces of a layer from its line, which is cleared, to the grid; p.q of the layer."""
+    """Move the forces of a layer from its line, which is cleared, to the grid; returns their work."""
     rows, columns = u.shape
     step = columns + 1
     for k in range(step):
@@ -314,6 +318,7 @@ def _collect(sums, u, force):
 
 @compiled
 def _add_macroscopic(load, strain):
+    """Add a macroscopic strain to the modes of a piece."""
     for mode, row in ((9, 0), (4, 1), (2, 2)):
         strain[row * W : (row + 1) * W] += load[mode]
     for mode, other, row in ((0, 11, 3), (3, 10, 4), (1, 5, 5)):
@@ -322,6 +327,7 @@ def _add_macroscopic(load, strain):
 
 @compiled
 def _product(a, b):
+    """The dot product, in the precision of the vectors."""
     total = a.dtype.type(0)
     for k in range(len(a)):
         total += a[k] * b[k]
@@ -330,6 +336,7 @@ def _product(a, b):
 
 @compiled
 def _add_products(a, b, out):
+    """Write the sum over modes of the products, for each element of a piece."""
     out[:] = 0
     for row in range(MODES):
         for k in range(W):

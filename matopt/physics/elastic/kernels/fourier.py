@@ -1,4 +1,4 @@
-"""Products of Fourier transforms with a real symbol that couples the components of a field.
+"""Multiplies Fourier transforms by a real symbol that couples the components of a field: the preconditioner.
 
 Waves are as in :mod:`matopt.physics.elastic.kernels.vectors`. A real symbol that is even keeps what two rows are apart
 by itself; two components of one row are told apart by the waves that run the other way.
@@ -13,13 +13,13 @@ from matopt.physics.numerics.compiler import compiled
 
 @compiled
 def multiply(waves, symbol, shape, rows):
-    """Multiply in place.
+    """Multiply waves by the symbol, in place.
 
     Args:
-        waves: ``(F, S[0], 2 m)``, real and imaginary parts in turns.
+        waves: ``(F, S[0], 2 m)``, real and imaginary parts alternating.
         symbol: ``(d (d + 1) / 2, S[0] // 2 + 1, S[1] // 2 + 1, S[2])``, the upper triangle row by row, for the first
-            waves along the first two axes. In the others a component along that axis has the opposite sign, as in a
-            mirror.
+            waves along the first two axes. In the others, which are their mirror images, a component along that axis
+            has the opposite sign.
         shape: S, with a 1 in the middle in two dimensions.
         rows: R.
     """
@@ -45,6 +45,7 @@ def multiply(waves, symbol, shape, rows):
 
 @compiled
 def _two(u, v, uu, uv, vv, sign):
+    """Multiply lines of two components, (u, v), by their symmetric symbol."""
     for k in range(len(uu)):
         mixed = sign * uv[k]
         a, b, c, d = u[2 * k], u[2 * k + 1], v[2 * k], v[2 * k + 1]
@@ -54,6 +55,7 @@ def _two(u, v, uu, uv, vv, sign):
 
 @compiled
 def _three(u, v, w, symbol, i, line, lines, sign):
+    """Multiply lines of three components, (u, v, w), by their symmetric symbol of layer i."""
     one = symbol.dtype.type(1)
     j, turn = (lines - line, -one) if line >= symbol.shape[2] else (line, one)
     both = sign * turn
@@ -69,7 +71,7 @@ def _three(u, v, w, symbol, i, line, lines, sign):
 
 @compiled
 def _alone(waves, symbol, shape):
-    """The last of an odd number of rows: components 0 and 1 are one field, and a third another."""
+    """Multiply the last of an odd number of rows, whose components 0 and 1 are one field, and a third another."""
     layers, rows, columns = shape
     lines = np.empty((3, 2 * columns), waves.dtype)
     u, v, back = lines[0], lines[1], lines[2]
@@ -93,12 +95,13 @@ def _alone(waves, symbol, shape):
 
 @compiled
 def _line(wave, layer, row, columns):
+    """A line of waves along the last axis."""
     return wave[layer, 2 * columns * row : 2 * columns * (row + 1)]
 
 
 @compiled
 def _reverse(line, out, sign):
-    """The waves that run the other way, their imaginary parts times a sign."""
+    """Write the waves of the opposite wave vectors of a line, their imaginary parts times a sign."""
     out[0], out[1] = line[0], sign * line[1]
     last = len(line) - 2
     for k in range(last // 2):
@@ -107,7 +110,7 @@ def _reverse(line, out, sign):
 
 @compiled
 def _split(here, back, u, v):
-    """Of ``u + i v`` here and ``conj(u) + i conj(v)`` in the waves that run the other way."""
+    """Split a field ``u + i v`` into u and v, by its waves of opposite wave vectors, ``conj(u) + i conj(v)``."""
     half = u.dtype.type(0.5)
     for k in range(len(u) // 2):
         a, b, c, d = here[2 * k], here[2 * k + 1], back[2 * k], back[2 * k + 1]
@@ -117,6 +120,7 @@ def _split(here, back, u, v):
 
 @compiled
 def _join(u, v, here, back):
+    """Join u and v into ``u + i v`` and its opposite waves, the inverse of :func:`_split`."""
     for k in range(len(u) // 2):
         a, b, c, d = u[2 * k], u[2 * k + 1], v[2 * k], v[2 * k + 1]
         here[2 * k], here[2 * k + 1] = a - d, b + c

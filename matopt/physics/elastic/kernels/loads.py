@@ -1,4 +1,4 @@
-"""Nodal forces of uniform stresses in elements, one voxel each, on a periodic grid."""
+"""The nodal forces of uniform stresses: right-hand sides of the elastic cell problem."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from matopt.physics.numerics.compiler import compiled
 
 @compiled
 def put_forces(density, stress, out):
-    """Write the forces that balance a stress times the density: it is unbalanced where the density changes.
+    """Write the nodal forces of a stress times the density, which is unbalanced where the density changes.
 
     Args:
         density: ``(S, S, S)``, the first axis of one voxel in two dimensions.
-        stress: ``(3, d)`` by axis and component, what changes along an axis is worth.
+        stress: ``(3, d)`` force of a unit change of density, by the axis of the change and the component.
         out: ``(d, S, S, S)``.
     """
     layers, rows, columns = density.shape
-    # Of places one further on, so that what is behind the first is there.
+    # Shifted by one node, so that what is behind the first is there.
     changes = np.empty((3, columns + 1), density.dtype)
     for i in range(layers):
         for j in range(rows):

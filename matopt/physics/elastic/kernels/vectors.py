@@ -1,9 +1,9 @@
-"""The vectors of conjugate gradients whose preconditioner is a Fourier transform that takes two real fields at once.
+"""Passes over the vectors of conjugate gradients, whose preconditioner transforms two real fields as one complex field.
 
 Rows are ``(R, d, *S)``. Waves are F complex fields: the same component of two rows, and where a last row is left over,
-two components of it (see :func:`owners`). Both are gone through by the layers across the first axis, of m places each.
-A layer of waves has 2 m numbers: real and imaginary parts in turns, when they are transformed; the forces of
-displacements take turns with them in the same memory, those of the one part after those of the other.
+two components of it (see :func:`owners`). Both are gone through by the layers across the first axis, of m nodes each.
+A layer of waves has 2 m numbers. As transforms take and give them, real and imaginary parts alternate; as nodal forces,
+which use the same memory in between, those of the real part come before those of the imaginary part.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ from matopt.physics.numerics.compiler import compiled
 
 
 def owners(rows: int, components: int) -> np.ndarray:
-    """``(F, 2, 2)``, the row and the component that each part of a field is; a component too many where it is none."""
+    """Assign rows to fields: ``(F, 2, 2)``, the row and the component that are each field's real and imaginary part.
+
+    An imaginary part that is none has the component d, one too many.
+    """
     pairs = [[[row, c], [row + 1, c]] for row in range(0, rows - 1, 2) for c in range(components)]
     alone = [[[rows - 1, c], [rows - 1, c + 1]] for c in range(0, components, 2)] if rows % 2 else []
     return np.array([*pairs, *alone])
 
 
-def places(owners: np.ndarray, rows: int) -> np.ndarray:
-    """``(R, d or d + 1, 2)``, the inverse: the field and the part of it that each component of a row is."""
+def slots(owners: np.ndarray, rows: int) -> np.ndarray:
+    """Invert :func:`owners`: ``(R, d or d + 1, 2)``, the field and the part of it that each component of a row is."""
     out = np.empty((rows, owners[:, :, 1].max() + 1, 2), np.int64)
     out[owners[:, :, 0], owners[:, :, 1]] = np.moveaxis(np.indices(owners.shape[:2]), 0, 2)
     return out
@@ -29,7 +32,7 @@ def places(owners: np.ndarray, rows: int) -> np.ndarray:
 
 @compiled
 def update_direction(p, waves, owners, beta):
-    """``p = z + beta p``, for directions ``(R, d, S[0], m)`` and z in the waves, ``(F, S[0], 2 m)``."""
+    """Set ``p = z + beta p``, for directions p ``(R, d, S[0], m)`` and z in the waves, ``(F, S[0], 2 m)``."""
     components, layers, m = p.shape[1:]
     nothing = np.zeros(m, p.dtype)
     for field in range(len(waves)):
@@ -45,7 +48,7 @@ def update_direction(p, waves, owners, beta):
 
 @compiled
 def products(r, waves, owners):
-    """``(R,)`` float64, r.z, for residuals ``(R, d, S[0], m)`` and z in the waves, ``(F, S[0], 2 m)``."""
+    """The dot products r.z, ``(R,)`` float64, of residuals ``(R, d, S[0], m)`` and z in waves ``(F, S[0], 2 m)``."""
     rows, components, layers, m = r.shape
     out, nothing = np.zeros(rows), np.zeros(m, r.dtype)
     for field in range(len(waves)):
@@ -60,6 +63,7 @@ def products(r, waves, owners):
 
 @compiled
 def _product(real, imaginary, wave):
+    """The dot products of a layer of two fields with the real and the imaginary part of a layer of waves."""
     first, second = wave.dtype.type(0), wave.dtype.type(0)
     for k in range(len(real)):
         first += real[k] * wave[2 * k]
@@ -69,7 +73,10 @@ def _product(real, imaginary, wave):
 
 @compiled
 def update_solution(x, r, p, waves, owners, alpha):
-    """``x += alpha p`` and ``r -= alpha q``, q in the waves, where r goes too; ``(R,)`` float64, r.r."""
+    """Add ``alpha p`` to x and ``-alpha q`` to r, with the forces q in the waves; returns r.r, ``(R,)`` float64.
+
+    The residuals are copied into the waves, to be transformed.
+    """
     rows, components, layers, m = r.shape
     out, nothing = np.zeros(rows), np.zeros(m, r.dtype)
     for field in range(len(waves)):
@@ -90,12 +97,14 @@ def update_solution(x, r, p, waves, owners, alpha):
 
 @compiled
 def _add(value, scale, direction):
+    """Add a multiple of the direction."""
     for k in range(len(value)):
         value[k] += scale * direction[k]
 
 
 @compiled
 def _leave(left, scale, force):
+    """Subtract a multiple of the force from a residual; returns the squared norm of what is left."""
     total = left.dtype.type(0)
     for k in range(len(left)):
         left[k] -= scale * force[k]

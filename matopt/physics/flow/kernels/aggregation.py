@@ -1,6 +1,6 @@
-"""Smoothed aggregation of one sample's graph in compiled loops.
+"""Smoothed aggregation of one sample's pore network, in compiled loops.
 
-See :mod:`matopt.physics.flow.aggregation_multigrid`.
+The hierarchy is that of :mod:`matopt.physics.flow.aggregation_multigrid` without Dirichlet conditions.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class Aggregates(NamedTuple):
-    """What the unknowns of a graph exchange, on all levels one after the other, each as :data:`Rows`.
+    """The matrices of all levels, one after the other, and the interpolations between them, as :data:`Rows`.
 
     Attributes:
         level: ``(L + 1,)`` int64, where the unknowns of each level start.
-        start: uint32 of the exchange, minus the matrix. Its rows sum to 0.
-        column: of the exchange.
-        value: of the exchange.
-        step: ``(N,)`` of Jacobi's: :data:`~matopt.physics.flow.aggregation_multigrid.JACOBI` over the diagonal, or over
-            more.
+        start: uint32, of the couplings, minus the matrix. Their rows sum to 0.
+        column: of the couplings.
+        value: of the couplings.
+        step: ``(N,)`` of Jacobi steps: :data:`~matopt.physics.flow.aggregation_multigrid.JACOBI` over the diagonal, or
+            over more.
         up_start: uint32 of the interpolation from the next level.
         up_column: of the interpolation.
         up_value: of the interpolation.
@@ -44,40 +44,43 @@ class Aggregates(NamedTuple):
 def aggregated(
     near: np.ndarray, coupling: np.ndarray, cube: np.ndarray, place: np.ndarray, shape: tuple[int, ...]
 ) -> tuple[np.ndarray, Aggregates]:
-    """The aggregates of what is connected within cubes, ``(n,)`` uint32 of each unknown, and all levels from them on.
+    """Aggregate what is connected within cubes, and build all coarser levels.
 
     Args:
         near: ``(n, 2 d)`` uint32, the unknowns' neighbours.
-        coupling: ``(n, 2 d)``, to them, unscaled.
-        cube: ``(n,)`` uint32 in which each unknown is.
-        place: ``(cubes,)`` uint32 of the cubes in their grid.
-        shape: of that.
+        coupling: ``(n, 2 d)`` to these neighbours, not divided by the diagonal.
+        cube: ``(n,)`` uint32, the cube of each unknown.
+        place: ``(cubes,)`` uint32, the flat index of each cube in its grid.
+        shape: of that grid.
+
+    Returns:
+        ``(n,)`` uint32, the aggregate of each unknown, and the levels.
     """
     start = np.arange(0, near.size + 1, near.shape[1])
     aggregate, first = connected(start, near.reshape(-1), coupling.reshape(-1), cube)
     del start
-    exchange, inverse = balanced(merged(near, coupling, aggregate, len(first)))
+    couplings, inverse = balanced(merged(near, coupling, aggregate, len(first)))
     place = place[cube[first]]
-    exchanges, steps, ups = [exchange], [inverse], []
-    while len(exchange[1]) > len(inverse):
+    all_couplings, steps, ups = [couplings], [inverse], []
+    while len(couplings[1]) > len(inverse):
         place, shape = _halved(place, shape)
-        coarser, first = connected(*exchange, place)
-        ups.append(product(smoothing(*exchange, inverse), _constant(coarser, inverse.dtype), len(first)))
+        coarser, first = connected(*couplings, place)
+        ups.append(product(smoothing(*couplings, inverse), _constant(coarser, inverse.dtype), len(first)))
         down = transposed(*ups[-1], len(first))
-        exchange, inverse = balanced(product(down, product(exchange, ups[-1], len(first)), len(first)))
-        exchanges.append(exchange)
+        couplings, inverse = balanced(product(down, product(couplings, ups[-1], len(first)), len(first)))
+        all_couplings.append(couplings)
         steps.append(inverse)
         place = place[first]
-    del exchange
+    del couplings
     level = np.cumsum([0, *map(len, steps)])
     step = np.concatenate(steps)
     step *= step.dtype.type(JACOBI)
     ups.append((np.zeros(1, np.int64), np.zeros(0, np.uint32), step[:0]))
-    return aggregate, Aggregates(level, *_stacked(exchanges, level[:-1]), step, *_stacked(ups, level[1:]))
+    return aggregate, Aggregates(level, *_stacked(all_couplings, level[:-1]), step, *_stacked(ups, level[1:]))
 
 
 def _halved(place: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, tuple[int, ...]]:
-    """The places in a grid of half as many along each axis, and its shape."""
+    """The flat indices in a grid of half as many cells along each axis, and the shape of that grid."""
     found, stride, half = np.zeros_like(place), 1, 1
     for n in reversed(shape):
         found += place // stride % n // 2 * half
@@ -86,42 +89,43 @@ def _halved(place: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, tupl
 
 
 def merged(near: np.ndarray, coupling: np.ndarray, aggregate: np.ndarray, count: int) -> Rows:
-    """What aggregates exchange: the sums of their unknowns' couplings. Rows start with a diagonal of 0."""
+    """The couplings between aggregates: sums of their unknowns'. Rows start with a diagonal of 0."""
     column, value = np.empty(near.size + count, np.uint32), np.empty(near.size + count, coupling.dtype)
     return _cut(sum_couplings(near, coupling, aggregate, count, column, value), column, value)
 
 
 def product(a: Rows, b: Rows, columns: int) -> Rows:
-    """The product of two matrices, the second of so many columns."""
+    """Multiply two sparse matrices, the second of so many columns."""
     bound = count_products(a[1], b[0])
     # One entry more can be tried than there are.
     column, value = np.empty(bound + 1, np.uint32), np.empty(bound, a[2].dtype)
     return _cut(multiply(*a, *b, columns, column, value), column, value)
 
 
-def balanced(exchange: Rows) -> tuple[Rows, np.ndarray]:
-    """It with the diagonal, first in each row, that makes rows sum to 0, and the matrix's inverse diagonal.
+def balanced(couplings: Rows) -> tuple[Rows, np.ndarray]:
+    """Set the diagonal of couplings, first in each row, so that rows sum to 0; with the matrix's inverse diagonal.
 
-    Sums of large numbers would miss such a diagonal by their rounding. Overwrites the exchange, whose rows must have
+    Sums of large numbers would miss such a diagonal by their rounding. Overwrites the couplings, whose rows must have
     room for a diagonal.
     """
-    inverse = balance(*exchange)
-    return _cut(*exchange), inverse
+    inverse = balance(*couplings)
+    return _cut(*couplings), inverse
 
 
 def _cut(start: np.ndarray, column: np.ndarray, value: np.ndarray) -> Rows:
-    """Without what is behind the entries, where they are: copies would leave holes in memory."""
+    """Cut off the room behind the last entry in place: copies would leave holes in memory."""
     for entries in (column, value):
         entries.resize(start[-1], refcheck=False)
     return start, column, value
 
 
 def _constant(aggregate: np.ndarray, dtype: np.dtype) -> Rows:
+    """Interpolation that is constant in each aggregate."""
     return np.arange(len(aggregate) + 1), aggregate, np.ones(len(aggregate), dtype)
 
 
 def _stacked(matrices: list[Rows], first: np.ndarray) -> Rows:
-    """One below the other, the columns of each counted from its first; empties the list."""
+    """Stack matrices one below the other, the columns of each counted from its ``first``; empties the list."""
     starts, columns, values = map(list, zip(*matrices, strict=True))
     matrices.clear()
     ends = np.cumsum([0, *map(len, columns)])
@@ -136,7 +140,7 @@ def _stacked(matrices: list[Rows], first: np.ndarray) -> Rows:
 
 @compiled
 def connected(start, column, value, block):
-    """Numbers of what is connected within each block, and the first of each."""
+    """Number the connected parts of each block, ``(n,)``, and give the first unknown of each part."""
     root = np.empty(block.size, np.uint32)
     for row in range(block.size):
         root[row] = row
@@ -167,7 +171,7 @@ def connected(start, column, value, block):
 
 @compiled
 def sum_couplings(near, coupling, aggregate, count, column, value):
-    """Puts in what aggregates exchange, see :func:`merged`, and returns where its rows start."""
+    """Write the couplings between aggregates, see :func:`merged`, and return where the rows start."""
     ends = np.zeros(count + 1, np.int64)
     for row in range(aggregate.size):
         ends[aggregate[row] + 1] += 1
@@ -194,7 +198,7 @@ def sum_couplings(near, coupling, aggregate, count, column, value):
 
 @compiled
 def transposed(start, column, value, columns):
-    """A matrix with rows for columns."""
+    """Transpose a sparse matrix."""
     ends = np.zeros(columns + 1, np.int64)
     for entry in range(column.size):
         ends[column[entry] + 1] += 1
@@ -212,7 +216,7 @@ def transposed(start, column, value, columns):
 
 @compiled
 def count_products(column, start):
-    """How many entries a product has at most: of the rows, which start there, for the columns of the first matrix."""
+    """How many entries a product has at most, from the columns of the first matrix and the row starts of the second."""
     bound = 0
     for entry in range(column.size):
         bound += start[column[entry] + 1] - start[column[entry]]
@@ -221,7 +225,7 @@ def count_products(column, start):
 
 @compiled
 def multiply(start, column, value, start_b, column_b, value_b, columns, column_c, value_c):
-    """Puts in the product and returns where its rows start: Gustavson, ACM Trans. Math. Softw. 4 (1978) 250."""
+    """Write the product and return where its rows start: Gustavson, ACM Trans. Math. Softw. 4 (1978) 250."""
     size = start.size - 1
     starts, seen, total = np.zeros(size + 1, np.int64), np.full(columns, -1), np.zeros(columns, value.dtype)
     # Numbers without a sign need no test of it as indices.
@@ -232,7 +236,7 @@ def multiply(start, column, value, start_b, column_b, value_b, columns, column_c
             for other in range(np.uint64(start_b[middle]), np.uint64(start_b[middle + 1])):
                 to = column_b[other]
                 total[to] += factor * value_b[other]
-                # Without a branch, as one that cannot be foretold takes longer.
+                # Without a branch, as one that cannot be predicted takes longer.
                 column_c[end] = to
                 end += np.uint64(seen[to] != row)
                 seen[to] = row
@@ -244,7 +248,7 @@ def multiply(start, column, value, start_b, column_b, value_b, columns, column_c
 
 @compiled
 def balance(start, column, value):
-    """Turns an exchange into what :func:`balanced` says, and returns the inverse diagonal."""
+    """Set the diagonal of couplings as :func:`balanced` says, and return the inverse diagonal."""
     size = start.size - 1
     inverse, first, end = np.zeros(size, value.dtype), start[0], start[0]
     for row in range(size):
@@ -271,7 +275,7 @@ def balance(start, column, value):
 
 @compiled
 def smoothing(start, column, value, inverse):
-    """A step of Jacobi's, as a matrix; its rows sum to 1."""
+    """A Jacobi step as a matrix, whose rows sum to 1: it smooths interpolations."""
     values = np.empty_like(value)
     for row in range(inverse.size):
         for entry in range(start[row], start[row + 1]):

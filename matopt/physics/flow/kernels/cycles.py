@@ -1,4 +1,4 @@
-"""One sample's slow flow: its cycles of multigrid, what they stand for the inverse of, and that itself."""
+"""Multigrid cycles of one sample's slow flow, its saddle-point matrix and the preconditioner, in compiled loops."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from matopt.physics.numerics.compiler import compiled
 
 @compiled
 def relax(stencils, start, end, r, x):
-    """Adds a share of what ``x`` leaves of ``r``, over the diagonal, to ``x``, of a colour."""
+    """Relax the unknowns of a colour: add a share of their residual, over the diagonal, to ``x``."""
     near, coupling, share = stencils.near, stencils.coupling, stencils.rates[0]
     is_volume = near.shape[1] == 6
     for here in range(np.uint64(start), np.uint64(end)):
@@ -22,7 +22,10 @@ def relax(stencils, start, end, r, x):
 
 @compiled
 def restrict(stencils, start, end, r, share, x, below):
-    """Adds a share of what ``x`` leaves of ``r`` to ``x``, and the rest to ``below``; but for 0, of a colour alone."""
+    """Add a share of the residual to ``x``, and what is left of it to ``below``, the right-hand side of the next level.
+
+    A share other than 0 is for the unknowns of one colour, which are not coupled.
+    """
     near, coupling, diagonal, parent = stencils.near, stencils.coupling, stencils.diagonal, stencils.parent
     is_volume, kept = near.shape[1] == 6, x.dtype.type(1) - share
     for here in range(np.uint64(start), np.uint64(end)):
@@ -37,7 +40,7 @@ def restrict(stencils, start, end, r, share, x, below):
 
 @compiled
 def descend(stencils, level, r, x, below):
-    """Relaxes from 0 for ``r``, which it divides by the diagonal, and adds what is left to ``below``, the parents'."""
+    """Relax from 0 for ``r``, which is divided by the diagonal, and add the residual to ``below``, the next level's."""
     start, diagonal, share = stencils.start[level], stencils.diagonal, stencils.rates[0]
     for here in range(np.uint64(start[0]), np.uint64(start[3])):
         r[here] = r[here] / diagonal[here] if diagonal[here] > 0 else 0
@@ -52,17 +55,17 @@ def descend(stencils, level, r, x, below):
 
 @compiled
 def ascend(stencils, level, r, x, above):
-    """Adds the parents' correction ``above`` to ``x`` and relaxes it for ``r``, over the diagonal."""
-    start, parent, stretch = stencils.start[level], stencils.parent, stencils.rates[1]
+    """Add the correction ``above`` of the next level to ``x`` and relax it for ``r``, over the diagonal."""
+    start, parent, overcorrection = stencils.start[level], stencils.parent, stencils.rates[1]
     for here in range(np.uint64(start[0]), np.uint64(start[3])):
-        x[here] += stretch * above[parent[here]]
+        x[here] += overcorrection * above[parent[here]]
     for colour in range(2, -1, -1):
         relax(stencils, start[colour], start[colour + 1], r, x)
 
 
 @compiled
 def cycle(stencils, size, r, x):
-    """A V-cycle over all levels for the first ``r``, as many as ``size``; leaves the solution in the first of ``x``.
+    """Solve approximately for the first ``size`` numbers of ``r`` by one V-cycle, into the first of ``x``.
 
     It overwrites ``r`` and ``x``, each ``(N,)``.
     """
@@ -79,7 +82,7 @@ def cycle(stencils, size, r, x):
 
 @compiled
 def remainder(aggregates, depth, r, x, t):
-    """What of ``r`` is left by ``x``, into ``t``."""
+    """Write the residual ``r - A x`` of a level into ``t``."""
     start, column, value = aggregates.start, aggregates.column, aggregates.value
     for row in range(aggregates.level[depth], aggregates.level[depth + 1]):
         total = r[row]
@@ -90,7 +93,10 @@ def remainder(aggregates, depth, r, x, t):
 
 @compiled
 def correct(aggregates, r, x, t):
-    """A V-cycle over all levels for ``r``, which holds 0 on all but the finest and is overwritten, as ``t`` is."""
+    """Solve approximately for ``r`` by one V-cycle over the aggregates, into ``x``.
+
+    ``r`` is 0 on all levels but the finest; it is overwritten, as ``t`` is.
+    """
     level, step, up_start = aggregates.level, aggregates.step, aggregates.up_start
     up_column, up_value = aggregates.up_column, aggregates.up_value
     for depth in range(level.size - 2):
@@ -112,7 +118,7 @@ def correct(aggregates, r, x, t):
 
 @compiled
 def network_cycle(network, aggregates, fine, coarse):
-    """A V-cycle over the grid and its aggregates for ``fine[0]``; leaves the solution in ``fine[1]``.
+    """Solve approximately for ``fine[0]`` by one V-cycle over the pore network and its aggregates, into ``fine[1]``.
 
     It overwrites ``fine``, ``(2, n)``, and ``coarse``, ``(3, N)``.
     """
@@ -126,7 +132,7 @@ def network_cycle(network, aggregates, fine, coarse):
 
 @compiled
 def apply(velocities, ends, x, out):
-    """The system times ``x``, all velocities and then all pressures, into ``out``."""
+    """Multiply the saddle-point system by ``x``, all velocities and then all pressures, into ``out``."""
     near, coupling, diagonal, faces = velocities.near, velocities.coupling, velocities.diagonal, len(ends)
     u, p, force, inflow = x[:faces], x[faces:], out[:faces], out[faces:]
     is_volume = near.shape[1] == 6
@@ -144,7 +150,7 @@ def apply(velocities, ends, x, out):
 
 @compiled
 def precondition(velocities, ends, network, aggregates, residual, solution, work, fine, coarse):
-    """See :meth:`~matopt.physics.flow.system.FlowSystem.precondition`; overwrites the work of cycles."""
+    """Solve approximately, see :meth:`~matopt.physics.flow.system.FlowSystem.precondition`; overwrites work arrays."""
     faces = len(ends)
     force, source, u, p = residual[:faces], residual[faces:], solution[:faces], solution[faces:]
     r, change, excess, found = work[0], work[1], fine[0], fine[1]
@@ -177,7 +183,7 @@ def precondition(velocities, ends, network, aggregates, residual, solution, work
 
 @compiled
 def dot(a, b):
-    """The dot product, in double precision."""
+    """The dot product, summed in double precision."""
     total = 0.0
     for i in range(a.size):
         total += np.float64(a[i]) * np.float64(b[i])

@@ -1,6 +1,6 @@
-"""Multigrid on the grids of one sample in compiled loops.
+"""Assembly of the multigrid hierarchy on the grids of one sample, in compiled loops.
 
-The cycle is that of :mod:`matopt.physics.flow.aggregation_multigrid`.
+The hierarchy is that of :mod:`matopt.physics.flow.aggregation_multigrid`, of cubes of two grid cells to a side.
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from matopt.physics.flow.aggregation_multigrid import RELAXATION, STRETCH
+from matopt.physics.flow.aggregation_multigrid import OVERCORRECTION, RELAXATION
 from matopt.physics.flow.couplings import colours
 from matopt.physics.numerics.compiler import compiled
 
 
 class Stencils(NamedTuple):
-    """What unknowns exchange with their neighbours, on all levels one after the other, over the matrix's diagonal.
+    """The matrices of all levels, one after the other: couplings to neighbours over the diagonal.
 
     Attributes:
         start: ``(L, 4)`` int64, where the unknowns of each level and colour start, and where the last colour's end.
         near: ``(N, 2 d)`` uint32, the neighbours ahead along each axis and those behind; itself where there is none.
-        coupling: ``(N, 2 d)``, to them, minus the matrix's entries over the diagonal.
+        coupling: ``(N, 2 d)`` to these neighbours, minus the matrix's entries over the diagonal.
         diagonal: ``(N,)`` of the matrix.
-        parent: ``(N,)`` uint32, the unknown of the next level.
-        rates: ``RELAXATION`` and ``STRETCH`` of :mod:`~matopt.physics.flow.aggregation_multigrid`.
+        parent: ``(N,)`` uint32, the unknown of the next coarser level.
+        rates: ``RELAXATION`` and ``OVERCORRECTION`` of :mod:`~matopt.physics.flow.aggregation_multigrid`.
     """
 
     start: np.ndarray
@@ -35,14 +35,17 @@ class Stencils(NamedTuple):
 
 
 def unfilled(number: np.ndarray, size: int, dimensions: int, dtype: np.dtype, levels: bool) -> Stencils:
-    """With the neighbours; what couples and holds the finest unknowns is to be put in, the latter in ``diagonal``.
+    """Number the levels and find the neighbours of their unknowns.
+
+    Still to be written, before :func:`fill`: the couplings of the finest level, and in ``diagonal`` its conductances to
+    Dirichlet values.
 
     Args:
         number: ``(G, S, S, S)`` int32 index of the unknown, ascending, -1 where there is none.
         size: how many unknowns there are; the last need not be on the grids.
         dimensions: how many of the last axes have neighbours.
         dtype: of the vectors.
-        levels: all of them, of cubes of two to a side; else the finest alone.
+        levels: all levels, of cubes of two to a side; else the finest alone.
     """
     grids, parents, ends = [number], [], [0, size]
     while levels and max(grids[-1].shape[1:]) > 1:
@@ -59,13 +62,17 @@ def unfilled(number: np.ndarray, size: int, dimensions: int, dtype: np.dtype, le
     start = np.array(ends[:-1])[:, None] + np.cumsum(counts, 1)
     on_none = np.arange(start[0, 3], size, dtype=np.uint32)
     near[on_none], coupling[start[0, 3] :] = on_none[:, None], 0
-    rates = np.array([RELAXATION, STRETCH], dtype)
+    rates = np.array([RELAXATION, OVERCORRECTION], dtype)
     return Stencils(start, near, coupling, np.zeros(ends[-1], dtype), np.concatenate(parents), rates)
 
 
 @compiled
 def halved(number, first, colour, coarse, parent):
-    """The grids of cubes of two to a side, numbered by colour from ``coarse``, and their end; fills in the parents."""
+    """Number the cubes of two to a side by colour, from ``coarse`` on, and write the parents of the unknowns.
+
+    Returns:
+        The numbers of the cubes on their own grids, and the number after the last.
+    """
     grids, a, b, c = number.shape
     cubes = np.full((grids, *colour.shape), -1, np.int32)
     for g in range(grids):
@@ -91,7 +98,7 @@ def halved(number, first, colour, coarse, parent):
 
 @compiled
 def join(number, colour, near, counts):
-    """Puts in the neighbours on periodic grids, no unknown as its own, and counts colours, one place further on."""
+    """Write the neighbours of the unknowns on periodic grids, and count those of colour c in ``counts[c + 1]``."""
     grids, a, b, c = number.shape
     dimensions = near.shape[1] // 2
     number, colour = number.reshape(-1), colour.reshape(-1)
@@ -123,17 +130,17 @@ def join(number, colour, near, counts):
 
 @compiled
 def put_friction(face, cell, walls, drags, velocities, ends):
-    """Puts in what velocities exchange and what holds them, and the voxels behind and ahead of faces.
+    """Write the couplings of velocities, their conductances to Dirichlet values, and the voxels at both ends of faces.
 
     Args:
-        face: ``(d, S, S, S)`` numbers.
-        cell: ``(S, S, S)`` numbers.
-        walls: ``(d, S, S, S)``, see :class:`~matopt.physics.flow.friction.Friction`, as the next.
-        drags: ``(d, S, S, S)``.
-        velocities: without either.
-        ends: ``(n, 2)``.
+        face: ``(d, S, S, S)`` numbers of the open faces.
+        cell: ``(S, S, S)`` numbers of the open voxels.
+        walls: ``(d, S, S, S)``, see :class:`~matopt.physics.flow.friction.Friction`.
+        drags: ``(d, S, S, S)``, see there.
+        velocities: the levels, from :func:`unfilled`; written to.
+        ends: ``(n, 2)``, the voxels behind and ahead of each face; written to.
     """
-    near, coupling, held = velocities.near, velocities.coupling, velocities.diagonal
+    near, coupling, dirichlet = velocities.near, velocities.coupling, velocities.diagonal
     dimensions, (a, b, c) = len(face), cell.shape
     first, one, none = 3 - dimensions, walls.dtype.type(1), walls.dtype.type(0)
     face, cell = face.reshape(dimensions, -1), cell.reshape(-1)
@@ -162,19 +169,19 @@ def put_friction(face, cell, walls, drags, velocities, ends):
                                 back = behind[first + axis]
                                 after += walls[axis, here] * walls[axis, there]
                                 before += walls[axis, here + back] * walls[axis, there + back]
-                        # What ends at a closed face is held there.
+                        # At a closed face the velocity is 0.
                         is_end = near[number, axis] == number
                         total += after if is_end else none
                         coupling[number, axis] = none if is_end else after
                         is_end = near[number, dimensions + axis] == number
                         total += before if is_end else none
                         coupling[number, dimensions + axis] = none if is_end else before
-                    held[number] = total
+                    dirichlet[number] = total
 
 
 @compiled
 def put_mobility(ends, axis, mobility, network):
-    """Puts in what voxels exchange by the mobility ``(n,)`` of the face between them, across an axis ``(n,)``."""
+    """Write the couplings of voxels: the mobility ``(n,)`` of the face between them, across its axis ``(n,)``."""
     coupling = network.coupling
     coupling[:] = 0
     dimensions = coupling.shape[1] // 2
@@ -187,7 +194,7 @@ def put_mobility(ends, axis, mobility, network):
 
 @compiled
 def fill(stencils):
-    """Puts in the couplings of coarser levels and the diagonals, by which it divides."""
+    """Write the couplings of coarser levels and all diagonals, and divide by these."""
     start, near, coupling, diagonal, parent = stencils[:5]
     is_volume, one, none = near.shape[1] == 6, coupling.dtype.type(1), coupling.dtype.type(0)
     for level in range(len(start)):
