@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matopt.data.labels.store import LabelStore
-    from matopt.data.windows.scan import read
+    from matopt.data.read import read
     from matopt.design.ascent import ascend
     from matopt.generators.morphology_vae import VAE, MorphologyVAE
     from matopt.microstructures import Microstructures
@@ -35,7 +35,7 @@ _HOMES = {
     "VAE": "generators.morphology_vae",
     "ascend": "design.ascent",
     "audit": "stages.audit",
-    "read": "data.windows.scan",
+    "read": "data.read",
     "simulate": "stages.simulate",
     "simulators": "physics.base",
 }

@@ -101,8 +101,8 @@ def label_command(
 
     from matopt.cli.progress import bar
     from matopt.data.labels.store import LabelStore
+    from matopt.data.read import read
     from matopt.data.tables import ENDINGS, write_table
-    from matopt.data.windows.scan import read
     from matopt.microstructures import Microstructures
     from matopt.physics.base import SIMULATORS
     from matopt.properties import PropertyTable

@@ -16,8 +16,9 @@ import yaml
 from matopt.data.images.contact_sheet import contact_sheet
 from matopt.data.images.readers import read_grey
 from matopt.data.images.segmentation import PHASES, Side, grey_levels, otsu, refuse_non_finite, to_phases
+from matopt.data.read import unsaid
 from matopt.data.windows.autocorrelation import DECORRELATED, autocorrelation, integral_range
-from matopt.data.windows.scan import Scan, Stack, unsaid
+from matopt.data.windows.scan import Scan, Stack
 from matopt.errors import InputError
 from matopt.units import metres
 
@@ -144,7 +145,7 @@ def check(
 ) -> FileReport:
     """Look at a file: what it holds, whether its phases are told apart, and how to cut it.
 
-    The arguments are those of :func:`matopt.data.windows.scan.read`; all but the path may be unknown yet. More than
+    The arguments are those of :func:`matopt.data.read.read`; all but the path may be unknown yet. More than
     two grey levels without a rule are looked at under Otsu's threshold, which the suggested source then names. With
     ``sheet`` a contact sheet of some windows is written there: of the suggested size, or the largest if none is.
 

@@ -6,7 +6,7 @@ import pytest
 from matopt.data.check import check
 from matopt.data.images.formats import Unsaid
 from matopt.data.images.readers import read_grey
-from matopt.data.windows.scan import read
+from matopt.data.read import read
 from matopt.errors import InputError
 
 

@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 from matopt.data.images.readers import content_hash
 from matopt.data.images.segmentation import Side
+from matopt.data.read import read
 from matopt.data.sources.base import SOURCES, Source
-from matopt.data.windows.scan import Scan, Stack, read
+from matopt.data.windows.scan import Scan, Stack, Windows
 from matopt.data.windows.window import Window
-from matopt.data.windows.windows import Windows
 from matopt.microstructures import Microstructures
 from matopt.units import metres
 
@@ -24,9 +24,9 @@ class Files(Source):
 
     Args:
         path, voxel_size, variable, phases, threshold, grain, shape, dtype, stack: as for
-            :func:`matopt.data.windows.scan.read`.
+            :func:`matopt.data.read.read`.
         buffer: voxels between the splits; by default what the image's correlation asks for, see
-            :meth:`matopt.data.windows.windows.Windows.choose`.
+            :meth:`matopt.data.windows.scan.Windows.choose`.
 
     Raises:
         InputError: a voxel size that is no length.
@@ -64,7 +64,7 @@ class Files(Source):
         return read(self.path, **self._settings)
 
     def split(self, window: Window, counts: Mapping[str, int], seed: int) -> dict[str, Microstructures]:
-        """Windows of the scan; see :meth:`matopt.data.windows.windows.Windows.choose`."""
+        """Windows of the scan; see :meth:`matopt.data.windows.scan.Windows.choose`."""
         windows = Windows(self.scan, window)
         return {name: windows.cut(corners) for name, corners in windows.choose(counts, seed, self.buffer).items()}
 

@@ -13,7 +13,7 @@ from matopt.data.sandstone.packing import pack
 from matopt.data.sandstone.random_field import RandomField
 from matopt.data.sources.base import SOURCES, Source
 from matopt.data.windows.window import Window
-from matopt.data.windows.windows import enlarged
+from matopt.data.windows.zoom import enlarged
 from matopt.errors import InputError
 from matopt.microstructures import Microstructures
 from matopt.units import metres

@@ -7,7 +7,7 @@ from PIL import Image
 
 from matopt.data.images.contact_sheet import GRAIN, MARGIN, PORE, contact_sheet
 from matopt.data.images.writers import write
-from matopt.data.windows.scan import read
+from matopt.data.read import read
 from matopt.errors import FailureError, InputError
 from matopt.microstructures import Microstructures
 

@@ -9,9 +9,9 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from matopt.data.check import check
+from matopt.data.read import read
 from matopt.data.sources.base import SOURCES
 from matopt.data.sources.files import Files
-from matopt.data.windows.scan import read
 from matopt.data.windows.window import Window
 from matopt.errors import InputError
 from matopt.registry import Component, content_key

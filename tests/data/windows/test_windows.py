@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter, label
 
 from matopt.data.windows.scan import Scan
-from matopt.data.windows.windows import enlarged
+from matopt.data.windows.zoom import enlarged
 from matopt.errors import InputError
 
 
