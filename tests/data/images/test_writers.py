@@ -6,8 +6,8 @@ import tifffile
 from PIL import Image
 
 from matopt.data.images.contact_sheet import GRAIN, MARGIN, PORE, contact_sheet
-from matopt.data.images.writers import write
 from matopt.data.read import read
+from matopt.data.write import write
 from matopt.errors import FailureError, InputError
 from matopt.microstructures import Microstructures
 

@@ -9,6 +9,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from matopt.data.check import check
+from matopt.data.images.read_options import ReadOptions
 from matopt.data.read import read
 from matopt.data.sources.base import SOURCES
 from matopt.data.sources.files import Files
@@ -84,7 +85,7 @@ def test_the_report_tells_what_was_planted(tmp_path):
     channels = np.full((48, 64, 64), 200, np.uint8)
     channels[:, 4::16, 4::16] = 10
     np.save(tmp_path / "a.npy", channels)
-    report = check(tmp_path / "a.npy", "1 um")
+    report = check(tmp_path / "a.npy", ReadOptions(), "1 um")
     assert report.shape == (48, 64, 64) and report.dtype == "uint8" and report.levels == (10, 200)
     assert report.porosity == pytest.approx(1 / 256)
     assert report.percolation == {"pore": (1, 0, 0), "grain": (1, 1, 1)}
@@ -97,14 +98,14 @@ def test_percolation_of_images_is_a_share(tmp_path):
     images[0, :, 5] = images[1, 5, :] = images[2, :, 5] = 0
     images[3, 5, 5] = 0
     np.save(tmp_path / "a.npy", images)
-    report = check(tmp_path / "a.npy", stack="images")
+    report = check(tmp_path / "a.npy", ReadOptions(stack="images"))
     assert report.percolation["pore"] == (0.5, 0.25)
     assert report.percolation["grain"] == (0.75, 0.5)
 
 
 def test_the_suggested_window_has_the_spread_that_is_foretold(tmp_path):
     np.save(tmp_path / "a.npy", rock(40, 320, 320, sigma=2.0))
-    report = check(tmp_path / "a.npy", "1 um", sheet=tmp_path / "sheet.png")
+    report = check(tmp_path / "a.npy", ReadOptions(), "1 um", sheet=tmp_path / "sheet.png")
     assert Image.open(tmp_path / "sheet.png").size == (6 * (report.window + 1) + 1,) * 2
     windows = read(tmp_path / "a.npy", "1 um").windows(report.window)
     assert len(windows) == report.number
@@ -117,7 +118,7 @@ def test_the_suggested_window_has_the_spread_that_is_foretold(tmp_path):
 )
 def test_the_suggested_source_works_as_it_is(tmp_path, grey):
     np.save(tmp_path / "a.npy", grey)
-    report = check(tmp_path / "a.npy", "2 um")
+    report = check(tmp_path / "a.npy", ReadOptions(), "2 um")
     block = yaml.safe_load(report.yaml)
     settings = block["source"]
     source = SOURCES.build(Component(settings.pop("kind"), settings))
@@ -128,23 +129,23 @@ def test_the_suggested_source_works_as_it_is(tmp_path, grey):
 
 def test_an_unknown_voxel_size_must_be_put_in(tmp_path):
     np.save(tmp_path / "a.npy", rock(96, 96))
-    settings = yaml.safe_load(check(tmp_path / "a.npy").yaml)["source"]
+    settings = yaml.safe_load(check(tmp_path / "a.npy", ReadOptions()).yaml)["source"]
     with pytest.raises(InputError, match=r"voxel_size '\? um'"):
         SOURCES.build(Component(settings.pop("kind"), settings))
 
 
 def test_hints(tmp_path):
     np.save(tmp_path / "rows.npy", rock(30, 64, 64).reshape(30, 4096))
-    assert "`shape: [30, 64, 64]`" in str(check(tmp_path / "rows.npy"))
+    assert "`shape: [30, 64, 64]`" in str(check(tmp_path / "rows.npy", ReadOptions()))
     images = np.stack([rock(64, 64)] * 40)
     for i, image in enumerate(images):
         images[i] = np.roll(image, (i * 29, i * 17), (0, 1))
     np.save(tmp_path / "images.npy", images)
-    assert "stack: images" in str(check(tmp_path / "images.npy"))
+    assert "stack: images" in str(check(tmp_path / "images.npy", ReadOptions()))
 
 
 def test_a_scan_too_small_for_its_structures_gets_no_window(tmp_path):
     np.save(tmp_path / "a.npy", rock(40, 40, sigma=6, level=0))
-    report = check(tmp_path / "a.npy", sheet=tmp_path / "sheet.png")
+    report = check(tmp_path / "a.npy", ReadOptions(), sheet=tmp_path / "sheet.png")
     assert Image.open(tmp_path / "sheet.png").size == (42, 42)
     assert report.window is None and "none suggested" in str(report) and "window" not in report.yaml

@@ -18,7 +18,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from matopt.data.images.formats.base import FORMATS, WritableFormat, only_one, variable_problem
+from matopt.data.images.read_options import ReadOptions
 from matopt.errors import InputError
+from matopt.microstructures import Microstructures
 
 TYPES = {
     "Int8": "i1",
@@ -48,6 +51,36 @@ DECOMPRESSORS: dict[str, Callable[[bytes, int], bytes]] = {
 
 BLOCK = 1 << 20
 """Bytes in a compressed block of the files written here."""
+
+
+@FORMATS.register("vti")
+class Vti(WritableFormat):
+    """Scalar arrays on the cells or points of a regular grid."""
+
+    endings = (".vti",)
+    uses = ("variable",)
+
+    def read(self, stream: BinaryIO, options: ReadOptions) -> np.ndarray:
+        """Read the array asked for, or the only one: ``(nx, ny, nz)``, or ``(nx, ny)`` of a single layer.
+
+        Raises:
+            InputError: no such array, no ImageData, several pieces or components, or an unknown compressor.
+        """
+        arrays = read_vti(stream)
+        names = list(arrays)
+        if options.variable is None and len(names) == 1:
+            return arrays[names[0]]()
+        if options.variable not in arrays:
+            raise InputError(f"{variable_problem(options.variable)}; it holds {', '.join(names) or 'no arrays'}")
+        return arrays[options.variable]()
+
+    def write(self, stream: BinaryIO, microstructures: Microstructures) -> None:
+        """Write one image or volume for ParaView: cells with ``phase`` 0 or 1, lengths in metres, x = axis 0.
+
+        Raises:
+            InputError: several microstructures.
+        """
+        stream.write(vti_bytes(only_one(microstructures, ".vti"), microstructures.voxel_size))
 
 
 @dataclass(frozen=True)
@@ -119,7 +152,11 @@ class _Base64:
 
 
 def read_vti(stream: BinaryIO) -> dict[str, Callable[[], np.ndarray]]:
-    """The arrays of a file by name, each to be decoded when called for; ``(nx, ny, nz)`` or ``(nx, ny)``."""
+    """Read the arrays of a file by name, each decoded when it is called: ``(nx, ny, nz)`` or ``(nx, ny)``.
+
+    Raises:
+        InputError: no ImageData, several pieces, or an unknown compressor.
+    """
     data = stream.read()
     appended = re.search(rb"<AppendedData[^>]*>\s*_", data)
     if appended is None:
@@ -172,7 +209,7 @@ def _array(
 
 
 def vti_bytes(phases: np.ndarray, voxel_size: float) -> bytes:
-    """The file of one image ``(nx, ny)`` or volume ``(nx, ny, nz)`` of uint8 phases: a cell for each voxel."""
+    """Encode one image ``(nx, ny)`` or volume ``(nx, ny, nz)`` of uint8 phases: a cell for each voxel."""
     flat = phases.ravel(order="F").tobytes()
     blocks = [flat[i : i + BLOCK] for i in range(0, len(flat), BLOCK)]
     packed = [zlib.compress(block) for block in blocks]
