@@ -11,11 +11,12 @@ from scipy.ndimage import gaussian_filter
 from matopt.data.check import check
 from matopt.data.images.read_options import ReadOptions
 from matopt.data.read import read
-from matopt.data.sources.base import SOURCES
+from matopt.data.sources.base import SOURCES, Source
 from matopt.data.sources.files import Files
 from matopt.data.windows.window import Window
 from matopt.errors import InputError
 from matopt.registry import Component, content_key
+from matopt.study.config.components import check_component, resolve_paths
 
 
 def rock(*shape: int, sigma: float = 2.0, level: float = -0.08) -> np.ndarray:
@@ -67,6 +68,43 @@ def test_settings_that_are_wrong_are_refused_before_the_file_is_read(settings):
         SOURCES.build(Component("files", {"path": "nowhere.tif", **settings}))
 
 
+READER = """
+import numpy as np
+from matopt.data.images.formats.base import Format
+
+class Text(Format):
+    def read(self, stream, options):
+        return np.loadtxt(stream)
+"""
+
+
+def test_a_study_names_a_reader_of_its_own_relative_to_its_file(tmp_path, monkeypatch):
+    np.savetxt(tmp_path / "rock.txt", rock(64, 64))
+    (tmp_path / "reader.py").write_text(READER)
+    given = {"kind": "files", "path": "rock.txt", "voxel_size": "2 um", "format": "reader.py:Text"}
+    component, problems = check_component(SOURCES, Source, given, tmp_path)
+    assert not problems
+    monkeypatch.chdir("/")
+    source = SOURCES.build(resolve_paths(SOURCES, component, tmp_path))
+    np.testing.assert_array_equal(source.scan.phases * 255, rock(64, 64))
+    before = source.fingerprint()
+    assert str(tmp_path) not in json.dumps(before)
+    (tmp_path / "reader.py").write_text(READER + "# changed\n")
+    assert source.fingerprint() != before
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("reader.py:Nothing", "has no class 'Nothing'"), ("nowhere.py:Text", "no file"), ("nzp", "did you mean 'npz'")],
+)
+def test_a_format_that_is_not_there_is_refused_when_the_study_is_checked(tmp_path, name, told):
+    np.savetxt(tmp_path / "rock.txt", rock(64, 64))
+    (tmp_path / "reader.py").write_text(READER)
+    given = {"kind": "files", "path": "rock.txt", "voxel_size": "2 um", "format": name}
+    component, (problem,) = check_component(SOURCES, Source, given, tmp_path)
+    assert component is None and told in problem.message
+
+
 def test_errors_begin_with_the_path(tmp_path):
     np.save(tmp_path / "grey.npy", np.random.default_rng(0).random((9, 9)))
     with pytest.raises(InputError, match=r"grey.npy: it has more than two grey levels; add the line `threshold: otsu`"):
@@ -91,6 +129,33 @@ def test_the_report_tells_what_was_planted(tmp_path):
     assert report.percolation == {"pore": (1, 0, 0), "grain": (1, 1, 1)}
     assert "pore         percolates along x\n" in str(report)
     assert "pore is 10, grain is 200" in str(report)
+
+
+def test_the_report_measures_the_interface(tmp_path):
+    """Layers of 4 pore voxels out of 16, seen edge on: lines across them have an interface every 8 voxels."""
+    layers = np.ones((128, 128), np.uint8)
+    for first in range(8, 12):
+        layers[:, first::16] = 0
+    np.save(tmp_path / "a.npy", layers)
+    found = check(tmp_path / "a.npy", ReadOptions()).interface
+    assert found.specific_surface == pytest.approx(0.95 / 8, rel=0.01)  # Crofton's 5 % too little for flat faces
+    # A mean over lines of both axes: half of them never leave a phase and have no chords, but all its voxels.
+    assert found.chord_length == {"pore": pytest.approx(8, rel=0.01), "grain": pytest.approx(24, rel=0.01)}
+    assert found.lineal_path == {"pore": None, "grain": None}
+    text = str(check(tmp_path / "a.npy", ReadOptions(), "2 um"))
+    assert "of interface per area" in text and f"on average {2 * found.chord_length['pore']:.3g} um in pore" in text
+    assert f"surface      {found.specific_surface / 2:.3g} per um" in text
+
+
+def test_lengths_of_discs_are_those_of_geometry(tmp_path):
+    """Pores of radius 8, far apart: chords of a disc are pi r / 2 on average, a circle's length is 2 pi r."""
+    y, x = np.mgrid[:400, :400]
+    disc = np.hypot(y % 40 - 19.5, x % 40 - 19.5) < 8
+    np.save(tmp_path / "a.npy", (~disc).astype(np.uint8))
+    found = check(tmp_path / "a.npy", ReadOptions()).interface
+    assert found.specific_surface == pytest.approx(2 * np.pi * 8 / 40**2, rel=0.05)
+    assert found.chord_length["pore"] == pytest.approx(np.pi * 8 / 2, rel=0.05)
+    assert 8 < found.lineal_path["pore"] < 16 and found.lineal_path["grain"] is None  # lines between the rows of discs
 
 
 def test_percolation_of_images_is_a_share(tmp_path):
