@@ -1,4 +1,4 @@
-"""What a file of images holds, and how a study would best use it."""
+"""Checking an image file: what it holds, and how a study would best use it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ON_SHEET = 36
 def check(
     path: str | PathLike[str], options: ReadOptions, voxel_size: float | str | None = None, sheet: Path | None = None
 ) -> FileReport:
-    """Look at a file: what it holds, whether its phases are told apart, and how to cut it.
+    """Examine an image file: what it holds, whether its phases are told apart, and how to cut it into windows.
 
     More than two grey levels without a rule are looked at under Otsu's threshold, which the suggested source then
     names. With ``sheet`` a contact sheet of some windows is written there: of the suggested size, or the largest if
@@ -87,7 +87,7 @@ def check(
 def _source(
     path: str | PathLike[str], voxel_size: float | str | None, options: ReadOptions, n_axes: int
 ) -> dict[str, Any]:
-    """The settings of the source "files", those that are not the default."""
+    """Collect the settings of the source "files" that are not the default."""
     settings: dict[str, Any] = {
         "kind": "files",
         "path": str(path),
@@ -111,7 +111,7 @@ def _rule(
     suggested: float | None,
     grain: Side,
 ) -> str:
-    """Which levels are pore and which are grain, in words."""
+    """Put in words which levels are pore and which are grain."""
     if phases is not None:
         return ", ".join(f"{level} is {phase}" for level, phase in phases.items())
     if threshold is None:

@@ -1,4 +1,4 @@
-"""What is found in a file of images, as values and as text for a terminal."""
+"""The report on an image file: values, and text for a terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from matopt.data.windows.scan import Stack
 
 @dataclass(frozen=True)
 class FileReport:
-    """What :func:`matopt.data.check.check` found in a file.
+    """The findings of :func:`matopt.data.check.check` on an image file.
 
     Attributes:
         path: what was checked.

@@ -1,4 +1,4 @@
-"""Statistics of a scan: how its phases span it, how long its structures are, and the size of window that follows."""
+"""Statistics of a scan: percolation, interface, chords, lineal path, and the size of window that they suggest."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _spans(mask: np.ndarray) -> list[bool]:
 
 @dataclass(frozen=True)
 class Interface:
-    """How much interface there is, and how far apart it is; lengths in voxels, means over windows of the scan.
+    """The interface between the phases: how much there is and how far apart, in voxels, as means over windows.
 
     Attributes:
         specific_surface: interface per volume, or per area of images, per voxel edge; see
@@ -111,21 +111,21 @@ def measure_interface(scan: Scan) -> Interface:
 
 
 def _sample(windows: Windows) -> torch.Tensor:
-    """``(N, 1, *S)`` densities of at most :data:`ENOUGH_VOXELS` voxels, or of one window."""
+    """Cut windows at random, ``(N, 1, *S)`` densities of at most :data:`ENOUGH_VOXELS` voxels, or of one window."""
     voxels = windows.window.size**windows.window.dimensions
     count = min(len(windows), max(1, ENOUGH_VOXELS // voxels))
     return windows.cut(windows.choose({"sample": count})["sample"]).density()
 
 
 def _chord_length(density: torch.Tensor, phase: int) -> float:
-    """The mean over all chords of all windows and axes."""
+    """Average over all chords of all windows and axes."""
     fraction = volume_fraction(density, phase)[:, None]
     chords = (fraction / mean_chord_length(density, phase)).nan_to_num()  # a voxel; none in a window of no such phase
     return float(fraction.mean() / chords.mean())
 
 
 def _lineal_path_end(density: torch.Tensor, phase: int) -> int | None:
-    """Where the mean lineal path function falls to a tenth of what it is at distance 0."""
+    """Find where the mean lineal path function falls to a tenth of what it is at distance 0."""
     longest = min(density.shape[2:]) // 2
     length = min(16, longest)
     while True:

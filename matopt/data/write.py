@@ -38,5 +38,5 @@ def write(path: str | PathLike[str], microstructures: Microstructures) -> None:
 
 
 def writable_formats() -> list[WritableFormat]:
-    """Give every format that microstructures can be written in."""
+    """Return every format that microstructures can be written in."""
     return [form for form in all_formats() if isinstance(form, WritableFormat)]

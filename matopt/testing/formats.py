@@ -162,9 +162,13 @@ class FormatConformance:
     ) -> None:
         """By name, so that none is silently ignored."""
         save(path, images[0])
-        for option in {"variable", "dtype"} - set(form.uses):
+        given = {
+            "variable": ReadOptions(format=name, variable="uint8"),
+            "dtype": ReadOptions(format=name, dtype="uint8"),
+        }
+        for option in given.keys() - set(form.uses):
             with pytest.raises(InputError, match=f"leave `{option}` out"):
-                read_grey(path, ReadOptions(format=name, **{option: "uint8"}))
+                read_grey(path, given[option])
 
     def test_microstructures_that_it_writes_are_read_back(self, form: Format, images: list[np.ndarray]) -> None:
         """One image and one volume; phase by phase, whatever their grey levels are in the file."""

@@ -10,7 +10,7 @@ from matopt.registry import Component
 
 
 def all_formats() -> list[Format]:
-    """Give every format: those of slices first, and before all TIFF, which most scans come in.
+    """Return every format: those of slices first, and before all TIFF, which most scans come in.
 
     Raises:
         InputError: the format of another package cannot be used.
@@ -20,7 +20,7 @@ def all_formats() -> list[Format]:
 
 
 def format_named(name: str) -> Format:
-    """Give the format called ``name``, or that of a user's file, ``path.py:Name``.
+    """Return the format called ``name``, or that of a user's file, ``path.py:Name``.
 
     Raises:
         InputError: there is none, or the class is no format.
@@ -32,7 +32,7 @@ def format_named(name: str) -> Format:
 
 
 def candidates(name: str | None) -> list[Format]:
-    """Give the formats that a file may be in: the one of this name, or all where no name is given.
+    """Return the formats that a file may be in: the one of this name, or all where no name is given.
 
     Raises:
         InputError: as :func:`format_named`.
@@ -41,7 +41,7 @@ def candidates(name: str | None) -> list[Format]:
 
 
 def format_for(ending: str, formats: Iterable[Format]) -> Format | None:
-    """Give the one of ``formats`` that has files with this ending; None if there is none.
+    """Return the one of ``formats`` that has files with this ending; None if there is none.
 
     A format without endings has files with any.
 

@@ -1,4 +1,4 @@
-"""Microstructures from image files."""
+"""The source that cuts microstructures from image files."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Files(ReadOptions, Source):
         return {name: windows.cut(corners) for name, corners in windows.choose(counts, seed, self.buffer).items()}
 
     def fingerprint(self) -> dict[str, Any]:
-        """Give the settings and a hash of the content, wherever the file lies."""
+        """Return the settings and a hash of the content, wherever the file lies."""
         settings = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "path"}
         settings["voxel_size"] = metres(self.voxel_size)
         if self.phases is not None:

@@ -1,4 +1,4 @@
-"""Sandstone made as nature makes it: grains laid down, compacted, overgrown with quartz and partly altered."""
+"""A process model of sandstone: grains are laid down, compacted, overgrown with quartz and partly altered."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FAR = np.float32(1e3)
 
 
 class Rock:
-    """One volume of sandstone, which repeats along all three axes and can be seen at any place and resolution.
+    """A periodic volume of sandstone, whose phases can be computed at any place and resolution.
 
     A grain is a convex polyhedron: ``f(x) = max_k (n_k . x - h_k)`` is its distance function, negative inside. With
     ``f1 <= f2`` the two least of these at a place, and ``c`` the thickness of the cement there, which varies smoothly
@@ -74,7 +74,15 @@ class Rock:
         self._clay_field = RandomField(random, self.CLAY_LENGTH)
 
     def phases(self, corner: np.ndarray, shape: tuple[int, int, int], voxel: float) -> np.ndarray:
-        """``shape`` uint8, 1 = grain, of the voxels (edge ``voxel``) from the one whose centre is ``corner``."""
+        """Compute the phases of a box of voxels.
+
+        Args:
+            corner: ``(3,)`` centre of the first voxel, in median grain radii.
+            shape: voxels along each axis.
+            voxel: edge of a voxel, in median grain radii.
+
+        Returns:
+            ``shape`` uint8, 1 = grain, 0 = pore."""
         x, y, z = (c + voxel * np.arange(n) for c, n in zip(corner, shape, strict=True))
         axes = (x, y, z)
         first, second, leached = self._two_nearest_grains(axes)
@@ -91,7 +99,7 @@ class Rock:
         return solid.astype(np.uint8)
 
     def _shape_factors(self, random: np.random.Generator) -> np.ndarray:
-        """``(G, K)`` facet distances over the grain's radius: an ellipsoid's support function, roughened."""
+        """Draw ``(G, K)`` facet distances over the grain's radius: an ellipsoid's support function, roughened."""
         n = len(self._normal)
         axes = np.exp(self.ELONGATION * random.standard_normal((n, 1, 3)))
         axes /= axes.prod(2, keepdims=True) ** (1 / 3)
@@ -104,7 +112,7 @@ class Rock:
     def _two_nearest_grains(
         self, axes: tuple[np.ndarray, np.ndarray, np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The least and second least distance function on a grid, and whether the least is a leached grain's."""
+        """Compute on a grid the two least distance functions, and whether the least is that of a leached grain."""
         shape = tuple(len(a) for a in axes)
         first = np.full(shape, FAR)
         second = np.full(shape, FAR)
@@ -136,7 +144,7 @@ class Rock:
         return np.maximum(flat.max(0), ball)
 
     def _copies(self, low: np.ndarray, high: np.ndarray, reach: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        """Each copy of a grain in the repeating rock that comes within its reach of the box from low to high."""
+        """Yield each periodic image of a grain that comes within its reach of the box from low to high."""
         shifts = [
             range(int(np.floor(a / self.edge)) - 1, int(np.floor(b / self.edge)) + 2)
             for a, b in zip(low, high, strict=True)
@@ -200,11 +208,11 @@ class Sandstone(Source):
         return {name: self._draw(window, count, seed, name) for name, count in counts.items()}
 
     def fingerprint(self) -> dict[str, Any]:
-        """The settings and the model's version."""
+        """Return the settings and the model's version."""
         return {"kind": "sandstone", "version": VERSION, **vars(self)}
 
     def _draw(self, window: Window, count: int, seed: int, name: str) -> Microstructures:
-        """``count`` windows out of as many volumes as it takes, which follow from ``seed`` and ``name``."""
+        """Cut ``count`` windows from as many volumes as it takes, which follow from ``seed`` and ``name``."""
         shape = (window.size if window.dimensions == 3 else 1, window.size, window.size)
         cuts = np.empty((count, *(window.size * window.zoom,) * window.dimensions), np.uint8)
         key = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest())
@@ -224,7 +232,7 @@ class Sandstone(Source):
         return Microstructures(cuts, self.voxel_size / window.zoom)
 
     def _corners(self, window: Window, shape: tuple[int, int, int], edge: float) -> np.ndarray:
-        """``(M, 3)`` first voxels of the windows in a volume."""
+        """List the ``(M, 3)`` first voxels of the windows in a volume."""
         stride = window.stride or window.size
         across = (
             stride
@@ -237,7 +245,7 @@ class Sandstone(Source):
 
 
 def _spread_directions(random: np.random.Generator, n: int, count: int) -> np.ndarray:
-    """``(n, count, 3)`` unit vectors, ``count`` of them in random directions that keep apart."""
+    """Draw ``n`` times ``count`` unit vectors in random directions that keep apart: ``(n, count, 3)``."""
     vectors = random.standard_normal((n, count, 3))
     vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
     for _ in range(6):  # a few steps down the electrostatic energy (Thomson's problem) are enough

@@ -1,4 +1,4 @@
-"""A measured microstructure, and the windows that are cut from it without leaking between splits."""
+"""Scans, and the windows that are cut from them without leaking between splits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Stack = Literal["volume", "images"]
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """A measured microstructure.
+    """A measured microstructure: an image, a stack of images or a volume of two phases, with a voxel size.
 
     Attributes:
         phases: ``(rows, columns)`` or ``(slices, rows, columns)`` uint8, 1 = grain, 0 = pore.
@@ -55,7 +55,7 @@ class Scan:
         return 1.0 - np.count_nonzero(self.phases) / self.phases.size
 
     def decorrelation_length(self, axis: int) -> int:
-        """Voxels along an axis of :attr:`volume` after which phases are all but independent; computed once."""
+        """Find after how many voxels along an axis of :attr:`volume` phases hardly correlate; computed once."""
         if axis not in self._lengths:
             self._lengths[axis] = decorrelation_length(self.volume, axis)
         return self._lengths[axis]
@@ -68,8 +68,7 @@ class Scan:
         dimensions: int = 2,
         slice_step: int | None = None,
     ) -> Windows:
-        """The windows that can be cut from this scan; the arguments are those of a
-        :class:`~matopt.data.windows.window.Window`.
+        """Lay windows over this scan; the arguments are those of a :class:`~matopt.data.windows.window.Window`.
 
         By default slices of a volume are as far apart as it takes for them not to look alike.
 
@@ -111,12 +110,12 @@ class Windows:
             raise InputError(f"window: {window.size} voxels are more than the image has ({extent}); make it smaller")
 
     def __len__(self) -> int:
-        """How many windows the scan holds, from its first voxel on."""
+        """Count the windows that the scan holds, from its first voxel on."""
         return self.grid.number(0, (0, self.grid.shape[0]))
 
     @cached_property
     def grid(self) -> Grid:
-        """Where windows lie. Slices are as far apart as it takes for them not to look alike, unless it is said."""
+        """The places of the windows; slices are as far apart as it takes not to correlate, unless it is said."""
         window, shape = self.window, self.scan.volume.shape
         stride = window.stride or window.size
         if window.dimensions == 3:
@@ -127,14 +126,14 @@ class Windows:
         return Grid(shape, (1, window.size, window.size), (step, stride, stride))
 
     def split(self, seed: int = 0, buffer: int | None = None, **counts: int) -> tuple[Microstructures, ...]:
-        """Microstructures for each split, in the order of the keywords: ``train, test = w.split(train=200, test=100)``.
+        """Cut microstructures for each split, in the order given: ``train, test = w.split(train=200, test=100)``.
 
         Arguments and errors as for :meth:`choose`.
         """
         return tuple(self.cut(corners) for corners in self.choose(counts, seed, buffer).values())
 
     def choose(self, counts: Mapping[str, int], seed: int = 0, buffer: int | None = None) -> dict[str, np.ndarray]:
-        """Corners of windows for each split, so that no voxel is in two of them, and none near another's.
+        """Choose windows for each split, such that no two splits share a voxel or have voxels close together.
 
         Each split has a block of axis 0 to itself: slices of a volume, or images of a stack in a random order. Where
         that cannot hold the counts (a single image, few images) the blocks lie along the first axis of the plane that
@@ -176,7 +175,7 @@ class Windows:
         return chosen
 
     def cut(self, corners: np.ndarray) -> Microstructures:
-        """The microstructures at ``(N, 3)`` corners, enlarged by the window's zoom."""
+        """Cut the microstructures at ``(N, 3)`` corners, and enlarge them by the window's zoom."""
         size, zoom = self.window.size, self.window.zoom
         flat = self.window.dimensions == 2
         cuts = np.empty((len(corners), *(size * zoom,) * self.window.dimensions), np.uint8)
@@ -205,7 +204,7 @@ class Windows:
         )
 
     def _remedy(self, counts: Mapping[str, int], gaps: Mapping[int, int]) -> str:
-        """What to change: the first of closer strides and slices that holds the counts, or whatever might."""
+        """Suggest what to change: the first of closer strides and slices that holds the counts, or whatever might."""
         step, stride, _ = self.grid.step
         has_slices = self.window.dimensions == 2 and self.scan.is_volume
         for near in (stride // 2, stride // 4):

@@ -10,7 +10,7 @@ BLUR = 0.6
 
 
 def enlarged(phases: np.ndarray, zoom: int) -> np.ndarray:
-    """A window of phases, ``zoom`` times as fine, with smooth interfaces and the same porosity to the voxel.
+    """Refine a window of phases ``zoom`` times, with smooth interfaces and the same porosity to the voxel.
 
     A slight blur, cubic interpolation between the voxels' centres, and the threshold that keeps the porosity. The
     window is mirrored at its edges, so that nothing from outside of it gets in.

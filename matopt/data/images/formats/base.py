@@ -1,4 +1,4 @@
-"""What every format of image files is, and the family of all of them."""
+"""The base class of image formats, and the family of all of them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ FORMATS: Registry[Format] = Registry("formats", "matopt.data.images.formats")
 
 
 def choose_variable(shapes: Mapping[str, tuple[int, ...]], variable: str | None) -> str:
-    """The name of the array asked for, or of the only one that is an image.
+    """Choose the array asked for, or the only one that is an image, and return its name.
 
     Args:
         shapes: of the arrays in a file, by name.
@@ -79,12 +79,12 @@ def choose_variable(shapes: Mapping[str, tuple[int, ...]], variable: str | None)
 
 
 def variable_problem(variable: str | None) -> str:
-    """What is wrong with the choice of an array, as the beginning of an error."""
+    """Word what is wrong with the choice of an array, as the beginning of an error."""
     return f"it has no variable {variable!r}" if variable is not None else "say which `variable` is the image"
 
 
 def only_one(microstructures: Microstructures, ending: str) -> np.ndarray:
-    """The phases ``(*S)`` of the one microstructure that a file with this ending holds.
+    """Return the phases ``(*S)`` of the one microstructure that a file with this ending holds.
 
     Raises:
         InputError: more or fewer than one.
@@ -98,5 +98,5 @@ def only_one(microstructures: Microstructures, ending: str) -> np.ndarray:
 
 
 def shape_text(shape: tuple[int, ...]) -> str:
-    """A shape for people: ``7 x 40 x 50``."""
+    """Write a shape for people: ``7 x 40 x 50``."""
     return " x ".join(map(str, shape)) or "one number"

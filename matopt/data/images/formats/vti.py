@@ -85,14 +85,14 @@ class Vti(WritableFormat):
 
 @dataclass(frozen=True)
 class _Coding:
-    """How the bytes of a file's arrays are written."""
+    """The encoding of a file's arrays: byte order, size of headers, compression."""
 
     byte_order: str
     header: np.dtype
     decompress: Callable[[bytes, int], bytes] | None
 
     def unpack(self, data: bytes, is_base64: bool) -> bytes:
-        """The array's bytes, out of bytes that begin with the array's header."""
+        """Decode an array's bytes, out of bytes that begin with the array's header."""
         take = _Base64(data) if is_base64 else _Plain(data)
         if self.decompress is None:
             (size,) = self._integers(take(self.header.itemsize))
@@ -112,7 +112,7 @@ class _Coding:
 
 
 class _Plain:
-    """Takes bytes off the front of raw data."""
+    """A reader that takes bytes off the front of raw data."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at = data, 0
@@ -130,7 +130,7 @@ class _Plain:
 
 
 class _Base64:
-    """Takes bytes off the front of base64 text, whose header may be padded as a word of its own."""
+    """A reader that takes bytes off the front of base64 text, whose header may be padded as a word of its own."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at, self._over = data, 0, b""
