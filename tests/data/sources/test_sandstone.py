@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from matopt.data.sandstone.packing import pack
+from matopt.data.sandstone.rock import Rock
 from matopt.data.sources.base import SOURCES
-from matopt.data.sources.sandstone import Rock, Sandstone
+from matopt.data.sources.sandstone import Sandstone
 from matopt.data.windows.window import Window
 from matopt.descriptors.correlation import radial_correlation
 from matopt.descriptors.lineal_path import lineal_path
@@ -129,10 +130,16 @@ def test_the_fingerprint_follows_the_settings() -> None:
 
 
 @pytest.mark.parametrize(
-    "settings", [{"voxel_size": 0}, {"cement": "3 parsec"}, {"sorting": -0.1}, {"grain_diameter": 5}]
+    ("settings", "told"),
+    [
+        ({"voxel_size": 0}, "voxel_size must be a positive length"),
+        ({"cement": "3 parsec"}, "cement '3 parsec' is not a number with a unit"),
+        ({"sorting": -0.1}, "sorting must lie between 0"),
+        ({"grain_diameter": 5}, "grain_diameter 5 without a unit means metres"),
+    ],
 )
-def test_settings_that_cannot_be_are_refused(settings: dict) -> None:
-    with pytest.raises(InputError):
+def test_settings_that_cannot_be_are_refused(settings: dict, told: str) -> None:
+    with pytest.raises(InputError, match=told):
         Sandstone(**settings)
 
 
