@@ -79,6 +79,10 @@ def test_the_check_of_berea_says_what_it_is(shared_data):
     assert report.levels == (0, 255) and report.window == 64
     assert report.percolation == {"pore": (1, 1, 1), "grain": (1, 1, 1)}
     assert report.spread == pytest.approx(0.078, abs=0.01)  # as measured between windows of 64
+    # Cauchy: a phase's mean chord is four times its volume fraction over the specific surface.
+    surface, chords = report.interface.specific_surface, report.interface.chord_length
+    assert chords["pore"] == pytest.approx(4 * report.porosity / surface, rel=0.05)
+    assert chords["grain"] == pytest.approx(4 * (1 - report.porosity) / surface, rel=0.05)
 
 
 def test_a_real_scan_cut_short_is_refused(shared_data, tmp_path):

@@ -110,6 +110,18 @@ def test_a_format_that_is_not_there_is_refused_when_the_study_is_checked(tmp_pat
     assert component is None and told in problem.message
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("grain", "left"), ("stack", "pile"), ("threshold", "triangle"), ("shape", [4, 4.5]), ("phases", {"0": 1}),
+     ("buffer", "wide"), ("dtype", 8), ("path", 3)],
+)  # fmt: skip
+def test_a_setting_of_another_type_is_refused_when_the_study_is_checked(volume, setting, value):
+    given = {"kind": "files", "path": volume.name, "voxel_size": "2 um"} | {setting: value}
+    _, problems = check_component(SOURCES, Source, given, volume.parent)
+    assert problems
+    assert all(problem.key[0] == setting for problem in problems)
+
+
 def test_errors_begin_with_the_path(tmp_path):
     np.save(tmp_path / "grey.npy", np.random.default_rng(0).random((9, 9)))
     with pytest.raises(InputError, match=r"grey.npy: it has more than two grey levels; add the line `threshold: otsu`"):
