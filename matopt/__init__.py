@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matopt.data.labels.store import LabelStore
-    from matopt.data.windows.scan import read
+    from matopt.data.read import read
+    from matopt.data.write import write
+    from matopt.descriptors.chords import chord_lengths
+    from matopt.descriptors.lineal_path import lineal_path
+    from matopt.descriptors.surface import specific_surface
     from matopt.design.ascent import ascend
     from matopt.generators.morphology_vae import VAE, MorphologyVAE
     from matopt.microstructures import Microstructures
@@ -35,9 +39,13 @@ _HOMES = {
     "VAE": "generators.morphology_vae",
     "ascend": "design.ascent",
     "audit": "stages.audit",
-    "read": "data.windows.scan",
+    "chord_lengths": "descriptors.chords",
+    "lineal_path": "descriptors.lineal_path",
+    "read": "data.read",
     "simulate": "stages.simulate",
     "simulators": "physics.base",
+    "specific_surface": "descriptors.surface",
+    "write": "data.write",
 }
 __all__ = [
     "CNN",
@@ -52,9 +60,13 @@ __all__ = [
     "Trait",
     "ascend",
     "audit",
+    "chord_lengths",
+    "lineal_path",
     "read",
     "simulate",
     "simulators",
+    "specific_surface",
+    "write",
 ]
 
 

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Atomic writes: a file appears whole under its name, or not at all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matopt.errors import FailureError
 
 @contextmanager
 def atomic_write(path: Path) -> Generator[Path]:
-    """A temporary name beside ``path`` to write to; it takes the place of ``path`` when the block ends well.
+    """Open a temporary file beside ``path``, which takes the place of ``path`` when the block ends without an error.
 
     Raises:
         FailureError: the folder cannot be written to, or the disk is full.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Microstructures:
-    """N images (2D) or volumes (3D) of two phases.
+    """A batch of N images (2D) or volumes (3D) of two phases, of one shape and voxel size.
 
     Attributes:
         phases: ``(N, *S)`` uint8, 1 = grain (solid), 0 = pore. Axis 0 of space is the flow and loading axis "x".
@@ -44,7 +44,7 @@ class Microstructures:
         return len(self.phases)
 
     def __getitem__(self, index: slice | Sequence[int] | np.ndarray) -> Microstructures:
-        """The samples of ``index`` (a slice, a list of numbers or a mask)."""
+        """Select the samples of ``index`` (a slice, a list of numbers or a mask)."""
         return Microstructures(self.phases[index], self.voxel_size)
 
     @property
@@ -59,25 +59,29 @@ class Microstructures:
 
     @cached_property
     def hashes(self) -> tuple[str, ...]:
-        """A content hash a sample (32 hexadecimal digits): of its shape and phases, not of its voxel size."""
+        """One content hash a sample (32 hexadecimal digits): of its shape and phases, not of its voxel size."""
         head = repr(self.shape).encode()
         packed = np.packbits(self.phases.reshape(len(self), math.prod(self.shape)), axis=1)
         return tuple(hashlib.blake2b(head + row.tobytes(), digest_size=16).hexdigest() for row in packed)
 
     def density(self, device: torch.device | str = "cpu") -> torch.Tensor:
-        """``(N, 1, *S)`` float32 solid fractions on ``device``."""
+        """Return the solid fractions, ``(N, 1, *S)`` float32 on ``device``."""
         import torch
 
         return torch.from_numpy(self.phases[:, None].astype(np.float32)).to(device)
 
     @staticmethod
     def from_density(density: torch.Tensor, voxel_size: float) -> Microstructures:
-        """Binarise: a voxel is grain where its density ``(N, 1, *S)`` is at least one half."""
+        """Binarise densities ``(N, 1, *S)``: a voxel is grain where its density is at least one half."""
         return Microstructures((density[:, 0].detach() >= 0.5).to("cpu").numpy().astype(np.uint8), voxel_size)
 
     @staticmethod
     def concatenate(batches: Sequence[Microstructures]) -> Microstructures:
-        """The samples of several batches of one shape and voxel size, in order."""
+        """Join several batches of one shape and voxel size, in order.
+
+        Raises:
+            ValueError: batches that differ in shape or voxel size.
+        """
         if len({(b.shape, b.voxel_size) for b in batches}) != 1:
             raise ValueError("batches of different shapes or voxel sizes cannot be concatenated")
         return Microstructures(np.concatenate([b.phases for b in batches]), batches[0].voxel_size)

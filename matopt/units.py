@@ -15,7 +15,7 @@ LARGEST_BARE_NUMBER = 1e-2
 
 
 def metres(length: float | str, name: str = "voxel_size") -> float:
-    """A length in metres.
+    """Convert a length, with or without a unit, to metres.
 
     Args:
         length: a number of metres, or a number and a unit: "5.345 um", "0.5 mm", "12 nm".

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 import torch
 from rounding import LastPlaceNoise
 
@@ -32,3 +35,10 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real images are not at {folder}; name their folder in MATOPT_TEST_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def berea(shared_data: Path) -> np.ndarray:
+    """The measured volume of Berea sandstone, ``(400, 400, 400)`` bool, True in grains; voxels of 5.345 um."""
+    with zipfile.ZipFile(shared_data / "berea.zip") as archive, archive.open("berea.tif") as file:
+        return tifffile.imread(file) > 0

@@ -18,10 +18,24 @@ def test_a_bare_number_is_metres():
     assert metres(5.345e-6) == 5.345e-6
 
 
-@pytest.mark.parametrize("wrong", ["5.345", "5 parsecs", "um", "-1 um", "0 um", "nan um", "", True, None, -1.0, 1e999])
-def test_what_is_no_length_is_refused(wrong):
-    with pytest.raises(InputError, match="voxel_size"):
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        *[(text, "is not a number with a unit") for text in ("5.345", "5 parsecs", "um", "nan um", "")],
+        *[(number, "must be a positive length") for number in ("-1 um", "0 um", -1.0)],
+        *[(other, f"is {other}; write a length") for other in (True, None)],
+        (1e999, "without a unit means metres"),
+        ("1-2 um", "'1-2' is not a number"),
+    ],
+)
+def test_what_is_no_length_is_refused(wrong, told):
+    with pytest.raises(InputError, match=f"^voxel_size .*{told}"):
         metres(wrong)
+
+
+def test_the_error_names_the_setting():
+    with pytest.raises(InputError, match=r"^cement '2' is not a number with a unit"):
+        metres("2", "cement")
 
 
 def test_a_number_whose_unit_was_forgotten_is_refused():

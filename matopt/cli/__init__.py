@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from matopt.cli.data import check_command, label_command
+from matopt.cli.data import check_command, export_command, formats_command, label_command
 from matopt.cli.doctor import doctor_command
 from matopt.cli.study import study_app
 from matopt.errors import FailureError, InputError
@@ -17,8 +17,10 @@ _options = {"debug": False}
 app = typer.Typer(
     name="matopt", no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False
 )
-data_app = typer.Typer(no_args_is_help=True, help="Look at image files.")
+data_app = typer.Typer(no_args_is_help=True, help="Look at image files, and convert them.")
 data_app.command("check")(check_command)
+data_app.command("export")(export_command)
+data_app.command("formats")(formats_command)
 app.add_typer(study_app, name="study")
 app.add_typer(data_app, name="data")
 app.command("label")(label_command)

@@ -1,84 +1,114 @@
-"""``matopt data check`` and ``matopt label``: images in, facts and properties out."""
+"""``matopt data`` and ``matopt label``: images in, facts, files and properties out."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from matopt.cli.read_options import takes_read_options
 from matopt.errors import InputError
 
 if TYPE_CHECKING:
+    from matopt.data.images.read_options import ReadOptions
     from matopt.data.labels.store import LabelStore
     from matopt.data.windows.scan import Scan
+    from matopt.microstructures import Microstructures
 
 ImagePath = Annotated[
     Path,
     typer.Argument(
-        help="TIFF, PNG, JPEG, NPY, NPZ, MAT, HDF5, VTI or raw file, a zip of one, or a folder of slices.",
+        help="An image file, a zip of one, or a folder of slices. `matopt data formats` lists the formats.",
         show_default=False,
     ),
 ]
-Variable = Annotated[str | None, typer.Option(help="Which array of a NPZ, MAT, HDF5 or VTI file.")]
-Threshold = Annotated[
-    str | None, typer.Option(help="Grey level that separates grain from pore, or 'otsu'. Two levels need none.")
+VoxelSize = Annotated[str, typer.Option(help="Edge of a voxel, as '5.345 um'.", show_default=False)]
+Size = Annotated[
+    int | None, typer.Option("--window", help="Edge of the windows to cut, in voxels. Whole images if left out.")
 ]
-Grain = Annotated[Literal["above", "below"], typer.Option(help="The grain's side of the threshold.")]
-Shape = Annotated[str | None, typer.Option(help="Voxels along each axis of a raw file, as 400x400x400.")]
-Dtype = Annotated[str | None, typer.Option(help="Number type of a raw file, as uint8 or '>u2'.")]
-Stack = Annotated[
-    Literal["volume", "images"],
-    typer.Option(help="Whether axis 0 of three is space, or counts independent images."),
-]
+Stride = Annotated[int | None, typer.Option(help="Distance between windows; the window's edge by default.")]
+Zoom = Annotated[int, typer.Option(help="Enlarge each window by this factor.")]
+SliceStep = Annotated[int | None, typer.Option(help="Distance between slices of a volume.")]
+Dimensions = Annotated[int, typer.Option(help="2 cuts windows of slices, 3 cuts subvolumes.")]
 
 
+@takes_read_options
 def check_command(
     path: ImagePath,
+    options: ReadOptions,
     voxel_size: Annotated[str | None, typer.Option(help="Edge of a voxel, as '5.345 um'.")] = None,
-    variable: Variable = None,
-    threshold: Threshold = None,
-    grain: Grain = "above",
-    shape: Shape = None,
-    dtype: Dtype = None,
-    stack: Stack = "volume",
     sheet: Annotated[Path, typer.Option(help="Where the contact sheet goes.")] = Path("contact_sheet.png"),
 ) -> None:
     """Tell what a file holds, and the lines of a study that read it.
 
-    Shape, grey levels, phases, porosity, percolation along each axis, and a window and threshold to begin with. Windows
-    are drawn on a contact sheet.
+    Shape, grey levels, phases, porosity, percolation along each axis, specific surface, chord lengths, lineal path, and
+    a window and threshold to begin with. Windows are drawn on a contact sheet.
 
     Example: [bold]matopt data check berea.tif --voxel-size '5.345 um'[/bold]
     """
     from matopt.data.check import check
 
-    report = check(
-        path, voxel_size, variable, None, _threshold(threshold), grain, _shape(shape), dtype, stack, sheet=sheet
-    )
+    report = check(path, options, voxel_size, sheet)
     typer.echo(f"{report}\ncontact sheet: {sheet}")
 
 
+def formats_command() -> None:
+    """List the formats of image files: their endings, the options they take, and which can be written too.
+
+    A reader of your own, a class derived from matopt.data.images.formats.base.Format, is named by
+    [bold]--format path.py:Name[/bold].
+    """
+    from matopt.data.images.format_lookup import format_named
+    from matopt.data.images.formats.base import FORMATS, WritableFormat
+
+    for name in FORMATS.names():
+        form = format_named(name)
+        notes = [f"takes --{option}" for option in form.uses]
+        notes += ["folders of slices"] * form.is_slice + ["written by export"] * isinstance(form, WritableFormat)
+        typer.echo(f"{name:<10} {', '.join(form.endings):<18} {'; '.join(notes)}".rstrip())
+
+
+@takes_read_options
+def export_command(
+    path: ImagePath,
+    options: ReadOptions,
+    voxel_size: VoxelSize,
+    out: Annotated[Path, typer.Option(help="Where they go: .npz, .tif, .vti, ...", show_default=False)],
+    size: Size = None,
+    stride: Stride = None,
+    zoom: Zoom = 1,
+    slice_step: SliceStep = None,
+    dimensions: Dimensions = 2,
+) -> None:
+    """Write the two phases of an image, or windows of it, to a file that other programs read.
+
+    Example: [bold]matopt data export berea.tif --voxel-size '5.345 um' --out berea.vti[/bold]
+    """
+    from matopt.data.read import read_scan
+    from matopt.data.write import write
+    from matopt.units import metres
+
+    scan = read_scan(path, metres(voxel_size), options)
+    images, _ = _cut(scan, size, stride, zoom, dimensions, slice_step)
+    write(out, images)
+    typer.echo(f"{len(images)} of {' x '.join(map(str, images.shape))} voxels: {out}")
+
+
+@takes_read_options
 def label_command(
     path: ImagePath,
-    voxel_size: Annotated[str, typer.Option(help="Edge of a voxel, as '5.345 um'.", show_default=False)],
+    options: ReadOptions,
+    voxel_size: VoxelSize,
     properties: Annotated[
         list[str] | None, typer.Option("--property", help="What to compute; may be repeated. All by default.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Where the table goes: .csv or .parquet.")] = Path("labels.csv"),
-    window: Annotated[
-        int | None, typer.Option(help="Edge of the windows to cut, in voxels. Whole images if left out.")
-    ] = None,
-    stride: Annotated[int | None, typer.Option(help="Distance between windows; the window's edge by default.")] = None,
-    zoom: Annotated[int, typer.Option(help="Enlarge each window by this factor.")] = 1,
-    slice_step: Annotated[int | None, typer.Option(help="Distance between slices of a volume.")] = None,
-    variable: Variable = None,
-    threshold: Threshold = None,
-    grain: Grain = "above",
-    shape: Shape = None,
-    dtype: Dtype = None,
-    stack: Stack = "volume",
-    dimensions: Annotated[int, typer.Option(help="2 cuts windows of slices, 3 cuts subvolumes.")] = 2,
+    size: Size = None,
+    stride: Stride = None,
+    zoom: Zoom = 1,
+    slice_step: SliceStep = None,
+    dimensions: Dimensions = 2,
     rev: Annotated[
         str | None,
         typer.Option(help="Sizes, as 32,64,128: how properties depend on the window's, with their spread."),
@@ -97,37 +127,25 @@ def label_command(
 
     Example: [bold]matopt label berea.tif --voxel-size '5.345 um' --window 128 --out berea.csv[/bold]
     """
-    import numpy as np
-
     from matopt.cli.progress import bar
     from matopt.data.labels.store import LabelStore
+    from matopt.data.read import read_scan
     from matopt.data.tables import ENDINGS, write_table
-    from matopt.data.windows.scan import read
-    from matopt.microstructures import Microstructures
     from matopt.physics.base import SIMULATORS
     from matopt.properties import PropertyTable
     from matopt.stages.simulate import simulate
+    from matopt.units import metres
 
     if out.suffix not in ENDINGS:
         raise InputError(f"--out {out}: the table's name must end in {' or '.join(ENDINGS)}")
-    scan = read(path, voxel_size, variable, None, _threshold(threshold), grain, _shape(shape), dtype, stack)
+    scan = read_scan(path, metres(voxel_size), options)
     chosen = properties or SIMULATORS.names()
     if rev is not None:
-        if window is not None or stride is not None or zoom != 1:
+        if size is not None or stride is not None or zoom != 1:
             raise InputError("--rev cuts windows of its own sizes; leave --window, --stride and --zoom out")
         _write_curves(scan, chosen, _sizes(rev), rev_windows, dimensions, slice_step, LabelStore(store), device, out)
         return
-    if window is None:
-        whole = scan.phases[None] if scan.is_volume or scan.phases.ndim == 2 else scan.phases
-        images, names = (
-            Microstructures(np.ascontiguousarray(whole), scan.voxel_size),
-            [str(i) for i in range(len(whole))],
-        )
-    else:
-        windows = scan.windows(window, stride, zoom, dimensions, slice_step)
-        corners = windows.choose({"all": len(windows)})["all"]
-        images = windows.cut(corners)
-        names = [" ".join(map(str, corner)) for corner in corners]
+    images, names = _cut(scan, size, stride, zoom, dimensions, slice_step)
     with bar("labels", len(images)) as advance:
         tables = []
         for first in range(0, len(images), 32):
@@ -138,6 +156,23 @@ def label_command(
     for name, counts in table.counts().items():
         typer.echo(f"{name}: " + ", ".join(f"{n} {status}" for status, n in counts.items() if n))
     typer.echo(f"table: {out}")
+
+
+def _cut(
+    scan: Scan, size: int | None, stride: int | None, zoom: int, dimensions: int, slice_step: int | None
+) -> tuple[Microstructures, list[str]]:
+    """All windows of a size, or the whole images where none is given, and a name for each."""
+    import numpy as np
+
+    from matopt.microstructures import Microstructures
+
+    if size is None:
+        whole = scan.phases[None] if scan.is_volume or scan.phases.ndim == 2 else scan.phases
+        images = Microstructures(np.ascontiguousarray(whole), scan.voxel_size)
+        return images, [str(i) for i in range(len(whole))]
+    windows = scan.windows(size, stride, zoom, dimensions, slice_step)
+    corners = windows.choose({"all": len(windows)})["all"]
+    return windows.cut(corners), [" ".join(map(str, corner)) for corner in corners]
 
 
 def _write_curves(
@@ -171,21 +206,3 @@ def _sizes(text: str) -> list[int]:
         return [int(n) for n in text.split(",")]
     except ValueError:
         raise InputError(f"--rev {text}: give the edges of windows in voxels, as 32,64,128") from None
-
-
-def _threshold(text: str | None) -> float | Literal["otsu"] | None:
-    if text is None or text == "otsu":
-        return text
-    try:
-        return float(text)
-    except ValueError:
-        raise InputError(f"--threshold {text}: give a grey level or 'otsu'") from None
-
-
-def _shape(text: str | None) -> list[int] | None:
-    if text is None:
-        return None
-    try:
-        return [int(n) for n in text.lower().replace(",", "x").split("x")]
-    except ValueError:
-        raise InputError(f"--shape {text}: give the voxels along each axis, as 400x400x400") from None

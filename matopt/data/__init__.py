@@ -1,1 +1,1 @@
-"""Where microstructures come from and where they rest: files, windows, splits, the sandstone process model, labels."""
+"""Images in and labels kept: reading and writing files, windows and splits, sources, the store of labels."""

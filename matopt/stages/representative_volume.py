@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
 
-from matopt.atomic_write import atomic_write
 from matopt.data.labels.store import LabelStore
+from matopt.data.tables import write_columns
 from matopt.data.windows.scan import Scan
 from matopt.errors import InputError
 from matopt.physics.base import Simulator
@@ -136,8 +133,4 @@ def write_curves(path: Path, points: Sequence[SizePoint]) -> None:
     columns["spread"] = [p.spread for p in points]
     for status in STATUSES:
         columns[status] = [p.counts[status] for p in points]
-    with atomic_write(path) as partial:
-        if path.suffix == ".csv":
-            pyarrow.csv.write_csv(pa.table(columns), partial)
-        else:
-            pyarrow.parquet.write_table(pa.table(columns), partial)
+    write_columns(path, columns)

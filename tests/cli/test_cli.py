@@ -14,7 +14,9 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
+import matopt
 from matopt.cli import main
+from matopt.data.images.formats.base import FORMATS
 
 STUDY = Path(__file__).parents[2] / "studies" / "quickstart.yaml"
 Run = Callable[..., tuple[int, str, str]]
@@ -57,7 +59,7 @@ def _study_of(tmp_path: Path, **changes: str) -> Path:
 @pytest.mark.parametrize(
     "command",
     [(), ("study",), ("study", "launch"), ("study", "status"), ("study", "list"), ("study", "compare"),
-     ("study", "report"), ("data", "check"), ("label",), ("doctor",)],
+     ("study", "report"), ("data", "check"), ("data", "export"), ("data", "formats"), ("label",), ("doctor",)],
 )  # fmt: skip
 def test_every_command_explains_itself(run: Run, command: tuple[str, ...]) -> None:
     code, out, _ = run(*command, "--help")
@@ -72,6 +74,38 @@ def test_check_tells_what_a_file_holds_and_draws_it(run: Run, tmp_path: Path) ->
     assert "48 x 48" in out
     assert "source:" in out
     assert Image.open(tmp_path / "sheet.png").size[0] > 32
+
+
+def test_export_converts_an_image_or_windows_of_it(run: Run, tmp_path: Path) -> None:
+    phases = np.asarray(Image.open(_image(tmp_path / "rock.png"))) // 255
+    code, out, _ = run("data", "export", "rock.png", "--voxel-size", "2 um", "--out", "rock.vti")
+    assert code == 0 and "1 of 48 x 48 voxels: rock.vti" in out
+    np.testing.assert_array_equal(matopt.read("rock.vti", "2 um").phases, phases)
+    arguments = ("data", "export", "rock.png", "--voxel-size", "2 um", "--window", 24)
+    assert run(*arguments, "--out", "rock.npz")[0] == 0
+    with np.load("rock.npz") as archive:
+        np.testing.assert_array_equal(archive["phases"][1], phases[:24, 24:])
+        assert archive["voxel_size"] == 2e-6
+    code, _, err = run(*arguments, "--out", "rock.vti")
+    assert code == 2 and "rock.vti: a .vti file holds one 2D microstructure, not 4" in _one_line(err)
+
+
+def test_formats_are_listed_with_their_endings(run: Run) -> None:
+    code, out, _ = run("data", "formats")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == FORMATS.names()
+    assert ".tif, .tiff" in out and ".h5, .hdf5         takes --variable" in out
+
+
+def test_a_reader_of_the_users_own_is_named_on_the_command_line(run: Run, tmp_path: Path) -> None:
+    np.savetxt(tmp_path / "rock.txt", np.kron(np.eye(8), np.ones((4, 4))))
+    (tmp_path / "reader.py").write_text(
+        "import numpy as np\nfrom matopt.data.images.formats.base import Format\n"
+        "class Text(Format):\n    def read(self, stream, options):\n        return np.loadtxt(stream)\n"
+    )
+    code, out, _ = run("data", "check", "rock.txt", "--format", "reader.py:Text")
+    assert code == 0
+    assert "32 x 32, float64" in out and "format: 'reader.py:Text'" in out
 
 
 @pytest.mark.parametrize("name", ["labels.csv", "labels.parquet"])

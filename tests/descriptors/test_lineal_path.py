@@ -4,7 +4,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from matopt.descriptors.chords import chord_lengths
+from matopt.descriptors.chords import chord_lengths, mean_chord_length
 from matopt.descriptors.lineal_path import lineal_path
 from matopt.descriptors.phases import volume_fraction
 
@@ -31,6 +31,15 @@ def test_chords_between_overlapping_discs_are_exponential(discs: torch.Tensor) -
     torch.testing.assert_close(found, 1 - torch.exp(-rate * k), rtol=0, atol=0.03)
 
 
+@pytest.mark.parametrize("periodic", [False, True])
+def test_the_mean_chord_between_overlapping_discs_is_that_of_the_exponential(
+    discs: torch.Tensor, periodic: bool
+) -> None:
+    fraction = volume_fraction(discs, 1)[:, None]
+    chords = fraction / mean_chord_length(discs, phase=1, periodic=periodic)
+    assert float(fraction.mean() / chords.mean()) == pytest.approx(128**2 / (2 * 8.0 * 40), rel=0.02)
+
+
 def test_a_laminate_meets_its_closed_form() -> None:
     period, pore = 10, 4
     density = torch.ones(1, 1, 40, 20)
@@ -42,6 +51,7 @@ def test_a_laminate_meets_its_closed_form() -> None:
     chords_across, chords_along = chord_lengths(density, 8, phase=0, periodic=True)[0]
     assert chords_across.tolist() == [0, 0, 0, 1, 0, 0, 0, 0]
     assert chords_along.sum() == 0  # a layer has no ends along itself
+    assert mean_chord_length(density, phase=0, periodic=True)[0].tolist() == pytest.approx([pore, math.inf])
 
 
 @pytest.mark.parametrize("shape", [(23, 31), (12, 14, 13)])

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-import tifffile
 import torch
 from scipy.stats import wasserstein_distance
 
@@ -153,16 +150,14 @@ def test_the_constraint_brings_samples_nearer_to_the_authentic_ones() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_sandstone_is_drawn_crisp_and_with_the_right_spread_of_porosity(shared_data: Path) -> None:
+def test_sandstone_is_drawn_crisp_and_with_the_right_spread_of_porosity(berea: np.ndarray) -> None:
     """Berea, 100 windows of 64^2 from one half of the scan; all figures against windows from the other half."""
-    with zipfile.ZipFile(shared_data / "berea.zip") as archive:
-        volume = tifffile.imread(io.BytesIO(archive.read("berea.tif"))) > 127
     choice = np.random.default_rng(0)
 
     def windows(first: int, last: int, n: int) -> Microstructures:
         sites = [(z, y, x) for z in range(first, last, 20) for y in range(0, 337, 64) for x in range(0, 337, 64)]
         chosen = choice.permutation(len(sites))[:n]
-        cuts = [volume[z, y : y + 64, x : x + 64] for z, y, x in (sites[i] for i in chosen)]
+        cuts = [berea[z, y : y + 64, x : x + 64] for z, y, x in (sites[i] for i in chosen)]
         return Microstructures(np.stack(cuts).astype(np.uint8), 5.345e-6)
 
     train, held_out = windows(10, 190, 100), windows(210, 400, 300)

@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-import zipfile
-from pathlib import Path
-
 import numpy as np
 import pytest
-import tifffile
 import torch
-
-
-@pytest.fixture(scope="session")
-def berea(shared_data: Path) -> np.ndarray:
-    """The measured volume, ``(400, 400, 400)`` bool, True in grains."""
-    with zipfile.ZipFile(shared_data / "berea.zip") as archive, archive.open("berea.tif") as file:
-        return tifffile.imread(file) > 0
 
 
 @pytest.fixture(scope="session")

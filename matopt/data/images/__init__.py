@@ -1,1 +1,1 @@
-"""Image files: formats, grey levels, phases."""
+"""From image files to grey levels to phases."""

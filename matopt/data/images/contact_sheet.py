@@ -1,4 +1,4 @@
-"""Many microstructures at a glance."""
+"""Contact sheets: many microstructures in one picture."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GRAIN, PORE, MARGIN = 225, 30, 128
 
 
 def contact_sheet(path: Path, microstructures: Microstructures) -> None:
-    """Write a PNG of all microstructures, in rows, a pixel apart: grain light, pore dark.
+    """Write a PNG in which all microstructures stand in rows, a pixel apart: grain light, pore dark.
 
     A volume shows the slice in the middle of its axis 0.
 

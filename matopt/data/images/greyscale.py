@@ -1,4 +1,4 @@
-"""Images in colour that are grey after all."""
+"""Grey levels of images that are saved in colour."""
 
 from __future__ import annotations
 
@@ -8,10 +8,19 @@ from matopt.errors import InputError
 
 
 def one_grey(colours: np.ndarray) -> np.ndarray:
-    """The grey levels of an image whose channels (last axis; 2 or 4 with opacity) are one and the same.
+    """Reduce an image whose colour channels are equal to its grey levels.
 
     Real colours are refused: their luminance would mix a blue resin and a dark grain into one grey, and the phases
     would be wrong without a sign of it.
+
+    Args:
+        colours: ``(rows, columns, channels)``; of 2 or 4 channels the last is the opacity.
+
+    Returns:
+        ``(rows, columns)``, of the same type.
+
+    Raises:
+        InputError: channels that differ, or transparent parts.
     """
     channels = colours.shape[-1]
     if channels in (2, 4):

@@ -1,4 +1,4 @@
-"""From grey levels to the two phases."""
+"""Segmentation: from grey levels to the two phases."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def to_phases(
     threshold: float | Literal["otsu"] | None = None,
     grain: Side = "above",
 ) -> np.ndarray:
-    """The phases of an image, uint8 of its shape: 1 = grain, 0 = pore.
+    """Segment an image into phases, uint8 of its shape: 1 = grain, 0 = pore.
 
     Args:
         grey: bool, integers or floats.
@@ -52,7 +52,7 @@ def to_phases(
 
 
 def resolve_threshold(grey: np.ndarray, threshold: float | Literal["otsu"] | None) -> float:
-    """The grey level above which ``threshold`` puts a voxel; between two levels alone where it is None.
+    """Return the grey level that a threshold stands for; where it is None, the lower of exactly two levels.
 
     Raises:
         InputError: None for more or fewer levels than two, or neither a number nor "otsu".
@@ -72,7 +72,7 @@ def resolve_threshold(grey: np.ndarray, threshold: float | Literal["otsu"] | Non
 
 
 def otsu(grey: np.ndarray) -> float:
-    """Otsu's threshold: the level that leaves the least variance within the two classes (Otsu 1979).
+    """Compute Otsu's threshold: the level that leaves the least variance within the two classes (Otsu 1979).
 
     Raises:
         InputError: a single grey level.
@@ -86,7 +86,9 @@ def otsu(grey: np.ndarray) -> float:
 
 
 def _histogram(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Counts of grey levels from the lowest to the highest: of each if they are small numbers, else in 256 bins.
+    """Count the voxels of each grey level if these are small whole numbers, else in 256 bins.
+
+    Returns the counts, and the levels (the upper edges of the bins) from the lowest to the highest.
 
     Taken a slice at a time: a histogram of the whole would need several times the memory of the image.
     """
@@ -118,7 +120,7 @@ def refuse_non_finite(grey: np.ndarray) -> None:
 
 
 def grey_levels(grey: np.ndarray, limit: int = 256) -> np.ndarray:
-    """The sorted grey levels that occur; some ``limit + 1`` of them or more where there are more than ``limit``."""
+    """Find the grey levels that occur, sorted; more than ``limit`` of them, but not all, where there are so many."""
     if grey.dtype.kind in ("b", "u") and grey.dtype.itemsize <= 2:
         occurs = np.zeros(1 << 8 * grey.dtype.itemsize, bool)
         for part in grey:

@@ -1,1 +1,1 @@
-"""The label store."""
+"""The store of labels: properties that were computed, kept for all studies."""

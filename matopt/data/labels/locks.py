@@ -1,4 +1,4 @@
-"""Who is computing what, told between processes that share a folder."""
+"""Locks on names, which processes that share a folder use to divide work between them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 from types import TracebackType
 
 
-class Locks:
-    """Names that this process works on, so that no other begins the same work.
+class ByteLocks:
+    """Locks on single bytes of a shared file, one byte a name.
 
-    A claim is a lock on one byte of a shared file, at an offset that follows from the name. The kernel drops it when
-    the process ends, however it ends, so there are no stale locks. Threads of one process do not exclude each other.
-    Locks only save work: where the file system has no locks every claim is granted, and results stay right.
+    The byte's offset follows from the name. The kernel releases a lock when its process ends, however it ends, so that
+    none is left behind. Threads of one process do not exclude each other. Locks only save work: where the file system
+    has none every name can be acquired by everyone, and results stay right.
 
     Args:
         path: the shared file; made if absent, never written to.
@@ -23,14 +23,18 @@ class Locks:
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
 
-    def __enter__(self) -> Locks:
+    def __enter__(self) -> ByteLocks:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
         os.close(self._file)
 
-    def take(self, name: str) -> bool:
-        """Claim ``name`` (hexadecimal digits); False where another process has."""
+    def acquire(self, name: str) -> bool:
+        """Try to lock ``name`` (hexadecimal digits), without waiting.
+
+        Returns:
+            False where another process has locked it.
+        """
         try:
             fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _offset(name))
         except (BlockingIOError, PermissionError):  # POSIX allows either for a byte that another process holds
@@ -39,8 +43,8 @@ class Locks:
             return True
         return True
 
-    def drop(self, names: Iterable[str]) -> None:
-        """Give locks back."""
+    def release(self, names: Iterable[str]) -> None:
+        """Unlock names that were acquired."""
         for name in names:
             try:
                 fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _offset(name))

@@ -1,4 +1,4 @@
-"""Parquet files that are written once, whole, and named by their content."""
+"""Immutable Parquet files, named by a hash of their content, that together are one table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ABANDONED = 86400.0
 
 
 def list_parts(folder: Path) -> list[Path]:
-    """The Parquet files under ``folder``, sorted; none where there is no folder.
+    """List the Parquet files under ``folder``, sorted; none where there is no folder.
 
     Raises:
         FailureError: the folder cannot be read.
@@ -41,7 +41,7 @@ def list_parts(folder: Path) -> list[Path]:
 
 
 def read_part(path: Path, columns: list[str]) -> pa.Table:
-    """Some columns of one file, its checksums verified.
+    """Read some columns of one file and verify its checksums.
 
     Raises:
         FailureError: the file is damaged, or is not one of these.

@@ -1,4 +1,4 @@
-"""The label store: what simulators said of which image, kept for ever and shared by all studies.
+"""The label store: the properties that simulators computed, kept for ever and shared by all studies.
 
 Two tables of Parquet files, each file written once and named by a hash of its content::
 
@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import pyarrow as pa
 
-from matopt.data.labels.locks import Locks
+from matopt.data.labels.locks import ByteLocks
 from matopt.data.labels.parquet_parts import list_parts, read_part, write_part
 from matopt.errors import FailureError
 from matopt.microstructures import Microstructures
@@ -32,12 +32,15 @@ from matopt.registry import content_key
 PATIENCE = 600.0
 """Seconds to wait for labels that another process is computing before they are computed here too."""
 
+_LOCK_FILE = "claims.lock"
+"""Processes of every version of matopt lock this one file, so that they share their work."""
+
 _STATUS_DTYPE = np.array(STATUSES).dtype
 _INDEX_COLUMNS = ["hash", "voxel_size", "key", "value", "status", "residual"]
 
 
 class SimulatorSpec(Protocol):
-    """What the store needs to know of a simulator."""
+    """What the store needs to know of a simulator: its property, and what a label follows from."""
 
     @property
     def property(self) -> Property:
@@ -50,7 +53,7 @@ class SimulatorSpec(Protocol):
 
 
 class LabelBatch(NamedTuple):
-    """What one simulator said of N microstructures.
+    """The labels that one simulator computed for N microstructures.
 
     Attributes:
         values: ``(N,)`` SI values.
@@ -78,7 +81,7 @@ class LabelStore:
         self.root = Path(root).resolve()
         self._read: set[Path] = set()
         self._labels: dict[str, dict[str, tuple[float, str, float]]] = {}
-        self._images: dict[str, Path] = {}
+        self._images: set[str] = set()
 
     def __reduce__(self) -> tuple[type[LabelStore], tuple[Path]]:
         return LabelStore, (self.root,)  # another process reads the folder for itself
@@ -86,7 +89,7 @@ class LabelStore:
     def lookup(
         self, microstructures: Microstructures, simulators: Sequence[SimulatorSpec]
     ) -> tuple[PropertyTable, np.ndarray]:
-        """What is known of the microstructures.
+        """Look up the labels of the microstructures that the store has.
 
         Returns:
             The table, and an ``(N, P)`` mask of what is missing from it: there the value is NaN and the status empty.
@@ -99,17 +102,17 @@ class LabelStore:
         values, residual = np.full(shape, np.nan), np.full(shape, np.nan)
         status = np.full(shape, "", dtype=_STATUS_DTYPE)
         for column, simulator in enumerate(simulators):
-            known = self._labels.get(_shelf(simulator, microstructures.voxel_size), {})
+            known = self._labels.get(_simulation_key(simulator, microstructures.voxel_size), {})
             for row, image in enumerate(microstructures.hashes):
                 if image in known:
                     values[row, column], status[row, column], residual[row, column] = known[image]
         return PropertyTable(tuple(s.property for s in simulators), values, status, residual), status == ""
 
     def add(self, microstructures: Microstructures, simulator: SimulatorSpec, labels: LabelBatch) -> None:
-        """Keep what ``simulator`` said of ``microstructures``, and the images themselves.
+        """Store the labels that ``simulator`` computed for ``microstructures``, and the images themselves.
 
         Raises:
-            FailureError: the labels are not what a simulator may say, or the folder cannot be written; nothing is
+            FailureError: the labels are none that a simulator may give, or the folder cannot be written; nothing is
                 half-written.
         """
         _check(labels, len(microstructures), simulator)
@@ -123,7 +126,7 @@ class LabelStore:
             {
                 "hash": pa.array(microstructures.hashes, pa.string()),
                 "voxel_size": pa.array(np.full(n, microstructures.voxel_size)),
-                "key": pa.array([_key(simulator)] * n, pa.string()),
+                "key": pa.array([_simulator_key(simulator)] * n, pa.string()),
                 "property": pa.array([simulator.property.name] * n, pa.string()),
                 "value": pa.array(np.asarray(labels.values, dtype=np.float64)),
                 "status": pa.array([str(s) for s in labels.status], pa.string()),
@@ -141,7 +144,7 @@ class LabelStore:
         compute: Callable[[Any, Microstructures], tuple],
         batch: int = 256,
     ) -> PropertyTable:
-        """The labels of the microstructures; only what no study has ever computed is computed.
+        """Label microstructures; only what no study has ever computed is computed.
 
         Processes that ask for the same labels at the same time share the work.
 
@@ -158,46 +161,28 @@ class LabelStore:
             self._complete(microstructures, simulator, compute, batch)
         return self.lookup(microstructures, simulators)[0]
 
-    def microstructures(self, hashes: Sequence[str], voxel_size: float) -> Microstructures:
-        """The images of these hashes, all of one shape.
-
-        Raises:
-            KeyError: an image that the store does not have.
-            FailureError: a file of the store cannot be read, or does not hold what it says.
-        """
-        self._read_new_images()
-        found: dict[str, np.ndarray] = {}
-        for path in sorted({self._images[image] for image in hashes}):
-            table = read_part(path, ["hash", "phases"])
-            phases = table["phases"].combine_chunks().to_numpy_ndarray()
-            found.update(zip(table["hash"].to_pylist(), phases, strict=True))
-        batch = Microstructures(np.stack([found[image] for image in hashes]), voxel_size)
-        if batch.hashes != tuple(hashes):
-            raise FailureError(f"images in {self.root / 'images'} are not what their hashes say; delete that folder")
-        return batch
-
     def _complete(
         self, microstructures: Microstructures, simulator: SimulatorSpec, compute: Callable, batch: int
     ) -> None:
-        shelf = _shelf(simulator, microstructures.voxel_size)
+        key = _simulation_key(simulator, microstructures.voxel_size)
         rows = {image: row for row, image in enumerate(microstructures.hashes)}  # equal images: one row
-        claim_of = {image: content_key(shelf, image) for image in rows}
+        lock_of = {image: content_key(key, image) for image in rows}
 
         def missing(images: Iterable[str]) -> list[str]:
             self._read_new_labels()
-            known = self._labels.get(shelf, {})
+            known = self._labels.get(key, {})
             return [image for image in images if image not in known]
 
         pending = missing(rows)
         if not pending:
-            return  # without a claim: a store that cannot be written can still be read
+            return  # before any lock is taken: a store that cannot be written can still be read
         patience_ends = time.monotonic() + PATIENCE
         with _locks(self.root) as locks:
             while pending:
                 is_patient = time.monotonic() < patience_ends
-                free = (image for image in pending if locks.take(claim_of[image]) or not is_patient)
+                free = (image for image in pending if locks.acquire(lock_of[image]) or not is_patient)
                 mine = list(islice(free, batch))
-                # What others finished before it was claimed here is there by now.
+                # What others finished before it was locked here is in the store by now.
                 todo = missing(mine)
                 if todo:
                     chosen = microstructures[[rows[image] for image in todo]]
@@ -205,7 +190,7 @@ class LabelStore:
                     patience_ends = time.monotonic() + PATIENCE
                 elif not mine:
                     time.sleep(0.1)  # others are computing all that is left
-                locks.drop(claim_of[image] for image in mine)
+                locks.release(lock_of[image] for image in mine)
                 pending = missing(pending)
 
     def _add_images(self, microstructures: Microstructures) -> None:
@@ -222,11 +207,11 @@ class LabelStore:
         )
         path = write_part(self.root / "images" / "x".join(map(str, microstructures.shape)), table)
         self._read.add(path)
-        self._images.update(dict.fromkeys(rows, path))
+        self._images.update(rows)
 
     def _read_new_images(self) -> None:
         for path in self._new_parts("images"):
-            self._images.update(dict.fromkeys(read_part(path, ["hash"])["hash"].to_pylist(), path))
+            self._images.update(read_part(path, ["hash"])["hash"].to_pylist())
             self._read.add(path)
 
     def _read_new_labels(self) -> None:
@@ -239,18 +224,22 @@ class LabelStore:
     def _index(self, path: Path, table: pa.Table) -> None:
         columns = [table[name].to_pylist() for name in _INDEX_COLUMNS]
         for image, voxel_size, key, value, status, residual in zip(*columns, strict=True):
-            shelf = self._labels.setdefault(f"{key} {voxel_size:.12g}", {})
-            shelf[image] = (value, status, residual)
+            known = self._labels.setdefault(_at_voxel_size(key, voxel_size), {})
+            known[image] = (value, status, residual)
         self._read.add(path)
 
 
-def _key(simulator: SimulatorSpec) -> str:
+def _simulator_key(simulator: SimulatorSpec) -> str:
     return content_key(simulator.property.name, simulator.settings())
 
 
-def _shelf(simulator: SimulatorSpec, voxel_size: float) -> str:
+def _simulation_key(simulator: SimulatorSpec, voxel_size: float) -> str:
+    return _at_voxel_size(_simulator_key(simulator), voxel_size)
+
+
+def _at_voxel_size(key: str, voxel_size: float) -> str:
     # Twelve digits: 5.345 * 1e-6 and 5.345e-6 are one voxel size, though their last bits differ.
-    return f"{_key(simulator)} {voxel_size:.12g}"
+    return f"{key} {voxel_size:.12g}"
 
 
 def _check(labels: LabelBatch, n: int, simulator: SimulatorSpec) -> None:
@@ -266,9 +255,9 @@ def _check(labels: LabelBatch, n: int, simulator: SimulatorSpec) -> None:
         raise FailureError(f"{name} gave {len(labels.tensor)} tensors for {n} samples")
 
 
-def _locks(root: Path) -> Locks:
+def _locks(root: Path) -> ByteLocks:
     try:
         root.mkdir(parents=True, exist_ok=True)
-        return Locks(root / "locks.lock")
+        return ByteLocks(root / _LOCK_FILE)
     except OSError as error:
         raise FailureError(f"labels cannot be kept in {root}: {error.strerror}; name another folder") from error

@@ -1,4 +1,4 @@
-"""Grains laid down in a box that repeats, and pressed together."""
+"""Dense packings of spheres in a periodic box: grains laid down and compacted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SIEVES = 2.0
 def pack(
     random: np.random.Generator, edge: float, median_radius: float, sorting: float, fill: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Spheres of log-normal radii, spread out until they overlap as little as their number allows.
+    """Pack spheres of log-normal radii until they overlap as little as their number allows.
 
     The spheres start on the jittered sites of a lattice, so that no part of the box is much denser than another,
     and overlapping pairs push each other apart. With a ``fill`` above 0.64, that of random close packing, overlaps
@@ -53,7 +53,7 @@ def pack(
 
 
 def _radii(random: np.random.Generator, volume: float, median: float, sorting: float) -> np.ndarray:
-    """Radii drawn until their spheres' volume reaches ``volume``."""
+    """Draw radii until the volume of their spheres reaches ``volume``."""
     batches: list[np.ndarray] = []
     while sum(4 / 3 * np.pi * (b**3).sum() for b in batches) < volume:
         batches.append(median * np.exp(sorting * np.clip(random.standard_normal(64), -SIEVES, SIEVES)))
@@ -62,5 +62,5 @@ def _radii(random: np.random.Generator, volume: float, median: float, sorting: f
 
 
 def _nearest_image(vector: np.ndarray, edge: float) -> np.ndarray:
-    """Each vector between the nearest copies of its ends in the repeating box."""
+    """Shorten each vector to that between the nearest periodic images of its ends."""
     return vector - edge * np.round(vector / edge)

@@ -1,4 +1,4 @@
-"""Smooth random fields that can be asked for at any place."""
+"""Smooth Gaussian random fields that can be evaluated at any place."""
 
 from __future__ import annotations
 
@@ -26,7 +26,13 @@ class RandomField:
         self._cell = length / SMOOTHING
 
     def at(self, axes: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
-        """Values, linear between the lattice's, on the grid that three axes span: shape ``(len(axis), ...)``."""
+        """Evaluate the field on the grid that three axes span, linearly between the lattice's values.
+
+        Args:
+            axes: coordinates along each axis, in the unit of ``length``.
+
+        Returns:
+            One value a grid point, of the shape of the axes' lengths."""
         values = self._lattice
         for number, axis in enumerate(axes):
             place = axis / self._cell

@@ -1,78 +1,71 @@
-"""Microstructures from image files."""
+"""The source that cuts microstructures from image files."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from matopt.data.images.format_lookup import candidates
+from matopt.data.images.read_options import ReadOptions
 from matopt.data.images.readers import content_hash
-from matopt.data.images.segmentation import Side
+from matopt.data.read import read_scan
 from matopt.data.sources.base import SOURCES, Source
-from matopt.data.windows.scan import Scan, Stack, read
+from matopt.data.windows.scan import Scan, Windows
 from matopt.data.windows.window import Window
-from matopt.data.windows.windows import Windows
 from matopt.microstructures import Microstructures
 from matopt.units import metres
 
 
 @SOURCES.register("files")
-class Files(Source):
-    """An image file or a folder of slices; the file is read when it is first asked for.
+@dataclass(frozen=True, eq=False)
+class Files(ReadOptions, Source):
+    """An image file or a folder of slices, read when it is first asked for.
 
-    Args:
-        path, voxel_size, variable, phases, threshold, grain, shape, dtype, stack: as for
-            :func:`matopt.data.windows.scan.read`.
+    Takes the settings of :class:`~matopt.data.images.read_options.ReadOptions` too.
+
+    Attributes:
+        path: of the file or folder.
+        voxel_size: the edge of a voxel, in metres or as text: "5.345 um".
         buffer: voxels between the splits; by default what the image's correlation asks for, see
-            :meth:`matopt.data.windows.windows.Windows.choose`.
+            :meth:`matopt.data.windows.scan.Windows.choose`.
 
     Raises:
-        InputError: a voxel size that is no length.
+        InputError: a voxel size that is no length, a shape that is none, or a format that there is not.
     """
 
-    def __init__(
-        self,
-        path: str | PathLike[str],
-        voxel_size: float | str,
-        variable: str | None = None,
-        phases: Mapping[float | str, str] | None = None,
-        threshold: float | Literal["otsu"] | None = None,
-        grain: Side = "above",
-        shape: Sequence[int] | None = None,
-        dtype: str | None = None,
-        stack: Stack = "volume",
-        buffer: int | None = None,
-    ) -> None:
-        self.path = Path(path)
-        self.buffer = buffer
-        self._settings: dict[str, Any] = {
-            "voxel_size": metres(voxel_size),
-            "variable": variable,
-            "phases": phases,
-            "threshold": threshold,
-            "grain": grain,
-            "shape": shape,
-            "dtype": dtype,
-            "stack": stack,
-        }
+    path: str | PathLike[str]
+    voxel_size: float | str
+    buffer: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        metres(self.voxel_size)
+        candidates(self.format)
 
     @cached_property
     def scan(self) -> Scan:
         """The scan, read once."""
-        return read(self.path, **self._settings)
+        return read_scan(Path(self.path), metres(self.voxel_size), self)
 
     def split(self, window: Window, counts: Mapping[str, int], seed: int) -> dict[str, Microstructures]:
-        """Windows of the scan; see :meth:`matopt.data.windows.windows.Windows.choose`."""
+        """Cut windows of the scan for each split; see :meth:`matopt.data.windows.scan.Windows.choose`."""
         windows = Windows(self.scan, window)
         return {name: windows.cut(corners) for name, corners in windows.choose(counts, seed, self.buffer).items()}
 
     def fingerprint(self) -> dict[str, Any]:
-        """The settings and a hash of the content, wherever the file lies."""
-        plain = dict(self._settings)
-        if plain["phases"] is not None:
-            plain["phases"] = {str(level): phase for level, phase in plain["phases"].items()}
-        if plain["shape"] is not None:
-            plain["shape"] = list(plain["shape"])
-        return {"kind": "files", **plain, "buffer": self.buffer, "content": content_hash(self.path)}
+        """Return the settings and a hash of the content, wherever the file lies."""
+        settings = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "path"}
+        settings["voxel_size"] = metres(self.voxel_size)
+        if self.phases is not None:
+            settings["phases"] = {str(level): phase for level, phase in self.phases.items()}
+        if self.shape is not None:
+            settings["shape"] = list(self.shape)
+        if self.format is not None and ".py:" in self.format:
+            file, _, name = self.format.rpartition(":")
+            settings["format"] = [name, hashlib.blake2b(Path(file).read_bytes(), digest_size=16).hexdigest()]
+        return {"kind": "files", **settings, "content": content_hash(Path(self.path), self.format)}

@@ -1,4 +1,4 @@
-"""How far a voxel's phase tells its neighbours': what buffers, slice steps and window sizes follow from."""
+"""The autocorrelation of phases, from which buffers, slice steps and window sizes follow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ENOUGH_VOXELS = 1 << 22
 
 
 def autocorrelation(phases: np.ndarray, axis: int) -> np.ndarray:
-    """Correlation coefficients of voxels 0, 1, ... n // 2 apart along ``axis``, whose length is n.
+    """Compute the correlation of voxels 0, 1, ... n // 2 apart along ``axis``, whose length is n.
 
     The two-point covariance of the grain over its value at distance 0 (Torquato, Random Heterogeneous Materials,
     2002, ch. 2), averaged over all lines along the axis, or evenly spread ones in a large volume. All zeros but the
@@ -40,7 +40,7 @@ def autocorrelation(phases: np.ndarray, axis: int) -> np.ndarray:
 
 
 def decorrelation_length(phases: np.ndarray, axis: int) -> int:
-    """The least distance along ``axis``, in voxels, at which the correlation is below :data:`DECORRELATED`.
+    """Find the least distance along ``axis``, in voxels, at which the correlation is below :data:`DECORRELATED`.
 
     Half of the axis, the largest distance at which it can be measured, where the correlation never falls so far.
     """
@@ -49,7 +49,7 @@ def decorrelation_length(phases: np.ndarray, axis: int) -> int:
 
 
 def integral_range(correlation: np.ndarray, dimensions: int) -> float:
-    """The integral of an isotropic correlation over the plane (2) or space (3), in voxels.
+    """Integrate an isotropic correlation over the plane (2) or space (3), in voxels.
 
     A window of V voxels holds V / integral range independent parts: the volume fraction of the grain, f, varies
     between windows with variance f (1 - f) integral range / V (Lantuejoul 1991; Kanit et al. 2003, doi

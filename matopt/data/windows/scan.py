@@ -1,23 +1,20 @@
-"""A measured microstructure: an image, a stack of images or a volume, as two phases with a voxel size."""
+"""Scans, and the windows that are cut from them without leaking between splits."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from os import PathLike
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
-from matopt.data.images.formats import Unsaid
-from matopt.data.images.readers import read_grey
-from matopt.data.images.segmentation import Side, to_phases
 from matopt.data.windows.autocorrelation import decorrelation_length
+from matopt.data.windows.splitting import Grid, blocks, most
 from matopt.data.windows.window import Window
-from matopt.data.windows.windows import Windows
+from matopt.data.windows.zoom import enlarged
 from matopt.errors import InputError
-from matopt.units import metres
+from matopt.microstructures import Microstructures
 
 Stack = Literal["volume", "images"]
 """What axis 0 of three is: space, so that neighbouring slices belong together, or a count of independent images."""
@@ -25,7 +22,7 @@ Stack = Literal["volume", "images"]
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """A measured microstructure.
+    """A measured microstructure: an image, a stack of images or a volume of two phases, with a voxel size.
 
     Attributes:
         phases: ``(rows, columns)`` or ``(slices, rows, columns)`` uint8, 1 = grain, 0 = pore.
@@ -58,7 +55,7 @@ class Scan:
         return 1.0 - np.count_nonzero(self.phases) / self.phases.size
 
     def decorrelation_length(self, axis: int) -> int:
-        """Voxels along an axis of :attr:`volume` after which phases are all but independent; computed once."""
+        """Find after how many voxels along an axis of :attr:`volume` phases hardly correlate; computed once."""
         if axis not in self._lengths:
             self._lengths[axis] = decorrelation_length(self.volume, axis)
         return self._lengths[axis]
@@ -71,8 +68,7 @@ class Scan:
         dimensions: int = 2,
         slice_step: int | None = None,
     ) -> Windows:
-        """The windows that can be cut from this scan; the arguments are those of a
-        :class:`~matopt.data.windows.window.Window`.
+        """Lay windows over this scan; the arguments are those of a :class:`~matopt.data.windows.window.Window`.
 
         By default slices of a volume are as far apart as it takes for them not to look alike.
 
@@ -82,55 +78,147 @@ class Scan:
         return Windows(self, Window(size, stride, zoom, dimensions, slice_step))
 
 
-def read(
-    path: str | PathLike[str],
-    voxel_size: float | str,
-    variable: str | None = None,
-    phases: Mapping[float | str, str] | None = None,
-    threshold: float | Literal["otsu"] | None = None,
-    grain: Side = "above",
-    shape: Sequence[int] | None = None,
-    dtype: str | None = None,
-    stack: Stack = "volume",
-) -> Scan:
-    """Read a scan.
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """All windows of one kind that can be cut from a scan. Nothing is cut before :meth:`cut` or :meth:`split`.
 
-    Args:
-        path: a TIFF, PNG, JPEG, NPY, NPZ, MAT, HDF5, VTI or raw file, by its ending; a zip of exactly one; or a
-            folder of TIFF, PNG or JPEG slices, which are taken in natural order (2 before 10).
-        voxel_size: the edge of a voxel, in metres or as text: "5.345 um".
-        variable: which array of a NPZ, MAT, HDF5 or VTI file; not needed where one alone is an image.
-        phases: what each grey level is: ``{0: "pore", 255: "grain"}``.
-        threshold: or a grey level that separates grain from pore, or "otsu". An image of exactly two levels needs
-            neither.
-        grain: the grain's side of the threshold, or of the two levels; these are numbers as they are stored.
-        shape: of a raw file; of a matrix that holds an image in each row, ``(60, 200, 200)``. Row-major.
-        dtype: of a raw file: "uint8", ">u2".
-        stack: whether axis 0 of three is a volume's or counts independent images. Taken for a volume by default:
-            then windows of different splits are kept apart along it too.
+    A window is known by its corner ``(a, b, c)``: its first voxel along the axes of the scan, of which an image
+    alone has a first axis of length 1. A slice of a volume lies across axis 0.
 
     Raises:
-        InputError: a file that cannot be read (see :func:`~matopt.data.images.readers.read_grey`) or levels that are no
-            two phases (see :func:`~matopt.data.images.segmentation.to_phases`). One line, that begins with the path.
+        InputError: a window larger than the scan, a number that is not positive, 3D windows of images, or a slice
+            step where there are no slices.
     """
-    length = metres(voxel_size)
-    grey = read_grey(Path(path), unsaid(variable, shape, dtype))
-    try:
-        return Scan(to_phases(grey, phases, threshold, grain), length, stack)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+
+    scan: Scan
+    window: Window
+
+    def __post_init__(self) -> None:
+        window, shape = self.window, self.scan.volume.shape
+        for name in ("size", "stride", "zoom", "slice_step"):
+            value = getattr(window, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1):
+                raise InputError(f"window: {name} must be a whole number of at least 1, not {value!r}")
+        if window.dimensions not in (2, 3):
+            raise InputError(f"window: dimensions must be 2 or 3, not {window.dimensions!r}")
+        if window.dimensions == 3 and not self.scan.is_volume:
+            raise InputError("window: images have no 3D windows; set `dimensions: 2`, or read a volume")
+        if window.slice_step is not None and (window.dimensions == 3 or not self.scan.is_volume):
+            raise InputError("window: slice_step is for slices of a volume; leave it out")
+        if any(window.size > n for n in shape[-window.dimensions :]):
+            extent = " x ".join(map(str, shape[-window.dimensions :]))
+            raise InputError(f"window: {window.size} voxels are more than the image has ({extent}); make it smaller")
+
+    def __len__(self) -> int:
+        """Count the windows that the scan holds, from its first voxel on."""
+        return self.grid.number(0, (0, self.grid.shape[0]))
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The places of the windows; slices are as far apart as it takes not to correlate, unless it is said."""
+        window, shape = self.window, self.scan.volume.shape
+        stride = window.stride or window.size
+        if window.dimensions == 3:
+            return Grid(shape, (window.size, window.size, window.size), (stride, stride, stride))
+        step = 1
+        if self.scan.is_volume:
+            step = window.slice_step or self.scan.decorrelation_length(0)
+        return Grid(shape, (1, window.size, window.size), (step, stride, stride))
+
+    def split(self, seed: int = 0, buffer: int | None = None, **counts: int) -> tuple[Microstructures, ...]:
+        """Cut microstructures for each split, in the order given: ``train, test = w.split(train=200, test=100)``.
+
+        Arguments and errors as for :meth:`choose`.
+        """
+        return tuple(self.cut(corners) for corners in self.choose(counts, seed, buffer).values())
+
+    def choose(self, counts: Mapping[str, int], seed: int = 0, buffer: int | None = None) -> dict[str, np.ndarray]:
+        """Choose windows for each split, such that no two splits share a voxel or have voxels close together.
+
+        Each split has a block of axis 0 to itself: slices of a volume, or images of a stack in a random order. Where
+        that cannot hold the counts (a single image, few images) the blocks lie along the first axis of the plane that
+        can. Within its block a split takes windows at random; they overlap if the stride is less than the size.
+
+        Args:
+            counts: how many windows for each name.
+            seed: of the choice.
+            buffer: voxels between two blocks. By default as many as it takes for the correlation to fall below
+                :data:`matopt.data.windows.autocorrelation.DECORRELATED` (see there); none between images.
+
+        Returns:
+            ``(count, 3)`` corners for each name, in the order of the scan.
+
+        Raises:
+            InputError: a split cannot be filled; the message says with how many it could.
+        """
+        for name, count in counts.items():
+            if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 0:
+                raise InputError(f"split: {name} must be a number of windows, not {count!r}")
+        if buffer is not None and buffer < 0:
+            raise InputError(f"split: buffer must be 0 or more voxels, not {buffer}")
+        random = np.random.default_rng(seed)
+        order = np.arange(self.grid.shape[0]) if self.scan.is_volume else random.permutation(self.grid.shape[0])
+        several = sum(count > 0 for count in counts.values()) > 1
+        gaps = {}
+        for axis in range(3):
+            gaps[axis] = self._gap(axis, buffer) if several else 0
+            if (edges := blocks(self.grid, axis, list(counts.values()), gaps[axis])) is not None:
+                break
+        else:
+            raise InputError(self._cannot_hold(counts, gaps))
+        chosen = {}
+        for (name, count), block in zip(counts.items(), edges, strict=True):
+            numbers = random.choice(self.grid.number(axis, block), count, replace=False) if count else np.arange(0)
+            corners = self.grid.corners(axis, block, np.sort(numbers))
+            corners[:, 0] = order[corners[:, 0]]
+            chosen[name] = corners
+        return chosen
+
+    def cut(self, corners: np.ndarray) -> Microstructures:
+        """Cut the microstructures at ``(N, 3)`` corners, and enlarge them by the window's zoom."""
+        size, zoom = self.window.size, self.window.zoom
+        flat = self.window.dimensions == 2
+        cuts = np.empty((len(corners), *(size * zoom,) * self.window.dimensions), np.uint8)
+        for i, (a, b, c) in enumerate(corners):
+            part = self.scan.volume[a if flat else slice(a, a + size), b : b + size, c : c + size]
+            cuts[i] = part if zoom == 1 else enlarged(part, zoom)
+        return Microstructures(cuts, self.scan.voxel_size / zoom)
+
+    def _gap(self, axis: int, buffer: int | None) -> int:
+        if axis == 0 and not self.scan.is_volume:
+            return 0
+        return self.scan.decorrelation_length(axis) if buffer is None else buffer
+
+    def _cannot_hold(self, counts: Mapping[str, int], gaps: Mapping[int, int]) -> str:
+        could = [(most(self.grid, axis, counts, gaps[axis]), axis) for axis in gaps]
+        change = self._remedy(counts, gaps)
+        wanted = _listed(counts)
+        fitting = [(held, axis) for held, axis in could if held is not None]
+        if not fitting:
+            apart = " or ".join(str(gap) for gap in sorted(set(gaps.values())))
+            return f"split: the scan cannot hold {wanted}, not even one window each, {apart} voxels apart; {change}"
+        held, axis = max(fitting, key=lambda pair: sum(pair[0].values()))
+        return (
+            f"split: the scan cannot hold {wanted} with no voxel in two of them; it holds {_listed(held)} "
+            f"(in blocks along axis {axis}, {gaps[axis]} voxels apart); {change}"
+        )
+
+    def _remedy(self, counts: Mapping[str, int], gaps: Mapping[int, int]) -> str:
+        """Suggest what to change: the first of closer strides and slices that holds the counts, or whatever might."""
+        step, stride, _ = self.grid.step
+        has_slices = self.window.dimensions == 2 and self.scan.is_volume
+        for near in (stride // 2, stride // 4):
+            for slices in (step, step // 2, 1) if has_slices else (step,):
+                first = near if self.window.dimensions == 3 else slices
+                if near < 1 or first < 1:
+                    continue
+                grid = replace(self.grid, step=(first, near, near))
+                if any(blocks(grid, axis, list(counts.values()), gap) for axis, gap in gaps.items()):
+                    closer = "" if slices == step else f", slice_step: {slices}"
+                    return f"with `stride: {near}{closer}` it would hold them, in windows that overlap or look alike"
+        among = f", the slice_step ({step})" if has_slices else ""
+        return f"lower the counts, the stride ({stride}){among} or the size ({self.window.size})"
 
 
-def unsaid(variable: str | None, shape: Sequence[int] | None, dtype: str | None) -> Unsaid:
-    """The settings that some formats need, checked.
-
-    Raises:
-        InputError: a shape that is not a list of positive whole numbers.
-    """
-    if shape is not None and not (
-        isinstance(shape, Sequence)
-        and not isinstance(shape, str)
-        and all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in shape)
-    ):
-        raise InputError(f"shape is {shape!r}; write the voxels along each axis: [400, 400, 400]")
-    return Unsaid(variable, tuple(shape) if shape is not None else None, dtype)
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())

@@ -1,4 +1,4 @@
-"""Where windows may be cut so that no two splits share a voxel: blocks along one axis with a buffer between them."""
+"""Blocks of an image, one a split and a buffer apart, so that windows of two splits share no voxel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Block = tuple[int, int]
 
 @dataclass(frozen=True)
 class Grid:
-    """Windows of one size at regular steps in an image of three axes.
+    """A regular grid of windows of one size in an image of three axes.
 
     Attributes:
         shape: of the image.
@@ -27,23 +27,23 @@ class Grid:
     step: tuple[int, int, int]
 
     def counts(self, shape: tuple[int, int, int]) -> tuple[int, ...]:
-        """How many windows lie side by side along each axis of a box of this shape."""
+        """Count the windows side by side along each axis of a box of this shape."""
         axes = zip(shape, self.size, self.step, strict=True)
         return tuple(max(0, (length - size) // step + 1) for length, size, step in axes)
 
     def corners(self, axis: int, block: Block, chosen: np.ndarray) -> np.ndarray:
-        """``(M, 3)`` first voxels of the windows numbered ``chosen`` out of those in a block along ``axis``."""
+        """Return the ``(M, 3)`` first voxels of the windows numbered ``chosen`` in a block along ``axis``."""
         places = np.stack(np.unravel_index(chosen, self.counts(self._box(axis, block))), axis=-1)
         corners = places * np.array(self.step)
         corners[:, axis] += block[0]
         return corners
 
     def number(self, axis: int, block: Block) -> int:
-        """How many windows lie in a block along ``axis``."""
+        """Count the windows in a block along ``axis``."""
         return prod(self.counts(self._box(axis, block)))
 
     def length_for(self, axis: int, count: int) -> int:
-        """The least length along ``axis`` of a block that holds ``count`` windows; -1 where no length does."""
+        """Return the least length along ``axis`` of a block that holds ``count`` windows; -1 where no length does."""
         if count == 0:
             return 0
         layer = prod(n for a, n in enumerate(self.counts(self.shape)) if a != axis)
@@ -57,7 +57,7 @@ class Grid:
 
 
 def blocks(grid: Grid, axis: int, counts: Sequence[int], buffer: int) -> list[Block] | None:
-    """A block along ``axis`` for each count of windows, in order, ``buffer`` voxels apart; None if they do not fit.
+    """Lay out a block along ``axis`` for each count of windows, ``buffer`` voxels apart; None if they do not fit.
 
     What is left of the axis is shared out in proportion, so that windows come from all over the image.
     """
@@ -79,7 +79,7 @@ def blocks(grid: Grid, axis: int, counts: Sequence[int], buffer: int) -> list[Bl
 
 
 def most(grid: Grid, axis: int, counts: Mapping[str, int], buffer: int) -> dict[str, int] | None:
-    """The largest counts, in the proportions of ``counts`` and at least one each, that fit; None if none do."""
+    """Find the largest counts that fit, in the proportions of ``counts`` and at least one each; None if none do."""
 
     def scaled(parts: int) -> dict[str, int]:
         total = sum(counts.values())

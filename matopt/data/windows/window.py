@@ -1,4 +1,4 @@
-"""How microstructures are cut from larger images."""
+"""The settings by which microstructures are cut from larger images."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Window:
-    """How microstructures are cut from larger images.
+    """How microstructures are cut from larger images: size, distance, enlargement, dimensions.
 
     Attributes:
         size: edge of the cut in voxels of the source.

@@ -140,10 +140,15 @@ def resolve_paths(registry: Registry, component: Component, folder: Path) -> Com
     """``component`` with its paths made absolute, so that it can be built from any working directory."""
     known = settings_of(registry.find(component.kind, folder))
     resolved = {
-        name: str((folder / value).resolve()) if known[name].is_path and isinstance(value, str) else value
+        name: str((folder / value).resolve()) if _is_place(value, known[name]) else value
         for name, value in component.settings.items()
     }
     return Component(component.kind, resolved)
+
+
+def _is_place(value: Any, setting: Setting) -> bool:
+    """Whether a value names a file or folder, or a class in a file, ``path.py:Name``."""
+    return isinstance(value, str) and (setting.is_path or ".py:" in value)
 
 
 _STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True, allow_inf_nan=False)

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from matopt.data.images.formats import Unsaid
+from matopt.data.images.formats.vti import vti_bytes
+from matopt.data.images.read_options import ReadOptions
 from matopt.data.images.readers import content_hash, read_grey
-from matopt.data.images.vti import vti_bytes
+from matopt.data.read import read
 from matopt.errors import FailureError, InputError
 
 VOLUME = (gaussian_filter(np.random.default_rng(0).standard_normal((7, 40, 50)), 1.5) > 0).astype(np.uint8)
@@ -58,8 +59,8 @@ def write_all(folder: Path) -> dict[str, Path]:
     return files
 
 
-def unsaid(path: Path) -> Unsaid:
-    return Unsaid(shape=VOLUME.shape, dtype=">u2") if path.suffix == ".raw" else Unsaid()
+def options_of(path: Path) -> ReadOptions:
+    return ReadOptions(shape=VOLUME.shape, dtype=">u2") if path.suffix == ".raw" else ReadOptions()
 
 
 @pytest.fixture(scope="module")
@@ -70,12 +71,12 @@ def files(tmp_path_factory) -> dict[str, Path]:
 @pytest.mark.parametrize("name", FILES)
 def test_every_format_gives_back_what_was_saved(files, name):
     expected = SLICE if name in ("slice.tif", "slice.png", "bits.png") else VOLUME
-    np.testing.assert_array_equal(read_grey(files[name], unsaid(files[name])), expected)
+    np.testing.assert_array_equal(read_grey(files[name], options_of(files[name])), expected)
 
 
 def test_reading_a_zip_writes_nothing(files):
     before = sorted(files["zipped.zip"].parent.iterdir())
-    read_grey(files["zipped.zip"], Unsaid())
+    read_grey(files["zipped.zip"], ReadOptions())
     assert sorted(files["zipped.zip"].parent.iterdir()) == before
 
 
@@ -85,28 +86,28 @@ def test_a_folder_is_read_in_natural_order(tmp_path, ending):
         Image.fromarray(image).save(tmp_path / f"slice_{i}.{ending}")
     (tmp_path / "notes.txt").write_text("taken on a Monday")
     (tmp_path / ".hidden.png").write_bytes(b"junk")
-    np.testing.assert_array_equal(read_grey(tmp_path, Unsaid()), VOLUME)
+    np.testing.assert_array_equal(read_grey(tmp_path, ReadOptions()), VOLUME)
 
 
 def test_jpeg_is_read_to_within_its_loss(tmp_path):
     grey = (gaussian_filter(np.random.default_rng(0).standard_normal((64, 64)), 4) * 400 + 128).astype(np.uint8)
     Image.fromarray(grey).save(tmp_path / "a.jpg", quality=95)
-    assert np.abs(read_grey(tmp_path / "a.jpg", Unsaid()).astype(int) - grey).mean() < 3
+    assert np.abs(read_grey(tmp_path / "a.jpg", ReadOptions()).astype(int) - grey).mean() < 3
 
 
 def test_a_matrix_of_rows_becomes_images(tmp_path):
     scipy.io.savemat(tmp_path / "m.mat", {"xtr": VOLUME.reshape(7, 2000)})
-    np.testing.assert_array_equal(read_grey(tmp_path / "m.mat", Unsaid(shape=(7, 40, 50))), VOLUME)
+    np.testing.assert_array_equal(read_grey(tmp_path / "m.mat", ReadOptions(shape=(7, 40, 50))), VOLUME)
     with pytest.raises(InputError, match=r"7 x 2000 voxels do not make shape \[7, 40, 51\]"):
-        read_grey(tmp_path / "m.mat", Unsaid(shape=(7, 40, 51)))
+        read_grey(tmp_path / "m.mat", ReadOptions(shape=(7, 40, 51)))
 
 
 @pytest.mark.parametrize("name", ["v.npz", "v5.mat", "v73.mat", "v.h5", "v.vti"])
 def test_a_missing_variable_is_told_with_those_there_are(files, name):
     held = {"v.npz": "phases", "v.h5": "scans/rock", "v.vti": "phase"}.get(name, "rock")
     with pytest.raises(InputError, match=f"has no variable 'nope'; it holds .*{held}"):
-        read_grey(files[name], Unsaid(variable="nope"))
-    np.testing.assert_array_equal(read_grey(files[name], Unsaid(variable=held)), VOLUME)
+        read_grey(files[name], ReadOptions(variable="nope"))
+    np.testing.assert_array_equal(read_grey(files[name], ReadOptions(variable=held)), VOLUME)
 
 
 def test_two_variables_are_not_chosen_between(tmp_path):
@@ -114,7 +115,7 @@ def test_two_variables_are_not_chosen_between(tmp_path):
     with pytest.raises(
         InputError, match=r"say which `variable` is the image; it holds a \(7 x 40 x 50\), b \(40 x 50\)"
     ):
-        read_grey(tmp_path / "two.npz", Unsaid())
+        read_grey(tmp_path / "two.npz", ReadOptions())
 
 
 @pytest.mark.parametrize(
@@ -134,7 +135,7 @@ def test_tiff_as_other_programs_write_it(tmp_path, how, dtype):
     image = (SLICE * 200).astype(dtype)
     data = np.stack([image] * 3) if "planarconfig" in how else image
     tifffile.imwrite(tmp_path / "a.tif", data, **how)
-    read = read_grey(tmp_path / "a.tif", Unsaid())
+    read = read_grey(tmp_path / "a.tif", ReadOptions())
     assert read.dtype == dtype
     np.testing.assert_array_equal(read, image)
 
@@ -146,14 +147,14 @@ def test_tiff_numbers_are_those_stored_however_they_are_to_be_shown(tmp_path):
     tifffile.imwrite(tmp_path / "grey.tif", SLICE, photometric="miniswhite")
     tifffile.imwrite(tmp_path / "bits.tif", SLICE.astype(bool), photometric="miniswhite")
     for name in ("palette.tif", "grey.tif", "bits.tif"):
-        np.testing.assert_array_equal(read_grey(tmp_path / name, Unsaid()), SLICE)
+        np.testing.assert_array_equal(read_grey(tmp_path / name, ReadOptions()), SLICE)
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int32])
 def test_deep_png_keeps_its_levels(tmp_path, dtype):
     deep = SLICE.astype(dtype) * 40000
     Image.fromarray(deep.astype(np.uint16)).save(tmp_path / "a.png")
-    np.testing.assert_array_equal(read_grey(tmp_path / "a.png", Unsaid()), deep)
+    np.testing.assert_array_equal(read_grey(tmp_path / "a.png", ReadOptions()), deep)
 
 
 # --- colours
@@ -165,7 +166,7 @@ def test_grey_saved_as_colour_is_grey(tmp_path):
     Image.fromarray(SLICE * 255).convert("P").save(tmp_path / "palette.png")
     tifffile.imwrite(tmp_path / "rgb.tif", np.stack([SLICE * 255] * 3, -1), photometric="rgb")
     for name in ("rgba.png", "palette.png", "rgb.tif"):
-        np.testing.assert_array_equal(read_grey(tmp_path / name, Unsaid()), SLICE * 255)
+        np.testing.assert_array_equal(read_grey(tmp_path / name, ReadOptions()), SLICE * 255)
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])
@@ -176,13 +177,13 @@ def test_real_colours_are_refused(tmp_path, name):
     else:
         tifffile.imwrite(tmp_path / name, blue, photometric="rgb")
     with pytest.raises(InputError, match="it is in colour, and no rule says which colour is pore"):
-        read_grey(tmp_path / name, Unsaid())
+        read_grey(tmp_path / name, ReadOptions())
 
 
 def test_transparent_pixels_are_refused(tmp_path):
     Image.fromarray(np.stack([SLICE * 255, SLICE * 255], -1), mode="LA").save(tmp_path / "a.png")
     with pytest.raises(InputError, match="transparent"):
-        read_grey(tmp_path / "a.png", Unsaid())
+        read_grey(tmp_path / "a.png", ReadOptions())
 
 
 # --- what is broken
@@ -194,29 +195,29 @@ def one_line(error: BaseException, path: Path) -> None:
 
 def test_nothing_there(tmp_path):
     with pytest.raises(InputError, match="there is no such file or folder"):
-        read_grey(tmp_path / "none.tif", Unsaid())
+        read_grey(tmp_path / "none.tif", ReadOptions())
     with pytest.raises(InputError, match=r"the folder holds no images \(.tif, .tiff, .png, .jpg, .jpeg\)"):
-        read_grey(tmp_path, Unsaid())
+        read_grey(tmp_path, ReadOptions())
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_an_empty_file(tmp_path, name):
     (tmp_path / name).touch()
     with pytest.raises(InputError, match=r"empty \(0 bytes\)"):
-        read_grey(tmp_path / name, Unsaid())
+        read_grey(tmp_path / name, ReadOptions())
 
 
 def test_an_unknown_ending(tmp_path):
     (tmp_path / "a.xyz").write_bytes(b"1")
     with pytest.raises(InputError, match=r"the ending '.xyz' is unknown; there are .tif, .*\.vti, and .zip"):
-        read_grey(tmp_path / "a.xyz", Unsaid())
+        read_grey(tmp_path / "a.xyz", ReadOptions())
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_another_file_under_this_ending(tmp_path, name):
     (tmp_path / name).write_bytes(b"This is not the file that you are looking for." * 20)
     with pytest.raises(InputError) as error:
-        read_grey(tmp_path / name, unsaid(tmp_path / name))
+        read_grey(tmp_path / name, options_of(tmp_path / name))
     one_line(error.value, tmp_path / name)
 
 
@@ -228,12 +229,12 @@ def test_a_file_cut_short_is_refused_unless_its_image_is_whole(files, tmp_path, 
     data = files[name].read_bytes()
     (tmp_path / name).write_bytes(data[: max(1, int(len(data) * share))])
     try:
-        image = read_grey(tmp_path / name, unsaid(files[name]))
+        image = read_grey(tmp_path / name, options_of(files[name]))
     except InputError as error:
         one_line(error, tmp_path / name)
     else:
         assert share > 0.9
-        np.testing.assert_array_equal(image, read_grey(files[name], unsaid(files[name])))
+        np.testing.assert_array_equal(image, read_grey(files[name], options_of(files[name])))
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -246,7 +247,7 @@ def test_a_file_with_damaged_bytes_is_an_image_or_one_clear_line(files, tmp_path
         content[at] ^= data.draw(st.integers(1, 255))
     (tmp_path / name).write_bytes(content)
     try:
-        image = read_grey(tmp_path / name, unsaid(files[name]))
+        image = read_grey(tmp_path / name, options_of(files[name]))
     except (InputError, FailureError) as error:
         one_line(error, tmp_path / name)
     else:
@@ -258,22 +259,22 @@ def test_formats_with_checksums_find_any_damage_to_the_image(files, tmp_path, na
     content = bytearray(files[name].read_bytes())
     content[len(content) // 3] ^= 0x55
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(InputError):
-        read_grey(tmp_path / name, Unsaid())
+    with pytest.raises(InputError, match=r"(it is damaged, or no|the zip cannot be read) .*; copy it anew$"):
+        read_grey(tmp_path / name, ReadOptions())
 
 
 def test_slices_of_several_shapes(tmp_path):
     Image.fromarray(SLICE).save(tmp_path / "1.png")
     Image.fromarray(SLICE[:-1]).save(tmp_path / "2.png")
     with pytest.raises(InputError, match=r"2.png: it is 39 x 50 uint8, but 1.png is 40 x 50 uint8"):
-        read_grey(tmp_path, Unsaid())
+        read_grey(tmp_path, ReadOptions())
 
 
 def test_slices_of_several_kinds(tmp_path):
     Image.fromarray(SLICE).save(tmp_path / "1.png")
     tifffile.imwrite(tmp_path / "2.tif", SLICE)
     with pytest.raises(InputError, match=r"the folder mixes .png, .tif"):
-        read_grey(tmp_path, Unsaid())
+        read_grey(tmp_path, ReadOptions())
 
 
 def test_a_broken_slice_is_named(tmp_path):
@@ -281,7 +282,7 @@ def test_a_broken_slice_is_named(tmp_path):
         Image.fromarray(SLICE).save(tmp_path / f"{i}.png")
     (tmp_path / "1.png").write_bytes((tmp_path / "1.png").read_bytes()[:-60])
     with pytest.raises(InputError) as error:
-        read_grey(tmp_path, Unsaid())
+        read_grey(tmp_path, ReadOptions())
     one_line(error.value, tmp_path / "1.png")
 
 
@@ -292,23 +293,23 @@ def test_a_zip_of_none_or_two(tmp_path, names, told):
         for name in names:
             archive.writestr(name, b"x")
     with pytest.raises(InputError, match=f"must hold exactly one image; this one {told}"):
-        read_grey(tmp_path / "a.zip", Unsaid())
+        read_grey(tmp_path / "a.zip", ReadOptions())
 
 
 def test_a_raw_file_of_another_size(files):
     with pytest.raises(InputError, match="it holds 28000 bytes, but 7 x 40 x 51 uint8 are 14280"):
-        read_grey(files["v.raw"], Unsaid(shape=(7, 40, 51), dtype="uint8"))
+        read_grey(files["v.raw"], ReadOptions(shape=(7, 40, 51), dtype="uint8"))
     with pytest.raises(InputError, match="does not say what it holds; add `shape"):
-        read_grey(files["v.raw"], Unsaid())
+        read_grey(files["v.raw"], ReadOptions())
     with pytest.raises(InputError, match="dtype 'uint9' is unknown"):
-        read_grey(files["v.raw"], Unsaid(shape=VOLUME.shape, dtype="uint9"))
+        read_grey(files["v.raw"], ReadOptions(shape=VOLUME.shape, dtype="uint9"))
 
 
 def test_settings_that_a_format_has_no_use_for(files):
     with pytest.raises(InputError, match="leave `variable` out"):
-        read_grey(files["slice.png"], Unsaid(variable="x"))
+        read_grey(files["slice.png"], ReadOptions(variable="x"))
     with pytest.raises(InputError, match="leave `dtype` out"):
-        read_grey(files["plain.tif"], Unsaid(dtype="uint8"))
+        read_grey(files["plain.tif"], ReadOptions(dtype="uint8"))
 
 
 def test_tiff_pages_of_several_sizes(tmp_path):
@@ -316,7 +317,7 @@ def test_tiff_pages_of_several_sizes(tmp_path):
         tiff.write(SLICE)
         tiff.write(SLICE[:20])
     with pytest.raises(InputError, match="its pages do not make one image: 40 x 50, 20 x 50"):
-        read_grey(tmp_path / "a.tif", Unsaid())
+        read_grey(tmp_path / "a.tif", ReadOptions())
 
 
 def test_arrays_that_are_no_grey_levels(tmp_path):
@@ -325,7 +326,7 @@ def test_arrays_that_are_no_grey_levels(tmp_path):
     np.save(tmp_path / "line.npy", np.arange(9))
     for name, told in (("c.npy", "no grey levels"), ("o.npy", "damaged"), ("line.npy", "give its `shape`")):
         with pytest.raises(InputError, match=told):
-            read_grey(tmp_path / name, Unsaid())
+            read_grey(tmp_path / name, ReadOptions())
 
 
 def test_the_hash_follows_the_content_alone(files, tmp_path):
@@ -344,7 +345,78 @@ def test_a_stream_of_pages_lost_from_a_tiff_is_noticed(tmp_path):
             tiff.write(image, contiguous=False, metadata=None)
     data = stream.getvalue()
     (tmp_path / "a.tif").write_bytes(data)
-    np.testing.assert_array_equal(read_grey(tmp_path / "a.tif", Unsaid()), VOLUME)
+    np.testing.assert_array_equal(read_grey(tmp_path / "a.tif", ReadOptions()), VOLUME)
     (tmp_path / "a.tif").write_bytes(data[: len(data) // 2])
     with pytest.raises(InputError, match=r"damaged or not whole|cut short"):
-        read_grey(tmp_path / "a.tif", Unsaid())
+        read_grey(tmp_path / "a.tif", ReadOptions())
+
+
+# --- a reader of the user's own
+
+DUMP = '''
+import numpy as np
+from matopt.data.images.formats.base import Format
+
+class Dump(Format):
+    """Rows of digits, a voxel each, under a first line of text."""
+
+    endings = (".dump",)
+    is_slice = True
+
+    def read(self, stream, options):
+        return np.array([[int(c) for c in line] for line in stream.read().decode().splitlines()[1:]], np.uint8)
+
+class NotAFormat:
+    pass
+'''
+
+
+def dump(path: Path, image: np.ndarray) -> Path:
+    path.write_text("step 1\n" + "\n".join("".join(map(str, row)) for row in image))
+    return path
+
+
+@pytest.fixture
+def reader(tmp_path) -> str:
+    (tmp_path / "reader.py").write_text(DUMP)
+    return f"{tmp_path / 'reader.py'}:Dump"
+
+
+def test_a_reader_of_the_users_own_is_named_by_its_file(tmp_path, reader, monkeypatch):
+    options = ReadOptions(format=reader)
+    folder = tmp_path / "slices"
+    folder.mkdir()
+    for i, image in enumerate(VOLUME):
+        dump(folder / f"{i}.dump", image)
+    (folder / "0.png").write_bytes(b"another kind, and no slice of this format")
+    np.testing.assert_array_equal(read_grey(folder / "3.dump", options), VOLUME[3])
+    np.testing.assert_array_equal(read_grey(folder, options), VOLUME)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(folder / "0.dump", "scan/0.dump")
+    np.testing.assert_array_equal(read_grey(tmp_path / "a.zip", options), VOLUME[0])
+    assert len(content_hash(folder, reader)) == 32
+    monkeypatch.chdir(tmp_path)
+    np.testing.assert_array_equal(read(folder / "3.dump", "1 um", format="reader.py:Dump").phases, VOLUME[3])
+    np.testing.assert_array_equal(read_grey(dump(tmp_path / "a.txt", SLICE), options), SLICE)
+
+
+def test_a_broken_file_of_the_users_own_format_is_one_line(tmp_path, reader):
+    (tmp_path / "a.dump").write_text("step 1\n01\n0x")
+    with pytest.raises(InputError, match=r"it is damaged, or no .dump file \(ValueError: ") as error:
+        read_grey(tmp_path / "a.dump", ReadOptions(format=reader))
+    one_line(error.value, tmp_path / "a.dump")
+
+
+def test_what_is_no_format_is_refused(tmp_path, reader):
+    with pytest.raises(InputError, match="NotAFormat is not a Format; derive it from matopt"):
+        read_grey(tmp_path, ReadOptions(format=reader.replace("Dump", "NotAFormat")))
+    with pytest.raises(InputError, match="no formats called 'tif'; did you mean 'tiff'"):
+        read_grey(tmp_path, ReadOptions(format="tif"))
+
+
+def test_a_named_format_is_taken_whatever_the_ending(files, tmp_path):
+    copy = tmp_path / "a.dat"
+    copy.write_bytes(files["v.h5"].read_bytes())
+    np.testing.assert_array_equal(read_grey(copy, ReadOptions(format="hdf5")), VOLUME)
+    with pytest.raises(InputError, match=r"it is damaged, or no .dat file \(TiffFileError"):
+        read_grey(copy, ReadOptions(format="tiff"))

@@ -57,9 +57,17 @@ def test_several_levels_without_a_rule_are_refused_with_the_line_to_add():
         to_phases(NOISY)
 
 
-@pytest.mark.parametrize("rule", [{}, {"threshold": 300}, {"threshold": "otsu"}, {"phases": {3: "grain"}}])
-def test_one_phase_alone_is_refused(rule):
-    with pytest.raises(InputError, match=r"single grey level|all of it is"):
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ({}, "single grey level"),
+        ({"threshold": "otsu"}, "single grey level"),
+        ({"threshold": 300}, "all of it is pore"),
+        ({"phases": {3: "grain"}}, "all of it is grain"),
+    ],
+)
+def test_one_phase_alone_is_refused(rule, told):
+    with pytest.raises(InputError, match=told):
         to_phases(np.full((9, 9), 3, np.uint8), **rule)
 
 
@@ -71,12 +79,18 @@ def test_levels_that_are_not_finite_are_counted():
 
 
 @pytest.mark.parametrize(
-    "rule",
-    [{"threshold": "triangle"}, {"threshold": True}, {"grain": "left"}, {"phases": {0: "void", 1: "grain"}},
-     {"phases": {"dark": "pore"}}, {"phases": {0: "pore", 1: "grain"}, "threshold": 0}],
-)  # fmt: skip
-def test_rules_that_cannot_be_followed_are_refused(rule):
-    with pytest.raises(InputError):
+    ("rule", "told"),
+    [
+        ({"threshold": "triangle"}, "threshold is 'triangle'; it is a grey level or `otsu`"),
+        ({"threshold": True}, "threshold is True; it is a grey level or `otsu`"),
+        ({"grain": "left"}, "grain is 'left'; it lies `above` or `below` the threshold"),
+        ({"phases": {0: "void", 1: "grain"}}, "phases: 'void' is not a phase; write pore or grain"),
+        ({"phases": {"dark": "pore"}}, "phases: 'dark' is not a grey level"),
+        ({"phases": {0: "pore", 1: "grain"}, "threshold": 0}, "`phases` and `threshold` are two ways to say one thing"),
+    ],
+)
+def test_rules_that_cannot_be_followed_are_refused(rule, told):
+    with pytest.raises(InputError, match=f"^{told}"):
         to_phases(TRUTH, **rule)
 
 

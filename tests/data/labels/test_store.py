@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from matopt.data.labels.locks import ByteLocks
 from matopt.data.labels.parquet_parts import list_parts
 from matopt.data.labels.store import LabelBatch, LabelStore
 from matopt.errors import FailureError
@@ -122,16 +123,16 @@ def test_lookup_tells_what_is_missing(tmp_path):
     assert np.isnan(table.values[missing]).all() and (table.status[missing] == "").all()
 
 
-def test_images_come_back_by_their_hash_and_any_parquet_reader_reads_the_tables(tmp_path):
+def test_any_parquet_reader_reads_the_tables(tmp_path):
     square, volume = images(5), Microstructures(images(2).phases.reshape(2, 4, 4, 4), 1e-6)
     store = LabelStore(tmp_path)
     store.label(square, [Counting()], compute, batch=2)
     store.label(volume, [Counting()], compute)
-    fresh = LabelStore(tmp_path)
-    for batch in (square, volume):
-        np.testing.assert_array_equal(fresh.microstructures(batch.hashes[::-1], 1e-6).phases, batch.phases[::-1])
-    tensors = pq.read_table(tmp_path / "images" / "8x8")["phases"]
-    assert str(tensors.type).startswith("extension<arrow.fixed_shape_tensor") and len(tensors) == 5
+    for batch, folder in ((square, "8x8"), (volume, "4x4x4")):
+        table = pq.read_table(tmp_path / "images" / folder)
+        phases = table["phases"].combine_chunks().to_numpy_ndarray()
+        found = dict(zip(table["hash"].to_pylist(), phases, strict=True))
+        np.testing.assert_array_equal(np.stack([found[image] for image in batch.hashes]), batch.phases)
     labels = pq.read_table(tmp_path / "labels").to_pydict()
     assert len(labels["hash"]) == 7 and set(labels["property"]) == {"area"}
     assert json.loads(labels["settings"][0]) == Counting().settings()
@@ -282,3 +283,24 @@ def test_what_a_simulator_may_not_say_is_not_kept(tmp_path, labels, message):
     with pytest.raises(FailureError, match=message):
         LabelStore(tmp_path).label(images(2), [Counting()], lambda simulator, batch: labels)
     assert LabelStore(tmp_path).lookup(images(2), [Counting()])[1].all()
+
+
+def test_one_process_locks_a_name_at_a_time_and_its_end_releases_it(tmp_path):
+    name = "0123456789abcdef" * 2
+    code = f"""
+import sys
+from pathlib import Path
+from matopt.data.labels.locks import ByteLocks
+
+locks = ByteLocks(Path({str(tmp_path / "locks")!r}))
+print(locks.acquire({name!r}), flush=True)
+sys.stdin.read()
+"""
+    other = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert other.stdout.readline() == "True\n"
+    with ByteLocks(tmp_path / "locks") as locks:
+        assert not locks.acquire(name)
+        assert locks.acquire("f" * 32)
+        other.kill()
+        other.wait()
+        assert locks.acquire(name)

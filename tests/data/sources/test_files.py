@@ -4,17 +4,15 @@ import json
 
 import numpy as np
 import pytest
-import yaml
-from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from matopt.data.check import check
-from matopt.data.sources.base import SOURCES
+from matopt.data.read import read
+from matopt.data.sources.base import SOURCES, Source
 from matopt.data.sources.files import Files
-from matopt.data.windows.scan import read
 from matopt.data.windows.window import Window
 from matopt.errors import InputError
 from matopt.registry import Component, content_key
+from matopt.study.config.components import check_component, resolve_paths
 
 
 def rock(*shape: int, sigma: float = 2.0, level: float = -0.08) -> np.ndarray:
@@ -60,10 +58,68 @@ def test_the_fingerprint_follows_content_and_settings_not_the_place(volume, tmp_
     assert key(moved, voxel_size="2 um") != base
 
 
-@pytest.mark.parametrize("settings", [{"voxel_size": "2"}, {"voxel_size": "2 um", "colour": "red"}, {}])
-def test_settings_that_are_wrong_are_refused_before_the_file_is_read(settings):
-    with pytest.raises(InputError):
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"voxel_size": "2"}, "voxel_size '2' is not a number with a unit"),
+        ({"voxel_size": "2 um", "colour": "red"}, "unexpected keyword argument 'colour'"),
+        ({"voxel_size": "2 um", "shape": [0, 4]}, r"shape is \[0, 4\]; write the voxels along each axis"),
+        ({"voxel_size": "2 um", "format": "tif"}, "no formats called 'tif'; did you mean 'tiff'"),
+        ({}, "missing 1 required positional argument: 'voxel_size'"),
+    ],
+)
+def test_settings_that_are_wrong_are_refused_before_the_file_is_read(settings, told):
+    with pytest.raises(InputError, match=told):
         SOURCES.build(Component("files", {"path": "nowhere.tif", **settings}))
+
+
+READER = """
+import numpy as np
+from matopt.data.images.formats.base import Format
+
+class Text(Format):
+    def read(self, stream, options):
+        return np.loadtxt(stream)
+"""
+
+
+def test_a_study_names_a_reader_of_its_own_relative_to_its_file(tmp_path, monkeypatch):
+    np.savetxt(tmp_path / "rock.txt", rock(64, 64))
+    (tmp_path / "reader.py").write_text(READER)
+    given = {"kind": "files", "path": "rock.txt", "voxel_size": "2 um", "format": "reader.py:Text"}
+    component, problems = check_component(SOURCES, Source, given, tmp_path)
+    assert not problems
+    monkeypatch.chdir("/")
+    source = SOURCES.build(resolve_paths(SOURCES, component, tmp_path))
+    np.testing.assert_array_equal(source.scan.phases * 255, rock(64, 64))
+    before = source.fingerprint()
+    assert str(tmp_path) not in json.dumps(before)
+    (tmp_path / "reader.py").write_text(READER + "# changed\n")
+    assert source.fingerprint() != before
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("reader.py:Nothing", "has no class 'Nothing'"), ("nowhere.py:Text", "no file"), ("nzp", "did you mean 'npz'")],
+)
+def test_a_format_that_is_not_there_is_refused_when_the_study_is_checked(tmp_path, name, told):
+    np.savetxt(tmp_path / "rock.txt", rock(64, 64))
+    (tmp_path / "reader.py").write_text(READER)
+    given = {"kind": "files", "path": "rock.txt", "voxel_size": "2 um", "format": name}
+    component, (problem,) = check_component(SOURCES, Source, given, tmp_path)
+    assert component is None and told in problem.message
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("grain", "left"), ("stack", "pile"), ("threshold", "triangle"), ("shape", [4, 4.5]), ("phases", {"0": 1}),
+     ("buffer", "wide"), ("dtype", 8), ("path", 3)],
+)  # fmt: skip
+def test_a_setting_of_another_type_is_refused_when_the_study_is_checked(volume, setting, value):
+    given = {"kind": "files", "path": volume.name, "voxel_size": "2 um"} | {setting: value}
+    _, problems = check_component(SOURCES, Source, given, volume.parent)
+    assert problems
+    assert all(problem.key[0] == setting for problem in problems)
 
 
 def test_errors_begin_with_the_path(tmp_path):
@@ -74,77 +130,3 @@ def test_errors_begin_with_the_path(tmp_path):
         read(tmp_path / "grey.npy", "1 um", threshold="otsu", stack="pile")
     with pytest.raises(InputError, match="shape is"):
         read(tmp_path / "grey.npy", "1 um", shape=[9, -9])
-
-
-# --- what `data check` says
-
-
-def test_the_report_tells_what_was_planted(tmp_path):
-    """Pores as straight channels along x alone, 16 apart: they span x and no other axis."""
-    channels = np.full((48, 64, 64), 200, np.uint8)
-    channels[:, 4::16, 4::16] = 10
-    np.save(tmp_path / "a.npy", channels)
-    report = check(tmp_path / "a.npy", "1 um")
-    assert report.shape == (48, 64, 64) and report.dtype == "uint8" and report.levels == (10, 200)
-    assert report.porosity == pytest.approx(1 / 256)
-    assert report.percolation == {"pore": (1, 0, 0), "grain": (1, 1, 1)}
-    assert "pore         percolates along x\n" in str(report)
-    assert "pore is 10, grain is 200" in str(report)
-
-
-def test_percolation_of_images_is_a_share(tmp_path):
-    images = np.full((4, 32, 32), 1, np.uint8)
-    images[0, :, 5] = images[1, 5, :] = images[2, :, 5] = 0
-    images[3, 5, 5] = 0
-    np.save(tmp_path / "a.npy", images)
-    report = check(tmp_path / "a.npy", stack="images")
-    assert report.percolation["pore"] == (0.5, 0.25)
-    assert report.percolation["grain"] == (0.75, 0.5)
-
-
-def test_the_suggested_window_has_the_spread_that_is_foretold(tmp_path):
-    np.save(tmp_path / "a.npy", rock(40, 320, 320, sigma=2.0))
-    report = check(tmp_path / "a.npy", "1 um", sheet=tmp_path / "sheet.png")
-    assert Image.open(tmp_path / "sheet.png").size == (6 * (report.window + 1) + 1,) * 2
-    windows = read(tmp_path / "a.npy", "1 um").windows(report.window)
-    assert len(windows) == report.number
-    (every,) = windows.split(every=len(windows))
-    assert every.porosity.std() == pytest.approx(report.spread, rel=0.2)
-
-
-@pytest.mark.parametrize(
-    "grey", [rock(40, 96, 96), rock(40, 96, 96) + np.random.default_rng(0).normal(0, 20, (40, 96, 96))]
-)
-def test_the_suggested_source_works_as_it_is(tmp_path, grey):
-    np.save(tmp_path / "a.npy", grey)
-    report = check(tmp_path / "a.npy", "2 um")
-    block = yaml.safe_load(report.yaml)
-    settings = block["source"]
-    source = SOURCES.build(Component(settings.pop("kind"), settings))
-    part = source.split(Window(**block["window"]), {"train": 2}, seed=0)["train"]
-    assert part.shape == (report.window, report.window)
-    assert source.scan.porosity == pytest.approx(report.porosity)
-
-
-def test_an_unknown_voxel_size_must_be_put_in(tmp_path):
-    np.save(tmp_path / "a.npy", rock(96, 96))
-    settings = yaml.safe_load(check(tmp_path / "a.npy").yaml)["source"]
-    with pytest.raises(InputError, match=r"voxel_size '\? um'"):
-        SOURCES.build(Component(settings.pop("kind"), settings))
-
-
-def test_hints(tmp_path):
-    np.save(tmp_path / "rows.npy", rock(30, 64, 64).reshape(30, 4096))
-    assert "`shape: [30, 64, 64]`" in str(check(tmp_path / "rows.npy"))
-    images = np.stack([rock(64, 64)] * 40)
-    for i, image in enumerate(images):
-        images[i] = np.roll(image, (i * 29, i * 17), (0, 1))
-    np.save(tmp_path / "images.npy", images)
-    assert "stack: images" in str(check(tmp_path / "images.npy"))
-
-
-def test_a_scan_too_small_for_its_structures_gets_no_window(tmp_path):
-    np.save(tmp_path / "a.npy", rock(40, 40, sigma=6, level=0))
-    report = check(tmp_path / "a.npy", sheet=tmp_path / "sheet.png")
-    assert Image.open(tmp_path / "sheet.png").size == (42, 42)
-    assert report.window is None and "none suggested" in str(report) and "window" not in report.yaml

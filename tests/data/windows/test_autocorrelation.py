@@ -35,7 +35,7 @@ def test_one_phase_is_decorrelated():
 
 
 @pytest.mark.parametrize("dimensions", [2, 3])
-def test_the_integral_range_foretells_how_much_windows_differ(dimensions):
+def test_the_integral_range_predicts_how_much_windows_differ(dimensions):
     """Lantuejoul's law: the variance of a volume fraction f between windows of V voxels is f (1 - f) A / V."""
     side, window = (1200, 60) if dimensions == 2 else (160, 20)
     field = gaussian_filter(np.random.default_rng(0).standard_normal((side,) * dimensions), 1.5, mode="wrap")
@@ -44,5 +44,5 @@ def test_the_integral_range_foretells_how_much_windows_differ(dimensions):
     blocks = phases.reshape((side // window, window) * dimensions)
     fractions = blocks.mean(axis=tuple(range(1, 2 * dimensions, 2)))
     f = phases.mean()
-    foretold = f * (1 - f) * integral_range(measured, dimensions) / window**dimensions
-    assert fractions.var() == pytest.approx(foretold, rel=0.25)
+    predicted = f * (1 - f) * integral_range(measured, dimensions) / window**dimensions
+    assert fractions.var() == pytest.approx(predicted, rel=0.25)

@@ -5,10 +5,9 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.ndimage import gaussian_filter, label
+from scipy.ndimage import gaussian_filter
 
 from matopt.data.windows.scan import Scan
-from matopt.data.windows.windows import enlarged
 from matopt.errors import InputError
 
 
@@ -192,40 +191,6 @@ def test_choosing_from_a_large_volume_takes_no_memory_for_windows():
     windows = Scan(phases, 1e-6).windows(64, stride=1, slice_step=1)
     assert len(windows) == 400 * 337 * 337
     assert len(windows.split(train=2, test=1, buffer=10)[0]) == 2
-
-
-@pytest.mark.parametrize("shape", [(32, 32), (20, 20, 20)])
-@pytest.mark.parametrize("zoom", [2, 3])
-def test_a_zoom_keeps_porosity_to_the_voxel_and_the_clusters(shape, zoom):
-    for seed in range(5):
-        coarse = blobs(*shape, sigma=2.5, seed=seed)
-        fine = enlarged(coarse, zoom)
-        assert fine.shape == tuple(zoom * n for n in shape)
-        assert np.count_nonzero(fine) == np.count_nonzero(coarse) * zoom ** len(shape)
-        # Where a voxel and all its neighbours agree, the fine voxels must: nothing has moved.
-        inner = coarse.astype(float)
-        inner = gaussian_filter(inner, 1.0, truncate=2.0)
-        repeated = np.kron(np.where(inner > 0.98, 1, np.where(inner < 0.02, 0, -1)), np.ones((zoom,) * len(shape)))
-        agree = repeated >= 0
-        assert (fine[agree] == repeated[agree]).mean() > 0.999
-
-
-def test_a_zoom_is_smooth_and_centred():
-    """A disc stays a disc: of the same area and centre, and nearer to the true circle than repeated voxels are."""
-    y, x = np.mgrid[:64, :64] + 0.5
-    fine_y, fine_x = (np.mgrid[:256, :256] + 0.5) / 4
-    disc = (np.hypot(y - 30, x - 35) < 12).astype(np.uint8)
-    truth = np.hypot(fine_y - 30, fine_x - 35) < 12
-    fine = enlarged(disc, 4)
-    assert label(fine)[1] == 1
-    assert fine_y[fine == 1].mean() == pytest.approx(30, abs=0.02)
-    assert fine_x[fine == 1].mean() == pytest.approx(35, abs=0.02)
-    assert (fine != truth).sum() < 0.75 * (np.kron(disc, np.ones((4, 4))) != truth).sum()
-
-
-@pytest.mark.parametrize("phase", [0, 1])
-def test_a_window_of_one_phase_stays_one(phase):
-    assert (enlarged(np.full((8, 8), phase, np.uint8), 2) == phase).all()
 
 
 def test_zoom_divides_the_voxel_size():

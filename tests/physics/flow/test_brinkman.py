@@ -1,4 +1,4 @@
-"""ConjugateResidualsResult through grains that let a little through, in sections and volumes."""
+"""Flow through grains that let a little through, in sections and volumes."""
 
 from __future__ import annotations
 

@@ -18,7 +18,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from matopt.data.images.formats.base import FORMATS, WritableFormat, only_one, variable_problem
+from matopt.data.images.read_options import ReadOptions
 from matopt.errors import InputError
+from matopt.microstructures import Microstructures
 
 TYPES = {
     "Int8": "i1",
@@ -50,16 +53,46 @@ BLOCK = 1 << 20
 """Bytes in a compressed block of the files written here."""
 
 
+@FORMATS.register("vti")
+class Vti(WritableFormat):
+    """Scalar arrays on the cells or points of a regular grid."""
+
+    endings = (".vti",)
+    uses = ("variable",)
+
+    def read(self, stream: BinaryIO, options: ReadOptions) -> np.ndarray:
+        """Read the array asked for, or the only one: ``(nx, ny, nz)``, or ``(nx, ny)`` of a single layer.
+
+        Raises:
+            InputError: no such array, no ImageData, several pieces or components, or an unknown compressor.
+        """
+        arrays = read_vti(stream)
+        names = list(arrays)
+        if options.variable is None and len(names) == 1:
+            return arrays[names[0]]()
+        if options.variable not in arrays:
+            raise InputError(f"{variable_problem(options.variable)}; it holds {', '.join(names) or 'no arrays'}")
+        return arrays[options.variable]()
+
+    def write(self, stream: BinaryIO, microstructures: Microstructures) -> None:
+        """Write one image or volume for ParaView: cells with ``phase`` 0 or 1, lengths in metres, x = axis 0.
+
+        Raises:
+            InputError: several microstructures.
+        """
+        stream.write(vti_bytes(only_one(microstructures, ".vti"), microstructures.voxel_size))
+
+
 @dataclass(frozen=True)
 class _Coding:
-    """How the bytes of a file's arrays are written."""
+    """The encoding of a file's arrays: byte order, size of headers, compression."""
 
     byte_order: str
     header: np.dtype
     decompress: Callable[[bytes, int], bytes] | None
 
     def unpack(self, data: bytes, is_base64: bool) -> bytes:
-        """The array's bytes, out of bytes that begin with the array's header."""
+        """Decode an array's bytes, out of bytes that begin with the array's header."""
         take = _Base64(data) if is_base64 else _Plain(data)
         if self.decompress is None:
             (size,) = self._integers(take(self.header.itemsize))
@@ -79,7 +112,7 @@ class _Coding:
 
 
 class _Plain:
-    """Takes bytes off the front of raw data."""
+    """A reader that takes bytes off the front of raw data."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at = data, 0
@@ -97,7 +130,7 @@ class _Plain:
 
 
 class _Base64:
-    """Takes bytes off the front of base64 text, whose header may be padded as a word of its own."""
+    """A reader that takes bytes off the front of base64 text, whose header may be padded as a word of its own."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at, self._over = data, 0, b""
@@ -119,7 +152,11 @@ class _Base64:
 
 
 def read_vti(stream: BinaryIO) -> dict[str, Callable[[], np.ndarray]]:
-    """The arrays of a file by name, each to be decoded when called for; ``(nx, ny, nz)`` or ``(nx, ny)``."""
+    """Read the arrays of a file by name, each decoded when it is called: ``(nx, ny, nz)`` or ``(nx, ny)``.
+
+    Raises:
+        InputError: no ImageData, several pieces, or an unknown compressor.
+    """
     data = stream.read()
     appended = re.search(rb"<AppendedData[^>]*>\s*_", data)
     if appended is None:
@@ -172,7 +209,7 @@ def _array(
 
 
 def vti_bytes(phases: np.ndarray, voxel_size: float) -> bytes:
-    """The file of one image ``(nx, ny)`` or volume ``(nx, ny, nz)`` of uint8 phases: a cell for each voxel."""
+    """Encode one image ``(nx, ny)`` or volume ``(nx, ny, nz)`` of uint8 phases: a cell for each voxel."""
     flat = phases.ravel(order="F").tobytes()
     blocks = [flat[i : i + BLOCK] for i in range(0, len(flat), BLOCK)]
     packed = [zlib.compress(block) for block in blocks]

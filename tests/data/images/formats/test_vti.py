@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from matopt.data.images.vti import BLOCK, read_vti, vti_bytes
+from matopt.data.images.formats.vti import BLOCK, read_vti, vti_bytes
 from matopt.errors import InputError
 
 WRITTEN_BY_VTK = sorted((Path(__file__).parent / "vtk").glob("*.vti"))

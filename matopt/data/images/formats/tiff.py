@@ -1,0 +1,108 @@
+"""TIFF files, one image or a stack of pages, and whether they are whole."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+import numpy as np
+
+from matopt.data.images.formats.base import FORMATS, WritableFormat, only_one, shape_text
+from matopt.data.images.greyscale import one_grey
+from matopt.data.images.read_options import ReadOptions
+from matopt.errors import InputError
+from matopt.microstructures import Microstructures
+
+
+@FORMATS.register("tiff")
+class Tiff(WritableFormat):
+    """One image, or a volume or stack whose slices are the pages of the file."""
+
+    endings = (".tif", ".tiff")
+    is_slice = True
+
+    def read(self, stream: BinaryIO, options: ReadOptions) -> np.ndarray:
+        """Read the grey levels ``(rows, columns)`` or ``(pages, rows, columns)``.
+
+        The numbers are those stored, as in ImageJ, even where the file says that 0 is to be shown white or has a
+        palette: in scans those are a matter of display. (The Berea sandstone of Imperial College is such a file; 0 is
+        its pore.)
+
+        Raises:
+            InputError: several images, channels or times, real colours, or a file that is not whole.
+        """
+        import tifffile
+
+        end = stream.seek(0, 2)
+        stream.seek(0)
+        with _no_quiet_loss(), tifffile.TiffFile(stream) as tiff:
+            if len(tiff.series) != 1:
+                shapes = ", ".join(shape_text(series.shape) for series in tiff.series)
+                raise InputError(f"its pages do not make one image: {shapes}; save the pages of one size alone")
+            series = tiff.series[0]
+            for number, page in enumerate(series.pages, 1):
+                spans = zip(page.dataoffsets, page.databytecounts, strict=True) if page is not None else ()
+                if any(offset + size > end for offset, size in spans):
+                    raise InputError(f"it is cut short in page {number} of {len(series.pages)}; copy it anew")
+            image = series.asarray()
+            axes = series.axes
+        if "S" in axes:
+            image = one_grey(np.moveaxis(image, axes.index("S"), -1))
+            axes = axes.replace("S", "")
+        for axis in [a for a in axes if a not in "YX"][1:]:
+            if image.shape[axes.index(axis)] != 1:
+                raise InputError(f"it has {shape_text(image.shape)} points along {axes}; save one image or one volume")
+        return image.reshape([n for n, axis in zip(image.shape, axes, strict=True) if n > 1 or axis in "YX"])
+
+    def write(self, stream: BinaryIO, microstructures: Microstructures) -> None:
+        """Write N images as pages, or one volume as its slices along axis 0: grain 255, pore 0, with the resolution.
+
+        Raises:
+            InputError: several volumes.
+        """
+        import tifffile
+
+        is_volume = len(microstructures.shape) == 3
+        pages = only_one(microstructures, ".tif") if is_volume else microstructures.phases
+        per_centimetre = 0.01 / microstructures.voxel_size
+        tifffile.imwrite(
+            stream,
+            pages * np.uint8(255),
+            photometric="minisblack",
+            compression="zlib",
+            resolution=(per_centimetre, per_centimetre),
+            resolutionunit="CENTIMETER",
+            metadata={"axes": "ZYX" if is_volume else "QYX"},
+        )
+
+
+@contextmanager
+def _no_quiet_loss() -> Generator[None]:
+    """Make an error of what tifffile only logs: pages that it cannot find, data that it sets to zero.
+
+    Complaints about single tags stay out: many instruments write odd ones, and tifffile raises by itself where it
+    cannot do without one.
+    """
+    complaints: list[str] = []
+    thread = threading.get_ident()
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            message = record.getMessage()
+            if record.thread == thread and not message.startswith(("<TiffTag", "<tifffile.TiffTag")):
+                complaints.append(message)
+
+    log = logging.getLogger("tifffile")
+    listener, propagate = Listener(logging.WARNING), log.propagate
+    log.addHandler(listener)
+    log.propagate = False
+    try:
+        yield
+    finally:
+        log.removeHandler(listener)
+        log.propagate = propagate
+    if complaints:
+        raise InputError(f"it is damaged or not whole ({complaints[0]}); copy it anew, or save it anew with ImageJ")
