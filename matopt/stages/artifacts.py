@@ -1,12 +1,12 @@
-"""What the stages made, kept under the key of what it was made from."""
+"""The artifact store: what the stages made, each kept under the key of what it was made from."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import torch
 
@@ -14,6 +14,9 @@ import matopt
 from matopt.atomic_write import atomic_write
 from matopt.errors import FailureError
 from matopt.registry import Component, content_key
+from matopt.stages.codec import pack, unpack
+
+T = TypeVar("T")
 
 _NOT_SCIENCE = ("study", "report", "cli")
 
@@ -40,9 +43,10 @@ def component_identity(component: Component, folder: Path) -> dict[str, Any]:
 
 
 class ArtifactStore:
-    """Results on disk: one file a key, written whole or not at all, shared by all processes and studies.
+    """Keeps results on disk: one file a key, written whole or not at all, shared by all processes and studies.
 
-    Payloads are dictionaries of tensors and plain values, read back without running any code of theirs.
+    A result is a frozen record, or a payload: a dictionary of tensors and plain values. Both are read back without
+    running any code of theirs.
 
     Args:
         root: the folder; on a cluster it must be one that every node sees.
@@ -52,21 +56,38 @@ class ArtifactStore:
         self.root = root
 
     def path(self, key: str) -> Path:
-        """Where the payload of ``key`` is, or would be."""
+        """Where the result of ``key`` is, or would be."""
         return self.root / key[:2] / f"{key}.pt"
 
     def __contains__(self, key: str) -> bool:
         return self.path(key).is_file()
 
-    def load(self, key: str) -> dict[str, Any]:
-        """The payload of ``key``, on the CPU.
+    def save(self, key: str, payload: Mapping[str, Any]) -> None:
+        """Keep a payload under ``key``.
+
+        Raises:
+            FailureError: the folder cannot be written to.
+        """
+        with atomic_write(self.path(key)) as partial:
+            try:
+                torch.save(dict(payload), partial)
+            except RuntimeError as error:  # what torch makes of a full disk
+                raise OSError(str(error)) from error
+
+    @overload
+    def load(self, key: str) -> dict[str, Any]: ...
+    @overload
+    def load(self, key: str, kind: type[T]) -> T: ...
+    def load(self, key: str, kind: type | None = None) -> Any:
+        """Read the payload of ``key``, or its record of class ``kind``, on the CPU.
 
         Raises:
             FailureError: there is none, or its file is damaged.
         """
         path = self.path(key)
         try:
-            return torch.load(path, map_location="cpu", weights_only=True)
+            payload = torch.load(path, map_location="cpu", weights_only=True)
+            return payload if kind is None else unpack(kind, payload)
         except FileNotFoundError:
             raise FailureError(
                 f"{path} is missing; if this node does not see {self.root}, set 'storage' to a shared folder"
@@ -76,23 +97,11 @@ class ArtifactStore:
                 f"{path} is damaged ({type(error).__name__}); delete it and launch the study again"
             ) from error
 
-    def save(self, key: str, payload: dict[str, Any]) -> None:
-        """Keep ``payload`` under ``key``.
-
-        Raises:
-            FailureError: the folder cannot be written to.
-        """
-        with atomic_write(self.path(key)) as partial:
-            try:
-                torch.save(payload, partial)
-            except RuntimeError as error:  # what torch makes of a full disk
-                raise OSError(str(error)) from error
-
-    def get(self, key: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The payload of ``key``, made and kept where there was none."""
+    def get(self, key: str, kind: type[T], make: Callable[[], T]) -> T:
+        """Read the record of ``key``, made and kept where there was none."""
         if key not in self:
-            self.save(key, make())
-        return self.load(key)
+            self.save(key, pack(make()))
+        return self.load(key, kind)
 
 
 def stage_key(stage: str, *inputs: Any) -> str:

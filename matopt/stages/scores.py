@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 from scipy.stats import wasserstein_distance
 
 from matopt.descriptors.correlation import radial_correlation
@@ -31,6 +31,13 @@ SAMPLED = 100
 """How many samples a generator is judged by."""
 
 
+@dataclass(frozen=True, eq=False)
+class PhysicsResiduals:
+    """The residuals of the physics itself: trait -> ``(M,)``, at the audited microstructures and their probes."""
+
+    by_trait: dict[str, np.ndarray]
+
+
 def predictor_audit(
     predictor: Predictor, labelled: LabelledSet, physics: Physics, traits: Sequence[Component], context: ModelContext
 ) -> list[AuditRow]:
@@ -39,8 +46,8 @@ def predictor_audit(
     density = audited.density(context.device)
     built = build_traits(tuple(traits), context.folder)
 
-    def solve() -> dict[str, object]:
-        return {name: torch.from_numpy(found) for name, found in residuals(physics, density, built).items()}
+    def solve() -> PhysicsResiduals:
+        return PhysicsResiduals(residuals(physics, density, built))
 
     # The physics' own residuals are the same for every predictor, whatever the traits weigh in its training.
     key = stage_key(
@@ -50,8 +57,8 @@ def predictor_audit(
         [simulator.settings() for simulator in physics.simulators],
         [{**component_identity(trait, context.folder), "weight": None} for trait in traits],
     )
-    reference = {name: found.numpy() for name, found in context.artifacts.get(key, solve).items()}
-    return compare(residuals(predictor, density, built), reference)
+    reference = context.artifacts.get(key, PhysicsResiduals, solve)
+    return compare(residuals(predictor, density, built), reference.by_trait)
 
 
 def predictor_scores(
