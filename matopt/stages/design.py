@@ -11,9 +11,10 @@ import torch
 
 from matopt.descriptors.style import StyleFeatures, morphology_distance
 from matopt.microstructures import Microstructures
-from matopt.stages.artifacts import stage_key
 from matopt.stages.ascent import AscentTask
 from matopt.stages.data import Dataset
+from matopt.stages.keys import stage_key
+from matopt.stages.models import ModelContext
 from matopt.stages.records import DesignResult, SpaceResult
 from matopt.stages.workers import Workers
 
@@ -40,19 +41,9 @@ class DesignSettings:
     seed: int = 0
 
 
-def design_key(settings: DesignSettings, dataset: Dataset) -> str:
+def design_key(settings: DesignSettings, dataset: Dataset, context: ModelContext) -> str:
     """The key of the design stage's result."""
-    return stage_key(
-        "design",
-        settings.property,
-        list(settings.spaces),
-        settings.seeds,
-        settings.generator_key,
-        settings.predictor_key,
-        dict(settings.options),
-        settings.seed,
-        dataset.train.key,
-    )
+    return stage_key("design", settings, dataset.train, folder=context.folder)
 
 
 def design(settings: DesignSettings, dataset: Dataset, workers: Workers) -> DesignResult:

@@ -181,4 +181,5 @@ def _design(session: Session, dataset: Dataset, winner: TrialRecord) -> DesignRe
             session.tracks.design(run, found)
         return found
 
-    return session.context.artifacts.get(design_key(settings, dataset), DesignResult, make)
+    key = design_key(settings, dataset, session.context)
+    return session.context.artifacts.get(key, DesignResult, make)

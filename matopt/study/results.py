@@ -10,11 +10,12 @@ from matopt.data.sources.base import SOURCES
 from matopt.errors import FailureError
 from matopt.physics.base import SIMULATORS, Physics, Simulator
 from matopt.properties import Property
-from matopt.stages.artifacts import ArtifactStore, stage_key
+from matopt.stages.artifacts import ArtifactStore
 from matopt.stages.data import Dataset
 from matopt.stages.dataset import SavedDataset
 from matopt.stages.design import DesignSettings, design_key
 from matopt.stages.evaluation import EvaluationSettings, evaluation_key
+from matopt.stages.keys import stage_key
 from matopt.stages.models import ModelContext
 from matopt.stages.records import DesignResult, Evaluation
 from matopt.study.config.study import Study
@@ -72,12 +73,12 @@ def simulators_of(study: Study) -> tuple[Simulator, ...]:
 def data_key(study: Study) -> str:
     """The key of the dataset: of the study's data and physics, and of what the source's files hold."""
     source = SOURCES.build(study.source, study.folder)
-    return stage_key("data", study.inputs("data"), source.fingerprint())
+    return stage_key("data", study.inputs("data"), source.fingerprint(), folder=study.folder)
 
 
 def search_key(study: Study, dataset: Dataset) -> str:
     """The key of the search: of all that a trial's result follows from besides its point."""
-    return stage_key("search", study.inputs("search"), dataset.train.key, dataset.validation.key)
+    return stage_key("search", study.inputs("search"), dataset.train, dataset.validation, folder=study.folder)
 
 
 def physics_of(study: Study, dataset: Dataset) -> Physics:
@@ -146,6 +147,6 @@ def finished(study: Study) -> LaunchResult:
         trials,
         winner,
         load("evaluation", evaluation_key(evaluation, dataset, physics, context), Evaluation) if evaluation else None,
-        load("design", design_key(design, dataset), DesignResult) if design else None,
+        load("design", design_key(design, dataset, context), DesignResult) if design else None,
         times=(read_json(layout.state) or {}).get("times", {}),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from matopt.registry import Component
 from matopt.stages.artifacts import ArtifactStore
 from matopt.stages.data import Dataset
 from matopt.stages.design import DesignSettings, design
-from matopt.stages.evaluation import EvaluationSettings, evaluate, evaluation_key
+from matopt.stages.evaluation import EvaluationSettings, evaluate
 from matopt.stages.models import ModelContext, PredictorTask
 from matopt.stages.simulate import simulate
 from matopt.stages.trial import TrialResult, TrialSettings, run_trial
@@ -66,10 +65,6 @@ def test_the_evaluation_compares_generators_over_sizes_and_draws(
     assert [row.trait for row in found.audit] == ["hashin_shtrikman", "monotonicity"]
     assert [g.name for g in found.generators] == ["morphology_vae", "vae"]
     assert len(found.generators[1].samples.porosity) == 10
-
-    key = evaluation_key(settings, dataset, physics, shop)
-    assert key == evaluation_key(settings, dataset, physics, shop)
-    assert key != evaluation_key(replace(settings, draws=3), dataset, physics, shop)
 
 
 def test_designs_are_checked_by_the_physics_as_binarised(
