@@ -12,8 +12,9 @@ import torch
 from matopt.generators.base import GENERATORS, Generator
 from matopt.predictors.base import PREDICTORS, Predictor
 from matopt.registry import Component
-from matopt.stages.artifacts import ArtifactStore, component_identity, stage_key
+from matopt.stages.artifacts import ArtifactStore
 from matopt.stages.data import LabelledSet
+from matopt.stages.keys import stage_key
 from matopt.training.report import Report, no_report, prefixed, stopping
 from matopt.traits.base import TRAITS, Trait
 
@@ -60,13 +61,7 @@ def fit_generator(task: GeneratorTask, context: ModelContext, report: Report = n
     Raises:
         Stopped: the report asked for it; nothing is kept.
     """
-    key = stage_key(
-        "generator",
-        component_identity(task.generator, context.folder),
-        task.train.key,
-        task.validation.key,
-        task.seed,
-    )
+    key = stage_key("generator", task, folder=context.folder)
     if key in context.artifacts:
         return key
     generator = GENERATORS.build(task.generator, context.folder).to(context.device)
@@ -95,14 +90,7 @@ def fit_predictor(task: PredictorTask, context: ModelContext, report: Report = n
     Raises:
         Stopped: the report asked for it; nothing is kept.
     """
-    key = stage_key(
-        "predictor",
-        component_identity(task.predictor, context.folder),
-        [component_identity(t, context.folder) for t in task.traits],
-        task.train.key,
-        task.validation.key,
-        task.seed,
-    )
+    key = stage_key("predictor", task, folder=context.folder)
     if key in context.artifacts:
         return key
     predictor = PREDICTORS.build(task.predictor, context.folder).to(context.device)
