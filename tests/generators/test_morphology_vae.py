@@ -113,11 +113,6 @@ def test_a_vae_has_no_term_beyond_its_bound() -> None:
     assert torch.equal(plain, weightless)
 
 
-def test_grey_share_counts_undecided_voxels() -> None:
-    density = torch.tensor([[0.0, 1.0, 0.05, 0.95], [0.5, 0.2, 0.89, 1.0]]).view(2, 1, 2, 2)
-    assert grey_share(density).tolist() == [0.0, 0.75]
-
-
 def test_the_constraint_brings_samples_nearer_to_the_authentic_ones() -> None:
     train, held_out = blobs(60, 32, seed=0), blobs(100, 32, seed=1).density()
     features = style_of(train)
