@@ -6,5 +6,5 @@ import torch
 
 
 def grey_share(density: torch.Tensor) -> torch.Tensor:
-    """``(N,)`` shares of the voxels of densities ``(N, 1, *S)`` that lie strictly between 0.1 and 0.9."""
+    """Measure the share ``(N,)`` of voxels strictly between 0.1 and 0.9 in densities ``(N, 1, *S)``."""
     return ((density > 0.1) & (density < 0.9)).flatten(1).float().mean(1)

@@ -29,5 +29,5 @@ def indicator(density: torch.Tensor, phase: int) -> torch.Tensor:
 
 
 def volume_fraction(density: torch.Tensor, phase: int = PORE) -> torch.Tensor:
-    """``(N,)`` volume fractions of ``phase`` in densities ``(N, 1, *S)``; of pores, the porosity."""
+    """Measure the volume fraction ``(N,)`` of ``phase`` in densities ``(N, 1, *S)``; of pores, the porosity."""
     return indicator(density, phase).flatten(1).mean(1)

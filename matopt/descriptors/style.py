@@ -62,12 +62,12 @@ class StyleFeatures(torch.nn.Module):
         self.whitening: torch.Tensor
 
     def forward(self, density: torch.Tensor) -> torch.Tensor:
-        """``(N, F)`` style vectors of densities ``(N, 1, *S)``."""
+        """Map densities ``(N, 1, *S)`` to style vectors ``(N, F)``."""
         standard = self._standardise([block(density) for block in self.blocks])
         return torch.cat([standard, standard @ self.whitening], 1)
 
     def of_many(self, density: torch.Tensor) -> torch.Tensor:
-        """``(N, F)`` style vectors of any number of densities, without gradients and in bounded memory."""
+        """Map any number of densities to style vectors ``(N, F)``, without gradients and in bounded memory."""
         with torch.no_grad():
             return torch.cat([self(part.to(self.whitening.device)) for part in density.split(BATCH)])
 

@@ -42,7 +42,7 @@ class FilterGrams(torch.nn.Module):
         self._pool = {2: functional.avg_pool2d, 3: functional.avg_pool3d}[dimensions]
 
     def forward(self, density: torch.Tensor) -> torch.Tensor:
-        """``(N, levels * (filters + filters (filters + 1) / 2))`` features of densities ``(N, 1, *S)``."""
+        """Map densities ``(N, 1, *S)`` to ``(N, levels * (filters + filters (filters + 1) / 2))`` features."""
         rows, columns = torch.triu_indices(*[self.kernels.shape[1]] * 2)
         features = []
         for level, kernels in enumerate(self.kernels):
@@ -97,7 +97,7 @@ class SegmentStatistics(torch.nn.Module):
         self.directions = [d for d in itertools.product((1, 0, -1), repeat=dimensions) if d > (0,) * dimensions]
 
     def forward(self, density: torch.Tensor) -> torch.Tensor:
-        """``(N, F)`` features of densities ``(N, 1, *S)``; F follows from S."""
+        """Map densities ``(N, 1, *S)`` to ``(N, F)`` features; F follows from S."""
         pore = 1.0 - density[:, 0]
         space = tuple(range(1, pore.ndim))
         interface = torch.stack([pore.diff(dim=axis).abs().mean(space) for axis in space], 1)

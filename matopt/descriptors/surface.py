@@ -47,12 +47,12 @@ def specific_surface(density: torch.Tensor, voxel_size: float, periodic: bool = 
 
 
 def _half_of_directions(dimensions: int) -> list[tuple[int, ...]]:
-    """The steps to all neighbours that share a face, an edge or a corner, one of each pair of opposite ones."""
+    """List the steps to all neighbouring voxels, diagonals included, one of each pair of opposite steps."""
     return [s for s in itertools.product((-1, 0, 1), repeat=dimensions) if s > (0,) * dimensions]
 
 
 def _ends(inside: torch.Tensor, step: tuple[int, ...], periodic: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """The voxels that have a neighbour at ``step``, and these neighbours, both of one shape."""
+    """Pair all voxels that have a neighbour at ``step`` with these neighbours."""
     axes = tuple(range(1, inside.ndim))
     if periodic:
         return inside, inside.roll([-s for s in step], axes)

@@ -110,7 +110,7 @@ def compare(model: Mapping[str, np.ndarray], physics: Mapping[str, np.ndarray]) 
 
 
 def interpretability(rows: Sequence[AuditRow]) -> float:
-    """The interpretability of a model: its mean similarity to the physics over all traits, from 0 to 1.
+    """Compute the interpretability of a model: its mean similarity to the physics over all traits, from 0 to 1.
 
     Raises:
         InputError: no traits.

@@ -15,7 +15,7 @@ BATCH = 256
 
 
 def r2(predictor: Predictor, microstructures: Microstructures, table: PropertyTable) -> dict[str, float]:
-    """The coefficient of determination of each property: 1 - residual sum of squares / total sum of squares.
+    """Compute the coefficient of determination of each property: 1 - residual / total sum of squares.
 
     Taken on the scale that the property is learnt on: of its SI values where :attr:`Property.scale` is "linear", of
     their logarithms where it is "log". Only rows with status ``ok`` count. A predictor that always answers the mean

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from matopt.errors import FailureError, InputError
+from matopt.errors import InputError
 from matopt.microstructures import Microstructures
 from matopt.predictors.base import Predictor
 from matopt.properties import NON_PERCOLATING, OK, Property, PropertyTable
@@ -131,32 +131,32 @@ class PredictorConformance:
     def test_a_property_without_usable_values_is_refused(
         self, make: Callable[[], Predictor], train: Microstructures
     ) -> None:
-        """There is nothing to learn it from."""
+        """There is nothing to learn it from; the error names it."""
         labels = _with_status(porosity_labels(train), list(range(len(train))), 0.0)
-        with pytest.raises(InputError):
+        with pytest.raises(InputError, match=STIFFNESS.name):
             make().fit(train, labels)
 
     def test_labels_that_do_not_belong_to_the_microstructures_are_refused(
         self, make: Callable[[], Predictor], train: Microstructures
     ) -> None:
-        """Rows are missing, or the validation's properties are others."""
+        """Rows are missing, or the validation's properties are others; the error speaks of microstructures."""
         labels = porosity_labels(train)
-        with pytest.raises(InputError):
+        with pytest.raises(InputError, match="microstructure"):
             make().fit(train, labels[:4])
         flow = PropertyTable(labels.properties[1:], labels.values[:, 1:], labels.status[:, 1:], labels.residual[:, 1:])
-        with pytest.raises(InputError):
+        with pytest.raises(InputError, match="microstructure"):
             make().fit(train, labels, (train, flow))
 
     def test_densities_of_another_shape_are_refused(self, fitted: Predictor, train: Microstructures) -> None:
-        """The properties of a smaller window are others."""
-        with pytest.raises(InputError):
+        """The properties of a smaller window are others; the error says which shape was learnt."""
+        with pytest.raises(InputError, match=str(train.shape[0])):
             fitted.predict(torch.ones(1, 1, *[edge // 2 for edge in train.shape]))
 
     def test_nothing_is_predicted_before_something_was_learnt(
         self, make: Callable[[], Predictor], train: Microstructures
     ) -> None:
-        """An error for people says so."""
-        with pytest.raises((InputError, FailureError)):
+        """The error says what to do: to fit it."""
+        with pytest.raises(InputError, match="fit"):
             make().predict(train.density())
 
     def test_a_report_hears_of_the_training_and_stops_it(
