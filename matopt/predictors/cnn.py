@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, Self
 
 import numpy as np
@@ -155,7 +154,7 @@ class CNN(Predictor):
             "networks": self._networks.state_dict(),
             "mean": self._scales.mean,
             "deviation": self._scales.deviation,
-            "properties": [asdict(p) for p in self.properties],
+            "properties": [p.plain() for p in self.properties],
             "voxel_size": self.voxel_size,
             "shape": self.shape,
             "width": self.width,
@@ -165,7 +164,7 @@ class CNN(Predictor):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what another predictor learnt, from its :meth:`state_dict`."""
-        self.properties = tuple(Property(**fields) for fields in state["properties"])
+        self.properties = tuple(map(Property.from_plain, state["properties"]))
         self.voxel_size = state["voxel_size"]
         self.shape = tuple(state["shape"])
         self.width, self.resolution, self.replicas = state["width"], state["resolution"], state["replicas"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -40,11 +41,18 @@ class Trait(ABC):
     def __init__(self, weight: float = 0.0) -> None:
         self.weight = weight
 
+    def applies_to(self, properties: Sequence[Property]) -> bool:
+        """Whether the trait says anything about a model of these properties. Any model, unless a trait says so."""
+        return True
+
     @abstractmethod
     def residual(self, model: PropertyModel, density: torch.Tensor) -> torch.Tensor:
         """``(N,)`` dimensionless violations of densities ``(N, 1, *S)``: 0 where the trait holds, else positive.
 
         Differentiable, with respect to the model's parameters too.
+
+        Raises:
+            InputError: the trait does not apply to the model's properties.
         """
 
 

@@ -19,8 +19,8 @@ from matopt.stages.audit import residuals
 from matopt.stages.r2 import r2
 from matopt.traits.monotonicity import Monotonicity
 
-STIFFNESS = Property("youngs_modulus", "E", "Pa", "GPa", 1e-9)
-FLOW = Property("permeability", "k", "m^2", "mD", 1e15, scale="log")
+STIFFNESS = Property("youngs_modulus", "E", "Pa", "GPa", 1e-9, increases_with_solid=True)
+FLOW = Property("permeability", "k", "m^2", "mD", 1e15, scale="log", increases_with_solid=False)
 
 
 def blobs(n: int, shape: tuple[int, ...], seed: int) -> Microstructures:
