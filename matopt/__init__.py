@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from matopt.descriptors.lineal_path import lineal_path
     from matopt.descriptors.surface import specific_surface
     from matopt.design.ascent import ascend
-    from matopt.generators.morphology_vae import VAE, MorphologyVAE
+    from matopt.generators.morphology_vae import MorphologyVAE
+    from matopt.generators.vae import VAE
     from matopt.microstructures import Microstructures
     from matopt.physics.base import Physics, simulators
     from matopt.predictors.cnn import CNN
@@ -36,7 +37,7 @@ _HOMES = {
     "Physics": "physics.base",
     "TRAITS": "traits.base",
     "Trait": "traits.base",
-    "VAE": "generators.morphology_vae",
+    "VAE": "generators.vae",
     "ascend": "design.ascent",
     "audit": "stages.audit",
     "chord_lengths": "descriptors.chords",

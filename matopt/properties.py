@@ -63,6 +63,20 @@ class Property:
         """The name as people write it."""
         return self.title or self.name.replace("_", " ")
 
+    def on_scale(self, values: np.ndarray) -> np.ndarray:
+        """Put SI ``values`` on the scale of :attr:`scale`: as they are, or as their natural logarithms.
+
+        Raises:
+            InputError: a value that is not positive on a log scale.
+        """
+        if self.scale == "linear":
+            return values
+        if (values <= 0).any():
+            raise InputError(
+                f"{self.name} has a log scale and a usable value of {values.min():.3g}; values must be positive"
+            )
+        return np.log(values)
+
     def constant(self, name: str) -> float:
         """The SI value of a constant; ``KeyError`` where the property has none of this name."""
         return dict(self.constants)[name]

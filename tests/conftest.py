@@ -14,6 +14,8 @@ import tifffile
 import torch
 from rounding import LastPlaceNoise
 
+pytest.register_assert_rewrite("matopt.testing")  # so that a suite that fails shows the values, too
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _processor() -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Morphology: the style vector of a microstructure, and the distance between two sets of microstructures in it.
+"""The style vector of a microstructure, and the distance between the morphologies of two sets of microstructures.
 
 After Gatys, Ecker and Bethge (2015), who take the Gram matrices of a trained network's responses. Random filters of
 several scales do as well on two-phase images and need no download; two-point and lineal-path statistics add the spread
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import torch
 
+from matopt.descriptors.energy_distance import distances, energy_distance
 from matopt.descriptors.style_blocks import FilterGrams, SegmentStatistics
 from matopt.errors import InputError
 
@@ -19,7 +20,7 @@ BATCH = 64
 
 
 class StyleFeatures(torch.nn.Module):
-    """Style vectors, scaled by the authentic microstructures: differentiable, batched, on the device of its input.
+    """Maps densities to style vectors, standardised by authentic microstructures; differentiable.
 
     Each block of features is standardised by its means and standard deviations over the reference; then the principal
     components of all of them together, whitened, are added as one more block: the raw features are many but alike, and
@@ -61,12 +62,12 @@ class StyleFeatures(torch.nn.Module):
         self.whitening: torch.Tensor
 
     def forward(self, density: torch.Tensor) -> torch.Tensor:
-        """``(N, F)`` style vectors of densities ``(N, 1, *S)``."""
+        """Map densities ``(N, 1, *S)`` to style vectors ``(N, F)``."""
         standard = self._standardise([block(density) for block in self.blocks])
         return torch.cat([standard, standard @ self.whitening], 1)
 
     def of_many(self, density: torch.Tensor) -> torch.Tensor:
-        """Style vectors of any number of densities, without gradients and in bounded memory."""
+        """Map any number of densities to style vectors ``(N, F)``, without gradients and in bounded memory."""
         with torch.no_grad():
             return torch.cat([self(part.to(self.whitening.device)) for part in density.split(BATCH)])
 
@@ -78,27 +79,8 @@ class StyleFeatures(torch.nn.Module):
         return torch.cat(scaled, 1)
 
 
-def energy_distance(a: torch.Tensor, b: torch.Tensor, spread_b: torch.Tensor | None = None) -> torch.Tensor:
-    """Energy distance ``2 E|a - b| - E|a - a'| - E|b - b'|`` of two samples of vectors (Székely and Rizzo 2013).
-
-    Unbiased: a vector is never paired with itself, so that the expected value is zero where both samples follow one
-    distribution, whatever their sizes, and positive elsewhere. A single estimate can fall slightly below zero.
-
-    Args:
-        a: ``(N, F)``, N at least 2.
-        b: ``(M, F)``, M at least 2.
-        spread_b: the :func:`spread` of ``b`` where it is known: the only term that takes long for many vectors.
-    """
-    return 2 * _distances(a, b).mean() - spread(a) - (spread(b) if spread_b is None else spread_b)
-
-
-def spread(a: torch.Tensor) -> torch.Tensor:
-    """The mean distance between two different vectors of ``a`` ``(N, F)``."""
-    return torch.nn.functional.pdist(a).mean()
-
-
 def morphology_distance(features: StyleFeatures, artificial: torch.Tensor, authentic: torch.Tensor) -> float:
-    """How far the morphologies of two sets of microstructures lie apart: 0 one distribution, 1 nothing in common.
+    """Measure how far the morphologies of two sets of microstructures lie apart, from 0 (one distribution) to 1.
 
     The energy distance of their style vectors as a share of its largest value ``2 E|a - b|`` (the coefficient of
     inhomogeneity; Székely and Rizzo 2013). Its estimate is unbiased, so that it hovers about zero for two samples of
@@ -110,9 +92,4 @@ def morphology_distance(features: StyleFeatures, artificial: torch.Tensor, authe
         authentic: ``(M, 1, *S)`` densities that neither ``features`` nor the generator has seen, M at least 2.
     """
     a, b = features.of_many(artificial), features.of_many(authentic)
-    return float(energy_distance(a, b) / (2 * _distances(a, b).mean()))
-
-
-def _distances(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    # Through a matrix product, which is the default, small distances drown in rounding.
-    return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
+    return float(energy_distance(a, b) / (2 * distances(a, b).mean()))

@@ -1,4 +1,4 @@
-"""How far a model has acquired the traits of the physics.
+"""The audit: trait by trait, how alike a model and the physics are.
 
 The seed of the measure is "Model interpretability can then be defined as the similarity between its own trait and that
 of the physics-based (ground truth) model" (Cang, Li, Yao, Jiao, Ren, Investigating Key Challenges in Applying Deep
@@ -32,7 +32,7 @@ VIOLATED = 1e-3
 
 @dataclass(frozen=True)
 class AuditRow:
-    """One trait of a model, held against the physics.
+    """One trait of a model, compared with the same trait of the physics.
 
     Attributes:
         trait: its name.
@@ -52,9 +52,9 @@ class AuditRow:
 def audit(
     model: PropertyModel, physics: PropertyModel, density: torch.Tensor, traits: Sequence[Trait], batch_size: int = 32
 ) -> list[AuditRow]:
-    """Hold the traits of ``model`` against those of ``physics``, at ``density`` and at its probes.
+    """Compare the traits of a model with those of the physics, at ``density`` and at its probes.
 
-    Where many models are held against the same physics, :func:`residuals` of the physics can be kept and given to
+    Where many models are compared with the same physics, :func:`residuals` of the physics can be kept and given to
     :func:`compare`.
 
     Args:
@@ -105,7 +105,7 @@ def residuals(
 
 
 def compare(model: Mapping[str, np.ndarray], physics: Mapping[str, np.ndarray]) -> list[AuditRow]:
-    """A row for each trait, of :func:`residuals` of a model and of the physics at the same densities.
+    """Compare :func:`residuals` of a model with those of the physics at the same densities, trait by trait.
 
     Raises:
         InputError: other traits, or other densities.
@@ -126,7 +126,7 @@ def compare(model: Mapping[str, np.ndarray], physics: Mapping[str, np.ndarray]) 
 
 
 def interpretability(rows: Sequence[AuditRow]) -> float:
-    """The mean similarity over the traits, from 0 to 1.
+    """Compute the interpretability of a model: its mean similarity to the physics over all traits, from 0 to 1.
 
     Raises:
         InputError: no traits.
