@@ -175,6 +175,12 @@ class TrackingSection(Section):
     uri: Annotated[str | None, AfterValidator(_uri)] = None
 
 
+class ReportSection(Section):
+    """The figures of the report besides those that every report has: ``path.py:Name``, or a section with a ``kind``."""
+
+    figures: Annotated[tuple[str | dict[str, Any], ...], Field(strict=False)] = ()
+
+
 class StudyConfig(Section):
     """A whole study."""
 
@@ -192,3 +198,4 @@ class StudyConfig(Section):
     design: DesignSection | None = None
     resources: ResourcesSection = Field(default_factory=ResourcesSection)
     tracking: TrackingSection = Field(default_factory=TrackingSection)
+    report: ReportSection = Field(default_factory=ReportSection)
