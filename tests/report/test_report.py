@@ -128,7 +128,7 @@ def test_a_figure_that_raises_leaves_the_page_whole_and_is_told_of(mine: Path) -
     ("figures", "said"),
     [
         ("[mine.py:Cuonts]", "report.figures[0]: {mine} has no class 'Cuonts'"),
-        ("[parityy]", "report.figures[0]: no figures called 'searchs'; did you mean 'parity'?"),
+        ("[parityy]", "report.figures[0]: no figures called 'parityy'; did you mean 'parity'?"),
         ("[search]", "report.figures[0]: a figure 'search' is drawn already; give this one another name"),
         ("[mine.py:Counts, mine.py:Same]", "report.figures[1]: a figure 'search' is drawn already"),
         (
