@@ -1,48 +1,25 @@
-"""What the stages made, kept under the key of what it was made from."""
+"""The artifact store: what the stages made, each kept under the key of what it was made from."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import torch
 
-import matopt
 from matopt.atomic_write import atomic_write
 from matopt.errors import FailureError
-from matopt.registry import Component, content_key
+from matopt.stages.codec import pack, unpack
 
-_NOT_SCIENCE = ("study", "report", "cli")
-
-
-@cache
-def code_version() -> str:
-    """A hash of matopt's own source, of all that can change a result."""
-    package = Path(matopt.__file__).parent
-    digest = hashlib.blake2b(digest_size=8)
-    for path in sorted(package.rglob("*.py")):
-        relative = path.relative_to(package)
-        if relative.parts[0] not in _NOT_SCIENCE:
-            digest.update(relative.as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()
-
-
-def component_identity(component: Component, folder: Path) -> dict[str, Any]:
-    """All that a component's behaviour follows from: name, settings and, of a class in a user's file, that file."""
-    identity = component.as_dict()
-    if ".py:" in component.kind:
-        path = folder / component.kind.rpartition(":")[0]
-        identity["source"] = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
-    return identity
+T = TypeVar("T")
 
 
 class ArtifactStore:
-    """Results on disk: one file a key, written whole or not at all, shared by all processes and studies.
+    """Keeps results on disk: one file a key, written whole or not at all, shared by all processes and studies.
 
-    Payloads are dictionaries of tensors and plain values, read back without running any code of theirs.
+    A result is a frozen record, or a payload: a dictionary of tensors and plain values. Both are read back without
+    running any code of theirs.
 
     Args:
         root: the folder; on a cluster it must be one that every node sees.
@@ -52,21 +29,38 @@ class ArtifactStore:
         self.root = root
 
     def path(self, key: str) -> Path:
-        """Where the payload of ``key`` is, or would be."""
+        """Where the result of ``key`` is, or would be."""
         return self.root / key[:2] / f"{key}.pt"
 
     def __contains__(self, key: str) -> bool:
         return self.path(key).is_file()
 
-    def load(self, key: str) -> dict[str, Any]:
-        """The payload of ``key``, on the CPU.
+    def save(self, key: str, payload: Mapping[str, Any]) -> None:
+        """Keep a payload under ``key``.
+
+        Raises:
+            FailureError: the folder cannot be written to.
+        """
+        with atomic_write(self.path(key)) as partial:
+            try:
+                torch.save(dict(payload), partial)
+            except RuntimeError as error:  # what torch makes of a full disk
+                raise OSError(str(error)) from error
+
+    @overload
+    def load(self, key: str) -> dict[str, Any]: ...
+    @overload
+    def load(self, key: str, kind: type[T]) -> T: ...
+    def load(self, key: str, kind: type | None = None) -> Any:
+        """Read the payload of ``key``, or its record of class ``kind``, on the CPU.
 
         Raises:
             FailureError: there is none, or its file is damaged.
         """
         path = self.path(key)
         try:
-            return torch.load(path, map_location="cpu", weights_only=True)
+            payload = torch.load(path, map_location="cpu", weights_only=True)
+            return payload if kind is None else unpack(kind, payload)
         except FileNotFoundError:
             raise FailureError(
                 f"{path} is missing; if this node does not see {self.root}, set 'storage' to a shared folder"
@@ -76,25 +70,8 @@ class ArtifactStore:
                 f"{path} is damaged ({type(error).__name__}); delete it and launch the study again"
             ) from error
 
-    def save(self, key: str, payload: dict[str, Any]) -> None:
-        """Keep ``payload`` under ``key``.
-
-        Raises:
-            FailureError: the folder cannot be written to.
-        """
-        with atomic_write(self.path(key)) as partial:
-            try:
-                torch.save(payload, partial)
-            except RuntimeError as error:  # what torch makes of a full disk
-                raise OSError(str(error)) from error
-
-    def get(self, key: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The payload of ``key``, made and kept where there was none."""
+    def get(self, key: str, kind: type[T], make: Callable[[], T]) -> T:
+        """Read the record of ``key``, made and kept where there was none."""
         if key not in self:
-            self.save(key, make())
-        return self.load(key)
-
-
-def stage_key(stage: str, *inputs: Any) -> str:
-    """The key of a stage's result: its name, the code's version and all that it was given."""
-    return content_key(stage, code_version(), *inputs)
+            self.save(key, pack(make()))
+        return self.load(key, kind)

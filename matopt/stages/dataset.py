@@ -1,42 +1,49 @@
-"""The data stage's result as an artifact."""
+"""The data stage's result as it is saved: properties are left out, as the simulators have them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from matopt.microstructures import Microstructures
 from matopt.properties import Property, PropertyTable
 from matopt.stages.data import Dataset, LabelledSet
 
-_SPLITS = ("train", "validation", "test")
+
+@dataclass(frozen=True, eq=False)
+class SavedSplit:
+    """N microstructures and the columns of their :class:`matopt.properties.PropertyTable`, ``(N, P)`` each."""
+
+    microstructures: Microstructures
+    values: np.ndarray
+    status: np.ndarray
+    residual: np.ndarray
 
 
-def dataset_payload(dataset: Dataset) -> dict[str, Any]:
-    """A dataset as tensors and plain values, for an artifact store."""
-    return {name: _pack(getattr(dataset, name)) for name in _SPLITS}
+@dataclass(frozen=True, eq=False)
+class SavedDataset:
+    """A :class:`matopt.stages.data.Dataset` in an artifact store."""
+
+    train: SavedSplit
+    validation: SavedSplit
+    test: SavedSplit
+
+    @staticmethod
+    def of(dataset: Dataset) -> SavedDataset:
+        """Take from a dataset what is to be saved."""
+        return SavedDataset(_saved(dataset.train), _saved(dataset.validation), _saved(dataset.test))
+
+    def restored(self, properties: Sequence[Property]) -> Dataset:
+        """Give the dataset back; ``properties`` are the P columns of its labels."""
+        columns = tuple(properties)
+        return Dataset(*(_restored(split, columns) for split in (self.train, self.validation, self.test)))
 
 
-def read_dataset(payload: Mapping[str, Any], properties: Sequence[Property]) -> Dataset:
-    """The dataset of a payload; ``properties`` are the columns of its labels."""
-    return Dataset(**{name: _unpack(payload[name], tuple(properties)) for name in _SPLITS})
+def _saved(split: LabelledSet) -> SavedSplit:
+    return SavedSplit(split.microstructures, split.labels.values, split.labels.status, split.labels.residual)
 
 
-def _pack(part: LabelledSet) -> dict[str, Any]:
-    return {
-        "phases": torch.from_numpy(part.microstructures.phases.copy()),
-        "voxel_size": part.microstructures.voxel_size,
-        "values": torch.from_numpy(part.labels.values.copy()),
-        "status": part.labels.status.tolist(),
-        "residual": torch.from_numpy(part.labels.residual.copy()),
-    }
-
-
-def _unpack(part: Mapping[str, Any], properties: tuple[Property, ...]) -> LabelledSet:
-    values = part["values"].numpy()
-    status = np.array(part["status"]).reshape(values.shape)
-    microstructures = Microstructures(part["phases"].numpy(), part["voxel_size"])
-    return LabelledSet(microstructures, PropertyTable(properties, values, status, part["residual"].numpy()))
+def _restored(split: SavedSplit, properties: tuple[Property, ...]) -> LabelledSet:
+    return LabelledSet(split.microstructures, PropertyTable(properties, split.values, split.status, split.residual))

@@ -11,9 +11,11 @@ import torch
 
 from matopt.descriptors.style import StyleFeatures, morphology_distance
 from matopt.microstructures import Microstructures
-from matopt.stages.artifacts import stage_key
 from matopt.stages.ascent import AscentTask
 from matopt.stages.data import Dataset
+from matopt.stages.keys import stage_key
+from matopt.stages.models import ModelContext
+from matopt.stages.records import DesignResult, SpaceResult
 from matopt.stages.workers import Workers
 
 
@@ -39,33 +41,16 @@ class DesignSettings:
     seed: int = 0
 
 
-def design_key(settings: DesignSettings, dataset: Dataset) -> str:
+def design_key(settings: DesignSettings, dataset: Dataset, context: ModelContext) -> str:
     """The key of the design stage's result."""
-    return stage_key(
-        "design",
-        settings.property,
-        list(settings.spaces),
-        settings.seeds,
-        settings.generator_key,
-        settings.predictor_key,
-        dict(settings.options),
-        settings.seed,
-        dataset.train.key,
-    )
+    return stage_key("design", settings, dataset.train, folder=context.folder)
 
 
-def design(settings: DesignSettings, dataset: Dataset, workers: Workers) -> dict[str, Any]:
-    """Ascend the seeds in each space and let the simulators say what became of them.
-
-    Returns:
-        By space: the trajectories of :func:`matopt.stages.ascent.run_ascent`, and of the binarised microstructures at
-        the ``checked`` steps the ``true`` property ``(N, C)``, whether it is ``usable`` ``(N, C)``, the
-        ``true_volume_fraction`` ``(N, C)`` and the ``morphology_distance`` ``(C,)`` of all of them from the
-        authentic ones.
-    """
+def design(settings: DesignSettings, dataset: Dataset, workers: Workers) -> DesignResult:
+    """Ascend the seeds in each space and let the simulators say what became of them."""
     authentic = dataset.train.microstructures.density()
     features = StyleFeatures(authentic)
-    result: dict[str, Any] = {}
+    spaces = []
     for space in settings.spaces:
         task = AscentTask(
             settings.property,
@@ -77,7 +62,8 @@ def design(settings: DesignSettings, dataset: Dataset, workers: Workers) -> dict
             settings.options,
             settings.seed,
         )
-        path = workers.ascend(task)
+        path = dict(workers.ascend(task))
+        checked_steps, ending = tuple(path.pop("checked")), tuple(path.pop("ending"))
         snapshots = path["snapshots"]
         voxel_size = dataset.train.microstructures.voxel_size
         true, usable, fraction, distance = [], [], [], []
@@ -89,11 +75,16 @@ def design(settings: DesignSettings, dataset: Dataset, workers: Workers) -> dict
             usable.append(table.is_usable[:, index])
             fraction.append(1 - checked.porosity)
             distance.append(morphology_distance(features, checked.density(), authentic))
-        result[space] = {
-            **path,
-            "true": torch.from_numpy(np.stack(true, 1)),
-            "usable": torch.from_numpy(np.stack(usable, 1)),
-            "true_volume_fraction": torch.from_numpy(np.stack(fraction, 1)),
-            "morphology_distance": distance,
-        }
-    return result
+        spaces.append(
+            SpaceResult(
+                space,
+                **path,
+                checked=checked_steps,
+                ending=ending,
+                true=torch.from_numpy(np.stack(true, 1)),
+                usable=torch.from_numpy(np.stack(usable, 1)),
+                true_volume_fraction=torch.from_numpy(np.stack(fraction, 1)),
+                morphology_distance=tuple(distance),
+            )
+        )
+    return DesignResult(settings.property, tuple(spaces))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,10 +11,11 @@ import torch
 from matopt.microstructures import Microstructures
 from matopt.physics.base import Physics
 from matopt.registry import Component
-from matopt.stages.artifacts import component_identity, stage_key
 from matopt.stages.data import Dataset, LabelledSet
+from matopt.stages.keys import stage_key
 from matopt.stages.models import GeneratorTask, ModelContext, PredictorTask, load_generator, load_predictor
 from matopt.stages.r2 import r2
+from matopt.stages.records import CurvePoint, Evaluation, GeneratorResult, SampleSet
 from matopt.stages.scores import predictor_audit, sample_scores
 from matopt.stages.workers import Workers
 
@@ -50,83 +50,59 @@ class EvaluationSettings:
 
 def evaluation_key(settings: EvaluationSettings, dataset: Dataset, physics: Physics, context: ModelContext) -> str:
     """The key of the evaluation's result."""
-    return stage_key(
-        "evaluation",
-        {name: component_identity(g, context.folder) for name, g in settings.generators.items()},
-        component_identity(settings.predictor, context.folder),
-        [component_identity(t, context.folder) for t in settings.traits],
-        list(settings.sizes),
-        settings.draws,
-        settings.predictor_key,
-        settings.seed,
-        [part.key for part in (dataset.train, dataset.validation, dataset.test)],
-        [simulator.settings() for simulator in physics.simulators],
-    )
+    return stage_key("evaluation", settings, dataset, physics, folder=context.folder)
 
 
 def evaluate(
     settings: EvaluationSettings, dataset: Dataset, physics: Physics, workers: Workers, context: ModelContext
-) -> dict[str, Any]:
+) -> Evaluation:
     """Compare generators by their samples and by what their samples are worth to a predictor.
 
     For each generator a pool of as many artificial microstructures as the largest size is drawn and labelled. For each
     size and draw, that many are taken from the pool at random, and a predictor is fitted to them and the authentic
     training set. The baseline is fitted to the authentic set alone, from as many initialisations as there are draws
     (seed report, section 3.2 and figure 4).
-
-    Returns:
-        Tensors and plain values: ``properties`` (names); ``authentic`` and ``generators`` (by name), each with
-        ``sheet`` (K, *S), ``porosity`` (N,), ``values`` (N, P), ``usable`` (N, P), and the generators' ``key`` and
-        ``scores``; ``curve``, rows of generator, size, draw and R2 by property; ``parity`` and ``audit`` of the best
-        trial's predictor.
     """
     names = list(settings.generators)
     keys = workers.fit_generators(
         [GeneratorTask(settings.generators[n], dataset.train, dataset.validation, settings.seed) for n in names]
     )
     pools: dict[str, LabelledSet] = {}
-    generators: dict[str, dict[str, Any]] = {}
+    generators: list[GeneratorResult] = []
     for name, key in zip(names, keys, strict=True):
         generator = load_generator(key, context)
         raw = generator.sample(max(settings.sizes), settings.seed)
         artificial = Microstructures.from_density(raw, generator.voxel_size)
         pools[name] = LabelledSet(artificial, workers.label(artificial))
-        generators[name] = {
-            "key": key,
-            "sheet": raw[:SHEET, 0].cpu().half(),
-            "scores": sample_scores(generator, dataset.train, dataset.test, settings.seed),
-            **_statistics(pools[name]),
-        }
-
-    rows, tasks = _curve_tasks(settings, dataset, pools)
-    for row, key in zip(rows, workers.fit_predictors(tasks), strict=True):
-        predictor = load_predictor(key, context)
-        row["r2"] = r2(predictor, dataset.test.microstructures, dataset.test.labels)
+        scores = sample_scores(generator, dataset.train, dataset.test, settings.seed)
+        generators.append(GeneratorResult(name, key, scores, _samples(pools[name], raw[:SHEET, 0].cpu().half())))
 
     best = load_predictor(settings.predictor_key, context)
     with torch.no_grad():
         predicted = best.predict(dataset.test.microstructures.density(context.device)).cpu()
-    return {
-        "properties": dataset.test.labels.names,
-        AUTHENTIC: {
-            "sheet": torch.from_numpy(dataset.test.microstructures.phases[:SHEET].copy()),
-            **_statistics(dataset.test),
-        },
-        "generators": generators,
-        "curve": rows,
-        "parity": {"predicted": predicted},
-        "audit": [asdict(row) for row in predictor_audit(best, dataset.test, physics, settings.traits, context)],
-    }
+    return Evaluation(
+        properties=tuple(dataset.test.labels.names),
+        authentic=_samples(dataset.test, torch.from_numpy(dataset.test.microstructures.phases[:SHEET])),
+        generators=tuple(generators),
+        curve=_curve(settings, dataset, pools, workers, context),
+        predicted=predicted,
+        audit=tuple(predictor_audit(best, dataset.test, physics, settings.traits, context)),
+    )
 
 
-def _curve_tasks(
-    settings: EvaluationSettings, dataset: Dataset, pools: Mapping[str, LabelledSet]
-) -> tuple[list[dict[str, Any]], list[PredictorTask]]:
-    rows: list[dict[str, Any]] = []
+def _curve(
+    settings: EvaluationSettings,
+    dataset: Dataset,
+    pools: Mapping[str, LabelledSet],
+    workers: Workers,
+    context: ModelContext,
+) -> tuple[CurvePoint, ...]:
+    """Fit a predictor for every draw, generator and size, and score each on the test split."""
+    places: list[tuple[str, int, int]] = []
     tasks: list[PredictorTask] = []
 
     def add(name: str, size: int, draw: int, train: LabelledSet) -> None:
-        rows.append({"generator": name, "size": size, "draw": draw})
+        places.append((name, size, draw))
         tasks.append(
             PredictorTask(settings.predictor, settings.traits, train, dataset.validation, settings.seed + draw)
         )
@@ -138,12 +114,17 @@ def _curve_tasks(
                 # The same rows of each pool, so that generators differ in what they drew and in nothing else.
                 chosen = np.random.default_rng([settings.seed, size, draw]).permutation(len(pool))[:size]
                 add(name, size, draw, dataset.train + pool[chosen])
-    return rows, tasks
+    points = []
+    for place, key in zip(places, workers.fit_predictors(tasks), strict=True):
+        predictor = load_predictor(key, context)
+        points.append(CurvePoint(*place, r2(predictor, dataset.test.microstructures, dataset.test.labels)))
+    return tuple(points)
 
 
-def _statistics(labelled: LabelledSet) -> dict[str, torch.Tensor]:
-    return {
-        "porosity": torch.from_numpy(labelled.microstructures.porosity),
-        "values": torch.from_numpy(labelled.labels.values.copy()),
-        "usable": torch.from_numpy(labelled.labels.is_usable),
-    }
+def _samples(labelled: LabelledSet, sheet: torch.Tensor) -> SampleSet:
+    return SampleSet(
+        sheet=sheet,
+        porosity=torch.from_numpy(labelled.microstructures.porosity),
+        values=torch.from_numpy(labelled.labels.values),
+        usable=torch.from_numpy(labelled.labels.is_usable),
+    )

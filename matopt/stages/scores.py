@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 from scipy.stats import wasserstein_distance
 
 from matopt.descriptors.correlation import radial_correlation
@@ -18,9 +18,9 @@ from matopt.microstructures import Microstructures
 from matopt.physics.base import Physics
 from matopt.predictors.base import Predictor
 from matopt.registry import Component
-from matopt.stages.artifacts import component_identity, stage_key
 from matopt.stages.audit import AuditRow, compare, interpretability, residuals
 from matopt.stages.data import LabelledSet
+from matopt.stages.keys import stage_key
 from matopt.stages.models import ModelContext, build_traits
 from matopt.stages.r2 import r2
 
@@ -31,6 +31,13 @@ SAMPLED = 100
 """How many samples a generator is judged by."""
 
 
+@dataclass(frozen=True, eq=False)
+class PhysicsResiduals:
+    """The residuals of the physics itself: trait -> ``(M,)``, at the audited microstructures and their probes."""
+
+    by_trait: dict[str, np.ndarray]
+
+
 def predictor_audit(
     predictor: Predictor, labelled: LabelledSet, physics: Physics, traits: Sequence[Component], context: ModelContext
 ) -> list[AuditRow]:
@@ -39,19 +46,19 @@ def predictor_audit(
     density = audited.density(context.device)
     built = build_traits(tuple(traits), context.folder)
 
-    def solve() -> dict[str, object]:
-        return {name: torch.from_numpy(found) for name, found in residuals(physics, density, built).items()}
+    def solve() -> PhysicsResiduals:
+        return PhysicsResiduals(residuals(physics, density, built))
 
     # The physics' own residuals are the same for every predictor, whatever the traits weigh in its training.
     key = stage_key(
         "physics residuals",
-        list(audited.hashes),
-        physics.voxel_size,
-        [simulator.settings() for simulator in physics.simulators],
-        [{**component_identity(trait, context.folder), "weight": None} for trait in traits],
+        audited.hashes,
+        physics,
+        [Component(trait.kind, {**trait.settings, "weight": None}) for trait in traits],
+        folder=context.folder,
     )
-    reference = {name: found.numpy() for name, found in context.artifacts.get(key, solve).items()}
-    return compare(residuals(predictor, density, built), reference)
+    reference = context.artifacts.get(key, PhysicsResiduals, solve)
+    return compare(residuals(predictor, density, built), reference.by_trait)
 
 
 def predictor_scores(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -13,10 +12,11 @@ from matopt.data.labels.store import LabelStore
 from matopt.data.sources.base import SOURCES
 from matopt.stages.artifacts import ArtifactStore
 from matopt.stages.data import Dataset, prepare
-from matopt.stages.dataset import dataset_payload, read_dataset
+from matopt.stages.dataset import SavedDataset
 from matopt.stages.design import design, design_key
 from matopt.stages.evaluation import evaluate, evaluation_key
 from matopt.stages.models import ModelContext
+from matopt.stages.records import DesignResult, Evaluation
 from matopt.study.cluster.ray_cluster import Cluster
 from matopt.study.cluster.workers import RayWorkers
 from matopt.study.config.differences import differences
@@ -135,13 +135,12 @@ def _run(session: Session, make_report: MakeReport | None) -> LaunchResult:
 def _data(session: Session) -> Dataset:
     study = session.study
 
-    def make() -> dict[str, Any]:
+    def make() -> SavedDataset:
         source = SOURCES.build(study.source, study.folder)
-        dataset = prepare(source, study.window, study.split, study.config.seed, session.workers.label)
-        return dataset_payload(dataset)
+        return SavedDataset.of(prepare(source, study.window, study.split, study.config.seed, session.workers.label))
 
-    payload = session.context.artifacts.get(data_key(study), make)
-    return read_dataset(payload, [simulator.property for simulator in simulators_of(study)])
+    saved = session.context.artifacts.get(data_key(study), SavedDataset, make)
+    return saved.restored([simulator.property for simulator in simulators_of(study)])
 
 
 def _search(session: Session, dataset: Dataset) -> list[TrialRecord]:
@@ -157,28 +156,30 @@ def _search(session: Session, dataset: Dataset) -> list[TrialRecord]:
     return ledger.records()
 
 
-def _evaluation(session: Session, dataset: Dataset, winner: TrialRecord) -> dict[str, Any]:
+def _evaluation(session: Session, dataset: Dataset, winner: TrialRecord) -> Evaluation:
     settings = evaluation_settings(session.study, winner)
     assert settings is not None
     physics = physics_of(session.study, dataset)
 
-    def make() -> dict[str, Any]:
+    def make() -> Evaluation:
         with session.tracks.stage("evaluation", winner) as run:
             found = evaluate(settings, dataset, physics, session.workers, session.context)
             session.tracks.evaluation(run, found)
         return found
 
-    return session.context.artifacts.get(evaluation_key(settings, dataset, physics, session.context), make)
+    key = evaluation_key(settings, dataset, physics, session.context)
+    return session.context.artifacts.get(key, Evaluation, make)
 
 
-def _design(session: Session, dataset: Dataset, winner: TrialRecord) -> dict[str, Any]:
+def _design(session: Session, dataset: Dataset, winner: TrialRecord) -> DesignResult:
     settings = design_settings(session.study, winner)
     assert settings is not None
 
-    def make() -> dict[str, Any]:
+    def make() -> DesignResult:
         with session.tracks.stage("design", winner) as run:
             found = design(settings, dataset, session.workers)
-            session.tracks.design(run, settings.property, found)
+            session.tracks.design(run, found)
         return found
 
-    return session.context.artifacts.get(design_key(settings, dataset), make)
+    key = design_key(settings, dataset, session.context)
+    return session.context.artifacts.get(key, DesignResult, make)

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from matopt.data.sources.base import SOURCES
 from matopt.errors import FailureError
 from matopt.physics.base import SIMULATORS, Physics, Simulator
 from matopt.properties import Property
-from matopt.stages.artifacts import ArtifactStore, stage_key
+from matopt.stages.artifacts import ArtifactStore
 from matopt.stages.data import Dataset
-from matopt.stages.dataset import read_dataset
+from matopt.stages.dataset import SavedDataset
 from matopt.stages.design import DesignSettings, design_key
 from matopt.stages.evaluation import EvaluationSettings, evaluation_key
+from matopt.stages.keys import stage_key
 from matopt.stages.models import ModelContext
+from matopt.stages.records import DesignResult, Evaluation
 from matopt.study.config.study import Study
 from matopt.study.layout import Layout, read_json
 from matopt.study.search.ledger import TrialRecord, best, read_records
 from matopt.study.tracking.tracker import Undelivered
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -31,8 +35,8 @@ class LaunchResult:
         properties: the columns of every table of values.
         trials: every trial of the search.
         best: the trial that evaluation and design took over.
-        evaluation: of :func:`matopt.stages.evaluation.evaluate`; None where the study asks for none.
-        design: of :func:`matopt.stages.design.design`; None where the study asks for none.
+        evaluation: None where the study asks for none.
+        design: None where the study asks for none.
         report: the files of the report, its page first.
         undelivered: what MLflow does not have yet.
         page: MLflow's page that compares the trials; None where MLflow did not answer.
@@ -43,8 +47,8 @@ class LaunchResult:
     properties: tuple[Property, ...]
     trials: list[TrialRecord]
     best: TrialRecord
-    evaluation: dict[str, Any] | None
-    design: dict[str, Any] | None
+    evaluation: Evaluation | None
+    design: DesignResult | None
     report: list[Path] = field(default_factory=list)
     undelivered: Undelivered | None = None
     page: str | None = None
@@ -69,12 +73,12 @@ def simulators_of(study: Study) -> tuple[Simulator, ...]:
 def data_key(study: Study) -> str:
     """The key of the dataset: of the study's data and physics, and of what the source's files hold."""
     source = SOURCES.build(study.source, study.folder)
-    return stage_key("data", study.inputs("data"), source.fingerprint())
+    return stage_key("data", study.inputs("data"), source.fingerprint(), folder=study.folder)
 
 
 def search_key(study: Study, dataset: Dataset) -> str:
     """The key of the search: of all that a trial's result follows from besides its point."""
-    return stage_key("search", study.inputs("search"), dataset.train.key, dataset.validation.key)
+    return stage_key("search", study.inputs("search"), dataset.train, dataset.validation, folder=study.folder)
 
 
 def physics_of(study: Study, dataset: Dataset) -> Physics:
@@ -124,13 +128,13 @@ def finished(study: Study) -> LaunchResult:
     layout = layout_of(study)
     context = ModelContext(ArtifactStore(layout.artifacts), study.folder)
 
-    def load(stage: str, key: str) -> dict[str, Any]:
+    def load(stage: str, key: str, kind: type[T]) -> T:
         if key not in context.artifacts:
             raise FailureError(f"study {layout.name!r}: its {stage} is not finished as it is configured now; launch it")
-        return context.artifacts.load(key)
+        return context.artifacts.load(key, kind)
 
     properties = tuple(simulator.property for simulator in simulators_of(study))
-    dataset = read_dataset(load("data", data_key(study)), properties)
+    dataset = load("data", data_key(study), SavedDataset).restored(properties)
     trials = read_records(layout.journal, search_key(study, dataset))
     winner = best(trials, study.objectives)
     if winner is None:
@@ -142,7 +146,7 @@ def finished(study: Study) -> LaunchResult:
         properties,
         trials,
         winner,
-        load("evaluation", evaluation_key(evaluation, dataset, physics, context)) if evaluation else None,
-        load("design", design_key(design, dataset)) if design else None,
+        load("evaluation", evaluation_key(evaluation, dataset, physics, context), Evaluation) if evaluation else None,
+        load("design", design_key(design, dataset, context), DesignResult) if design else None,
         times=(read_json(layout.state) or {}).get("times", {}),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from matopt.registry import Component
 from matopt.stages.artifacts import ArtifactStore
 from matopt.stages.data import Dataset
 from matopt.stages.design import DesignSettings, design
-from matopt.stages.evaluation import EvaluationSettings, evaluate, evaluation_key
+from matopt.stages.evaluation import EvaluationSettings, evaluate
 from matopt.stages.models import ModelContext, PredictorTask
 from matopt.stages.simulate import simulate
 from matopt.stages.trial import TrialResult, TrialSettings, run_trial
@@ -51,23 +50,21 @@ def test_the_evaluation_compares_generators_over_sizes_and_draws(
     workers = Recording(CountingLabel(), shop)
     found = evaluate(settings, dataset, physics, workers, shop)
 
-    rows = {(r["generator"], r["size"], r["draw"]) for r in found["curve"]}
-    assert rows == {("authentic", 0, d) for d in range(2)} | {
+    points = {(p.generator, p.size, p.draw) for p in found.curve}
+    assert points == {("authentic", 0, d) for d in range(2)} | {
         (g, s, d) for g in ("morphology_vae", "vae") for s in (5, 10) for d in range(2)
     }
-    for row, task in zip(found["curve"], workers.tasks, strict=True):
-        assert len(task.train) == len(dataset.train) + row["size"]
-        assert set(row["r2"]) == set(PROPERTIES)
+    for point, task in zip(found.curve, workers.tasks, strict=True):
+        assert len(task.train) == len(dataset.train) + point.size
+        assert set(point.r2) == set(PROPERTIES)
         # Nothing is learnt from, or chosen by, what is tested on.
         learnt = {*task.train.microstructures.hashes, *task.validation.microstructures.hashes}
         assert not learnt & set(dataset.test.microstructures.hashes)
-    assert found["parity"]["predicted"].shape == found["authentic"]["values"].shape
-    assert [row["trait"] for row in found["audit"]] == ["hashin_shtrikman", "monotonicity"]
-    assert len(found["generators"]["vae"]["porosity"]) == 10
-
-    key = evaluation_key(settings, dataset, physics, shop)
-    assert key == evaluation_key(settings, dataset, physics, shop)
-    assert key != evaluation_key(replace(settings, draws=3), dataset, physics, shop)
+    assert found.properties == PROPERTIES
+    assert found.predicted.shape == found.authentic.values.shape
+    assert [row.trait for row in found.audit] == ["hashin_shtrikman", "monotonicity"]
+    assert [g.name for g in found.generators] == ["morphology_vae", "vae"]
+    assert len(found.generators[1].samples.porosity) == 10
 
 
 def test_designs_are_checked_by_the_physics_as_binarised(
@@ -77,16 +74,18 @@ def test_designs_are_checked_by_the_physics_as_binarised(
         "youngs_modulus", ("latent", "pixel"), 6, trial.generator_key, trial.predictor_key, {"steps": 4, "n_checked": 3}
     )
     found = design(settings, dataset, LocalWorkers(CountingLabel(), shop))
-    for path in found.values():
-        assert path["predicted"].shape == (6, 5)
-        assert path["checked"] == [0, 2, 4]
-        assert (path["predicted"][:, -1] >= path["predicted"][:, 0]).all()
-        end = Microstructures.from_density(path["snapshots"][:, -1, None].float(), physics.voxel_size)
+    assert found.property == "youngs_modulus"
+    assert [space.space for space in found.spaces] == ["latent", "pixel"]
+    for space in found.spaces:
+        assert space.predicted.shape == (6, 5)
+        assert space.checked == (0, 2, 4)
+        assert (space.predicted[:, -1] >= space.predicted[:, 0]).all()
+        end = Microstructures.from_density(space.snapshots[:, -1, None].float(), physics.voxel_size)
         expected = simulate(end, ["youngs_modulus"]).column("youngs_modulus")
-        assert np.allclose(path["true"][:, -1], expected)
-        assert np.allclose(path["true_volume_fraction"][:, -1], 1 - end.porosity)
+        assert np.allclose(space.true[:, -1], expected)
+        assert np.allclose(space.true_volume_fraction[:, -1], 1 - end.porosity)
     # Both spaces begin with the same microstructures.
-    starts = [Microstructures.from_density(p["snapshots"][:, 0, None].float(), 1.0).phases for p in found.values()]
+    starts = [Microstructures.from_density(s.snapshots[:, 0, None].float(), 1.0).phases for s in found.spaces]
     assert np.array_equal(*starts)
 
 

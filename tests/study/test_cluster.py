@@ -145,9 +145,9 @@ def test_a_simulator_killed_in_a_study_on_two_nodes_costs_nothing_but_time(nodes
     result = launch(study, nodes.address, progress=progress)
     assert killed
     assert [trial.state for trial in result.trials] == ["complete"] * 4
-    authentic = result.evaluation["authentic"]
-    solid = authentic["sheet"].flatten(1).float().mean(1).double()
-    assert (authentic["values"][:, 0] - solid).abs().max() < 1e-6
+    authentic = result.evaluation.authentic
+    solid = authentic.sheet.flatten(1).float().mean(1).double()
+    assert (authentic.values[:, 0] - solid).abs().max() < 1e-6
 
 
 def test_a_storage_folder_that_a_node_does_not_see_is_told(nodes, tmp_path, monkeypatch):
@@ -169,6 +169,6 @@ def test_the_quickstart_runs_on_two_nodes(nodes, tmp_path):
     result = launch(study, nodes.address)
     assert [trial.state for trial in result.trials] == ["complete"] * 2
     assert result.evaluation is not None and result.design is not None
-    for path in result.design.values():
-        assert path["true"].shape[0] == 100
-        assert path["true"][:, -1].median() > path["true"][:, 0].median()
+    for space in result.design.spaces:
+        assert space.true.shape[0] == 100
+        assert space.true[:, -1].median() > space.true[:, 0].median()

@@ -165,7 +165,7 @@ def test_a_study_killed_in_every_stage_loses_and_doubles_nothing(finished, file)
     study, result = finished
     assert [r.state for r in result.trials] == ["complete"] * 4
     assert len({tuple(r.params.values()) for r in result.trials}) == 4
-    assert len(result.evaluation["curve"]) == 2 * (1 + 2)
+    assert len(result.evaluation.curve) == 2 * (1 + 2)
     # 28 authentic images, and for each of at most 5 generators (4 trials, one of them twice begun) at most 4 samples;
     # a chunk that was being computed at a kill may be there twice.
     images = len({r.params["generator.width"] for r in result.trials}) * 4 + 28
@@ -188,9 +188,9 @@ def test_a_finished_study_is_launched_again_without_ray_or_a_simulation(finished
     assert {stage for stage, *_ in said} == {"report"} and not ray.is_initialized()
     assert simulated(file) == before
     assert again.best == result.best and again.trials == result.trials
-    assert again.evaluation["curve"] == result.evaluation["curve"]
+    assert again.evaluation.curve == result.evaluation.curve
     read = results.finished(study)
-    assert read.best == result.best and read.evaluation["curve"] == result.evaluation["curve"]
+    assert read.best == result.best and read.evaluation.curve == result.evaluation.curve
 
 
 def test_the_status_tells_what_the_launch_returned(finished, file):

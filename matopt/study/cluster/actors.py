@@ -69,17 +69,9 @@ class PredictorActor(Actor):
 class DesignActor(Actor):
     """Ascends designs, all seeds of a task in one batch."""
 
-    def ascend(self, task: AscentTask) -> tuple[dict[str, Any], float]:
-        """The trajectories as numpy arrays and plain values, and the seconds they took."""
-        path, seconds = _timed(lambda: run_ascent(task, self._context))
-        return to_numpy(path), seconds
-
-
-def to_numpy(value: Any) -> Any:
-    """The same with arrays for tensors, which travel quicker."""
-    if isinstance(value, dict):
-        return {name: to_numpy(item) for name, item in value.items()}
-    return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else value
+    def ascend(self, task: AscentTask) -> tuple[Any, float]:
+        """The trajectories, and the seconds they took."""
+        return _timed(lambda: run_ascent(task, self._context))
 
 
 def _timed(work: Callable[[], Any]) -> tuple[Any, float]:

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-import torch
-
 from matopt.data.labels.store import LabelStore
 from matopt.microstructures import Microstructures
 from matopt.properties import PropertyTable
@@ -132,7 +129,7 @@ class RayWorkers:
         self._state.message(f"ascending in {task.space} space")
         ((_, (path, seconds)),) = self._of(DesignActor, 1).map("ascend", [(task,)])
         self._state.spent(computing=seconds)
-        return from_numpy(path)
+        return path
 
     def _fit(self, kind: type, tasks: Sequence[Any], message: str) -> list[str]:
         pool = self._of(kind, min(len(tasks), self._resources.predictors))
@@ -160,10 +157,3 @@ class RayWorkers:
             self._state.progress(done, total, "values simulated")
         else:
             self._state.message(f"{done} of {total} values simulated")
-
-
-def from_numpy(value: Any) -> Any:
-    """The same with tensors for arrays. They are copied: what Ray gives is shared with all who read it."""
-    if isinstance(value, dict):
-        return {name: from_numpy(item) for name, item in value.items()}
-    return torch.from_numpy(value.copy()) if isinstance(value, np.ndarray) else value

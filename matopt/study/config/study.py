@@ -14,7 +14,7 @@ from matopt.generators.base import GENERATORS
 from matopt.physics.base import SIMULATORS
 from matopt.predictors.base import PREDICTORS
 from matopt.registry import Component, Registry
-from matopt.stages.artifacts import component_identity
+from matopt.stages.keys import component_identity
 from matopt.study.config.checks import SEARCHABLE, check_fields, cross_problems, space_problems
 from matopt.study.config.component_fields import Checking
 from matopt.study.config.components import resolve_paths

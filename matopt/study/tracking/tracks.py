@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from matopt.stages.artifacts import ArtifactStore
+from matopt.stages.records import DesignResult, Evaluation
 from matopt.study.config.study import Study
 from matopt.study.search.ledger import TrialRecord
 from matopt.study.tracking.spool import Status, flatten
@@ -69,22 +70,23 @@ class LaunchRuns:
             raise
         self._tracker.end_run(run)
 
-    def evaluation(self, run: str, found: Mapping[str, Any]) -> None:
-        """The scores of the generators, and over the sizes what their samples are worth."""
-        for name, generator in found["generators"].items():
-            self._tracker.metrics(run, _names({f"{key}/{name}": v for key, v in generator["scores"].items()}))
-        groups: dict[tuple[str, int], list[Mapping[str, float]]] = {}
-        for row in found["curve"]:
-            groups.setdefault((row["generator"], row["size"]), []).append(row["r2"])
-        for (name, size), draws in groups.items():
-            mean = {f"r2 {key}/{name}": float(np.mean([draw[key] for draw in draws])) for key in draws[0]}
+    def evaluation(self, run: str, found: Evaluation) -> None:
+        """Log the scores of the generators, and over the sizes what their samples are worth."""
+        for generator in found.generators:
+            scores = {f"{score}/{generator.name}": value for score, value in generator.scores.items()}
+            self._tracker.metrics(run, _names(scores))
+        draws: dict[tuple[str, int], list[dict[str, float]]] = {}
+        for point in found.curve:
+            draws.setdefault((point.generator, point.size), []).append(point.r2)
+        for (name, size), r2 in draws.items():
+            mean = {f"r2 {key}/{name}": float(np.mean([draw[key] for draw in r2])) for key in r2[0]}
             self._tracker.metrics(run, _names(mean), step=size)
 
-    def design(self, run: str, property_name: str, found: Mapping[str, Any]) -> None:
-        """The mean of the true property along the way."""
-        for space, path in found.items():
-            for step, values in enumerate(path["true"].numpy().T):
-                self._tracker.metrics(run, {f"true {property_name}/{space}": values.mean()}, step)
+    def design(self, run: str, found: DesignResult) -> None:
+        """Log the mean of the true property along the way."""
+        for space in found.spaces:
+            for step, values in enumerate(space.true.numpy().T):
+                self._tracker.metrics(run, {f"true {found.property}/{space.space}": values.mean()}, step)
 
     def report(self, files: Sequence[Path]) -> None:
         """Keep the files of the report with the launch."""
