@@ -92,7 +92,8 @@ def test_designs_are_checked_by_the_physics_as_binarised(
 def test_a_report_has_every_figure_and_its_data(
     dataset: Dataset, physics: Physics, shop: ModelContext, trial: TrialResult, tmp_path: Path
 ) -> None:
-    from matopt.report.page import Findings, write_report
+    from matopt.report.findings import Findings
+    from matopt.report.page import write_report
     from matopt.study.search.ledger import Outcome, TrialRecord
 
     workers = LocalWorkers(CountingLabel(), shop)
@@ -117,17 +118,7 @@ def test_a_report_has_every_figure_and_its_data(
     )
     page, *figures = write_report(
         tmp_path / "report",
-        Findings(
-            "small <study>",
-            "name: small",
-            physics.properties,
-            ("r2",),
-            [record],
-            0,
-            evaluation,
-            designs,
-            "youngs_modulus",
-        ),
+        Findings("small <study>", "name: small", physics.properties, ("r2",), (record,), 0, evaluation, designs),
     )
     text = page.read_text()
     assert "small &lt;study&gt;" in text

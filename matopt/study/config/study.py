@@ -21,6 +21,7 @@ from matopt.study.config.components import resolve_paths
 from matopt.study.config.schema import StudyConfig
 from matopt.study.config.space import Plain
 from matopt.study.config.study_file import StudyText, read_study_file, read_value, split_key
+from matopt.study.search.samplers.base import SAMPLERS
 from matopt.traits.base import TRAITS
 
 STAGES: dict[str, tuple[str, ...]] = {
@@ -87,6 +88,11 @@ class Study:
     def traits(self) -> tuple[Component, ...]:
         """The traits, in order."""
         return tuple(self._resolved(TRAITS, trait) for trait in self.config.traits.values())
+
+    @property
+    def sampler(self) -> Component:
+        """What chooses the points of the search."""
+        return self._resolved(SAMPLERS, self.config.search.sampler)
 
     @property
     def baselines(self) -> dict[str, Component]:

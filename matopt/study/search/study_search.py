@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from matopt.stages.trial import TrialSettings
 from matopt.study.config.space import suggest
 from matopt.study.config.study import Study
 from matopt.study.search.ledger import Ledger, Outcome, best
+from matopt.study.search.samplers.base import SAMPLERS
 from matopt.study.search.trials import TrialContext
 from matopt.study.search.tuning import SearchCallback, SearchPlan, TrialPoint, search
 from matopt.study.session import Session
@@ -33,7 +35,7 @@ def run_search(session: Session, dataset: Dataset, ledger: Ledger) -> None:
     plan = SearchPlan(
         study.config.search.trials,
         _point(study),
-        _sampler(study),
+        _chooser(study),
         resources.trials,
         {"cpu": resources.cpus_per_trial, "gpu": session.workers.gpus},
         session.layout.scratch,
@@ -51,20 +53,15 @@ def _point(study: Study) -> Callable[[optuna.trial.BaseTrial], TrialPoint]:
     return point
 
 
-def _sampler(study: Study) -> Callable[[int], optuna.samplers.BaseSampler]:
-    section = study.config.search
+def _chooser(study: Study) -> Callable[[int], optuna.samplers.BaseSampler]:
+    sampler, spec = SAMPLERS.build(study.sampler, study.folder), study.config.search_spec
 
-    def sampler(n_started: int) -> optuna.samplers.BaseSampler:
-        # Seeded by what was begun before, or it would start with the points that it started with then.
-        seed = study.config.seed + n_started
-        if section.sampler == "random":
-            return optuna.samplers.RandomSampler(seed)
-        if section.sampler == "nsga2":
-            return optuna.samplers.NSGAIISampler(seed=seed)
-        is_parallel = study.config.resources.trials > 1
-        return optuna.samplers.TPESampler(n_startup_trials=section.startup, seed=seed, constant_liar=is_parallel)
+    def chooser(n_started: int) -> optuna.samplers.BaseSampler:
+        with warnings.catch_warnings():  # that an interface may change, which its user cannot act on
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return sampler.build(spec, n_started)
 
-    return sampler
+    return chooser
 
 
 class _SearchWatcher(SearchCallback):
