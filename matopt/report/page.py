@@ -26,7 +26,7 @@ from matopt.report.evaluation_figures import (
 from matopt.report.search_figures import draw_search
 from matopt.report.style import title
 from matopt.report.tables import augmentation_table, design_table, samples_table, trials_table
-from matopt.study.search.ledger import TrialRecord
+from matopt.study.records import TrialRecord
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from matopt.report.style import colour, figure, title, write_table
-from matopt.study.search.ledger import TrialRecord
+from matopt.study.records import TrialRecord
 
 
 def draw_search(folder: Path, trials: Sequence[TrialRecord], objectives: Sequence[str], best: int) -> Path:

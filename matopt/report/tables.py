@@ -11,7 +11,7 @@ import numpy as np
 from matopt.properties import Property
 from matopt.report.style import title
 from matopt.stages.evaluation import AUTHENTIC
-from matopt.study.search.ledger import TrialRecord
+from matopt.study.records import TrialRecord
 
 
 @dataclass(frozen=True)
