@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from matopt.properties import Property
 from matopt.stages.records import DesignResult, Evaluation
-from matopt.study.search.ledger import TrialRecord
+from matopt.study.records import TrialRecord
 
 
 @dataclass(frozen=True, eq=False)

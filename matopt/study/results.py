@@ -20,7 +20,8 @@ from matopt.stages.models import ModelContext
 from matopt.stages.records import DesignResult, Evaluation
 from matopt.study.config.study import Study
 from matopt.study.layout import Layout, read_json
-from matopt.study.search.ledger import TrialRecord, best, read_records
+from matopt.study.records import TrialRecord, best
+from matopt.study.search.ledger import read_records
 from matopt.study.tracking.tracker import Undelivered
 
 T = TypeVar("T")

@@ -10,8 +10,16 @@ from matopt.properties import Property
 from matopt.report.findings import Findings
 from matopt.stages.audit import AuditRow
 from matopt.stages.evaluation import AUTHENTIC
-from matopt.stages.records import CurvePoint, DesignResult, Evaluation, GeneratorResult, SampleSet, SpaceResult
-from matopt.study.search.ledger import Outcome, TrialRecord
+from matopt.stages.records import (
+    CurvePoint,
+    DesignResult,
+    Evaluation,
+    GeneratorResult,
+    SampleSet,
+    SpaceResult,
+    TrialResult,
+)
+from matopt.study.records import TrialRecord
 
 PROPERTIES = (
     Property("youngs_modulus", "E", "Pa", "GPa", 1e-9, title="Young's modulus"),
@@ -53,7 +61,7 @@ def _trials(draw: st.DrawFn, random: np.random.Generator) -> tuple[int, tuple[Tr
     trials = []
     for number, state in enumerate(states):
         metrics = dict(zip(METRICS, random.random(len(METRICS)), strict=True))
-        outcome = Outcome(metrics, "g", "p", 1.0, 0.0) if state == "complete" else None
+        outcome = TrialResult(metrics, "g", "p", 1.0, 0.0) if state == "complete" else None
         trials.append(TrialRecord(number, state, params, outcome, "it <failed>" if state == "failed" else ""))
     return best, tuple(trials)
 

@@ -18,11 +18,12 @@ from matopt.report.figures.base import FIGURES
 from matopt.report.findings import Findings
 from matopt.report.page import write_report
 from matopt.report.study_report import report_writer
+from matopt.stages.records import TrialResult
 from matopt.study.config.study import load_study
-from matopt.study.search.ledger import Outcome, TrialRecord
+from matopt.study.records import TrialRecord
 
 ORDER = ["samples", "properties", "augmentation", "parity", "traits", "morphing", "ascent", "search"]
-TRIAL = TrialRecord(0, "complete", {}, Outcome({"r2": 0.5}, "", "", 1, 0))
+TRIAL = TrialRecord(0, "complete", {}, TrialResult({"r2": 0.5}, "", "", 1, 0))
 MINIMAL = Findings("tiny", "name: tiny", PROPERTIES[:1], ("r2",), (TRIAL,), 0)
 STUDY = Path(__file__).parents[2] / "studies" / "quickstart.yaml"
 MINE = """

@@ -17,8 +17,9 @@ from matopt.stages.data import Dataset
 from matopt.stages.design import DesignSettings, design
 from matopt.stages.evaluation import EvaluationSettings, evaluate
 from matopt.stages.models import ModelContext, PredictorTask
+from matopt.stages.records import TrialResult
 from matopt.stages.simulate import simulate
-from matopt.stages.trial import TrialResult, TrialSettings, run_trial
+from matopt.stages.trial import TrialSettings, run_trial
 from matopt.stages.workers import LocalWorkers
 
 
@@ -94,7 +95,7 @@ def test_a_report_has_every_figure_and_its_data(
 ) -> None:
     from matopt.report.findings import Findings
     from matopt.report.page import write_report
-    from matopt.study.search.ledger import Outcome, TrialRecord
+    from matopt.study.records import TrialRecord
 
     workers = LocalWorkers(CountingLabel(), shop)
     evaluation = evaluate(
@@ -114,7 +115,7 @@ def test_a_report_has_every_figure_and_its_data(
         0,
         "complete",
         {"augmentation.size": 10},
-        Outcome(trial.metrics, trial.generator_key, trial.predictor_key, 1.0, 0.0),
+        trial,
     )
     page, *figures = write_report(
         tmp_path / "report",

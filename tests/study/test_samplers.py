@@ -12,9 +12,10 @@ import pytest
 
 from matopt.errors import InputError
 from matopt.registry import Component
+from matopt.stages.records import TrialResult
 from matopt.study.config.space import Choice, Int, Log, Uniform, suggest
 from matopt.study.config.study import load_study
-from matopt.study.search.ledger import Ledger, Outcome
+from matopt.study.search.ledger import Ledger
 from matopt.study.search.samplers.base import SAMPLERS, SearchSpec
 
 HERE = Path(__file__).parent
@@ -59,7 +60,7 @@ def searched(
                 ledger.fail(trial.number, "it failed")
                 continue
             number = sum(float(v or 0) for v in point.values() if not isinstance(v, str))
-            ledger.complete(trial.number, Outcome({"r2": number, "s2_error": -number}, "", "", 1.0, 0.0))
+            ledger.complete(trial.number, TrialResult({"r2": number, "s2_error": -number}, "", "", 1.0, 0.0))
     return [tuple(record.params.values()) for record in Ledger(journal, "search", objectives).records()]
 
 

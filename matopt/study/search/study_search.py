@@ -9,14 +9,17 @@ from typing import Any
 import optuna
 
 from matopt.stages.data import Dataset
+from matopt.stages.records import TrialResult
 from matopt.stages.trial import TrialSettings
 from matopt.study.config.space import suggest
 from matopt.study.config.study import Study
-from matopt.study.search.ledger import Ledger, Outcome, best
+from matopt.study.records import best
+from matopt.study.search.ledger import Ledger
 from matopt.study.search.samplers.base import SAMPLERS
 from matopt.study.search.trials import TrialContext
 from matopt.study.search.tuning import SearchCallback, SearchPlan, TrialPoint, search
 from matopt.study.session import Session
+from matopt.training.report import Report
 
 
 def run_search(session: Session, dataset: Dataset, ledger: Ledger) -> None:
@@ -29,7 +32,6 @@ def run_search(session: Session, dataset: Dataset, ledger: Ledger) -> None:
         session.workers.context,
         session.layout.labels,
         pool,
-        session.tracks.folder,
         resources.cpus_per_trial,
     )
     plan = SearchPlan(
@@ -40,7 +42,7 @@ def run_search(session: Session, dataset: Dataset, ledger: Ledger) -> None:
         {"cpu": resources.cpus_per_trial, "gpu": session.workers.gpus},
         session.layout.scratch,
     )
-    search(plan, ledger, context, _SearchWatcher(session, ledger))
+    search(plan, ledger, context, _LaunchCallback(session, ledger))
 
 
 def _point(study: Study) -> Callable[[optuna.trial.BaseTrial], TrialPoint]:
@@ -64,8 +66,8 @@ def _chooser(study: Study) -> Callable[[int], optuna.samplers.BaseSampler]:
     return chooser
 
 
-class _SearchWatcher(SearchCallback):
-    """Tells the launch's state and tracks of the trials."""
+class _LaunchCallback(SearchCallback):
+    """Tells the launch's state, and its runs in MLflow, of the trials."""
 
     def __init__(self, session: Session, ledger: Ledger) -> None:
         self._session = session
@@ -73,18 +75,18 @@ class _SearchWatcher(SearchCallback):
         self._runs: dict[int, str] = {}
         self._tell()
 
-    def begin(self, number: int, params: dict[str, Any]) -> str:
-        self._runs[number] = self._session.tracks.begin_trial(self._ledger.key, number, params)
-        return self._runs[number]
+    def begin(self, number: int, params: dict[str, Any]) -> Report:
+        self._runs[number] = self._session.runs.begin_trial(self._ledger.key, number, params)
+        return self._session.runs.report_of(self._runs[number])
 
-    def complete(self, number: int, outcome: Outcome) -> None:
-        self._session.tracks.end_trial(self._runs.pop(number), outcome.metrics)
+    def complete(self, number: int, outcome: TrialResult) -> None:
+        self._session.runs.end_trial(self._runs.pop(number), outcome.metrics)
         self._session.state.spent(computing=outcome.seconds - outcome.waiting, waiting=outcome.waiting)
         self._tell()
 
     def fail(self, number: int, error: str) -> None:
         if number in self._runs:  # not where its very settings were refused
-            self._session.tracks.end_trial(self._runs.pop(number), None)
+            self._session.runs.end_trial(self._runs.pop(number), None)
         self._tell(f"trial {number} failed: {error}")
 
     def _tell(self, message: str = "") -> None:
