@@ -101,6 +101,7 @@ def evaluation_settings(study: Study, winner: TrialRecord) -> EvaluationSettings
         section.draws,
         winner.outcome.predictor_key,
         study.config.seed,
+        study.metrics,
     )
 
 

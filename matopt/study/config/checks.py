@@ -10,9 +10,11 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from matopt.generators.base import GENERATORS, LatentGenerator
+from matopt.registry import Component
 from matopt.spelling import suggestion
+from matopt.stages.metrics.base import METRICS, Metric, PredictorMetric, split_objective
 from matopt.study.config.component_fields import Checking
-from matopt.study.config.components import resolve_paths
+from matopt.study.config.components import KIND, check_component, resolve_paths
 from matopt.study.config.messages import problems_of
 from matopt.study.config.schema import StudyConfig
 from matopt.study.config.study_file import Key, Problem, StudyText, dotted, shown, split_key
@@ -20,16 +22,6 @@ from matopt.study.search.samplers.base import SAMPLERS
 
 SEARCHABLE = ("generator", "predictor", "augmentation", "traits")
 """The sections that a search may change. The others say what its trials are compared by."""
-
-OBJECTIVES = {
-    "r2": "maximize",
-    "interpretability": "maximize",
-    "morphology_distance": "minimize",
-    "porosity_distance": "minimize",
-    "s2_error": "minimize",
-    "grey_share": "minimize",
-}
-"""What a trial is judged by, and which way is better. ``r2/<property>`` is one property's."""
 
 
 def check_fields(text: StudyText, checking: Checking) -> tuple[StudyConfig | None, list[Problem]]:
@@ -44,15 +36,9 @@ def cross_problems(config: StudyConfig, folder: Path) -> list[Problem]:
     """What no section can know by itself."""
     problems = []
     properties = list(config.physics)
-    known = OBJECTIVES | {f"r2/{name}": "maximize" for name in properties}
     for name, direction in config.search.objectives.items():
-        key = ("search", "objectives", name)
-        if name not in known:
-            problems.append(Problem(key, f"no such objective; {suggestion(name, list(known))}"))
-        elif known[name] != direction:
-            problems.append(Problem(key, f"{name} is better the other way: {known[name]}"))
-        elif name == "interpretability" and not config.traits:
-            problems.append(Problem(key, "without traits nothing can be interpreted; name some under 'traits'"))
+        if message := _objective_problem(name, direction, config, folder):
+            problems.append(Problem(("search", "objectives", name), message))
     if config.search.select is not None and config.search.select not in config.search.objectives:
         hint = suggestion(config.search.select, list(config.search.objectives))
         problems.append(Problem(("search", "select"), f"{config.search.select!r} is not among the objectives; {hint}"))
@@ -74,6 +60,35 @@ def cross_problems(config: StudyConfig, folder: Path) -> list[Problem]:
                 Problem(("design", "spaces"), f"{config.generator.kind} has no latent space; write [pixel]")
             )
     return problems
+
+
+def _objective_problem(name: str, direction: str, config: StudyConfig, folder: Path) -> str:
+    """Say what is wrong with an objective: no such metric, the other direction, nothing to compute it from."""
+    kind, property_ = split_objective(name)
+    if ".py:" in kind:
+        component, problems = check_component(METRICS, Metric, {KIND: kind}, folder)
+        if component is None:
+            return problems[0].message
+    elif kind not in METRICS.names():
+        return f"no such objective; {suggestion(name, _objectives(config))}"
+    metric = METRICS.build(Component(kind), folder)
+    if property_:
+        is_by_property = isinstance(metric, PredictorMetric) and metric.is_by_property
+        if not is_by_property or property_ not in config.physics:
+            return f"no such objective; {suggestion(name, _objectives(config))}"
+    if metric.direction != direction:
+        return f"{name} is better the other way: {metric.direction}"
+    if isinstance(metric, PredictorMetric) and metric.needs_traits and not config.traits:
+        return f"{name} is computed of traits, and there are none; name some under 'traits'"
+    return ""
+
+
+def _objectives(config: StudyConfig) -> list[str]:
+    """List the objectives of the registry's metrics, those of single properties too."""
+    names = METRICS.names()
+    metrics = [(name, METRICS.find(name)) for name in names]
+    single = [name for name, metric in metrics if issubclass(metric, PredictorMetric) and metric.is_by_property]
+    return names + [f"{name}/{property_}" for name in single for property_ in config.physics]
 
 
 def space_problems(config: StudyConfig, text: StudyText, checking: Checking) -> list[Problem]:

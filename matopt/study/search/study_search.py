@@ -49,8 +49,8 @@ def _point(study: Study) -> Callable[[optuna.trial.BaseTrial], TrialPoint]:
     def point(trial: optuna.trial.BaseTrial) -> TrialPoint:
         params = suggest(study.config.search.space, trial)
         at = study.with_parameters(params)
-        settings = TrialSettings(at.generator, at.predictor, at.traits, at.config.augmentation.size, study.config.seed)
-        return TrialPoint(params, settings)
+        size, seed = at.config.augmentation.size, study.config.seed
+        return TrialPoint(params, TrialSettings(at.generator, at.predictor, at.traits, size, seed, study.metrics))
 
     return point
 
