@@ -12,7 +12,7 @@ from matopt.report.findings import Findings
 from matopt.report.page import write_report
 from matopt.report.style import words
 from matopt.stages.metrics.base import METRICS, PredictorMetric
-from matopt.study.config.components import KIND, check_component, resolve_paths
+from matopt.study.config.components import KIND, build_component, check_component
 from matopt.study.config.study import Study
 from matopt.study.config.study_file import Problem
 from matopt.study.results import LaunchResult
@@ -74,7 +74,7 @@ def _further_figures(study: Study) -> list[Figure]:
         problems += [Problem((*key, *(part for part in p.key if part != KIND)), p.message) for p in found]
         if component is None:
             continue
-        figure = FIGURES.build(resolve_paths(FIGURES, component, study.folder), study.folder)
+        figure = build_component(FIGURES, component, study.folder)
         if figure.name in taken:
             problems.append(Problem(key, f"a figure {figure.name!r} is drawn already; give this one another name"))
         taken.add(figure.name)

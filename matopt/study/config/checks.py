@@ -14,7 +14,7 @@ from matopt.registry import Component
 from matopt.spelling import suggestion
 from matopt.stages.metrics.base import METRICS, Metric, PredictorMetric, split_objective
 from matopt.study.config.component_fields import Checking
-from matopt.study.config.components import KIND, check_component, resolve_paths
+from matopt.study.config.components import KIND, build_component, check_component
 from matopt.study.config.messages import problems_of
 from matopt.study.config.schema import StudyConfig
 from matopt.study.config.study_file import Key, Problem, StudyText, dotted, shown, split_key
@@ -42,9 +42,14 @@ def cross_problems(config: StudyConfig, folder: Path) -> list[Problem]:
     if config.search.select is not None and config.search.select not in config.search.objectives:
         hint = suggestion(config.search.select, list(config.search.objectives))
         problems.append(Problem(("search", "select"), f"{config.search.select!r} is not among the objectives; {hint}"))
-    sampler = SAMPLERS.build(resolve_paths(SAMPLERS, config.search.sampler, folder), folder)
+    sampler = build_component(SAMPLERS, config.search.sampler, folder)
     if refusal := sampler.refusal(config.search_spec):
         problems.append(Problem(("search", "sampler"), refusal))
+    for split, n in config.data.split.model_dump().items():
+        if n < 2 and (split != "test" or config.evaluation):
+            problems.append(
+                Problem(("data", "split", split), f"must be at least 2, as its spread is measured, got {n}")
+            )
     if config.evaluation:
         kinds = [g if isinstance(g, str) else g.kind for g in config.evaluation.generators]
         for index, kind in enumerate(kinds):
