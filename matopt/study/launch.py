@@ -73,7 +73,7 @@ def launch(
     with launch_lock(layout):
         state = LaunchState(layout, progress)
         write_json(layout.config, study.as_json)
-        tracker = Tracker(layout.storage, layout.name, study.config.tracking.uri)
+        tracker = Tracker(layout, study.config.tracking.uri)
         session = _session(study, address, state, LaunchRuns(tracker, study))
         try:
             result = _run(session, make_report)
@@ -153,7 +153,7 @@ def _search(session: Session, dataset: Dataset) -> list[TrialRecord]:
     if ledger.missing(total):
         with session.state.overhead():  # seconds, which a finished study need not spend
             from matopt.study.search.study_search import run_search
-        run_search(session, dataset, ledger)
+        return run_search(session, dataset, ledger)
     return ledger.records()
 
 

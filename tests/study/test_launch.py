@@ -17,6 +17,7 @@ from matopt.study import results
 from matopt.study.config.study import load_study
 from matopt.study.launch import changes, launch
 from matopt.study.layout import read_json
+from matopt.study.lock import launch_lock
 from matopt.study.results import layout_of
 from matopt.study.search.ledger import read_records
 from matopt.study.status import compare, list_studies, study_status
@@ -217,6 +218,16 @@ def test_more_trials_run_only_what_is_missing(finished, file):
     assert set(extended.times) >= {"data", "search", "evaluation", "report"}
     assert extended.times["search"]["computing"] >= 4 * 1.4
     assert not layout_of(study).lock.exists() and not layout_of(study).scratch.exists()
+
+
+def test_a_study_has_one_launch_at_a_time(file):
+    study = load(file, "name=held")
+    layout_of(study).make()
+    with launch_lock(layout_of(study)):
+        before = sorted(layout_of(study).folder.rglob("*"))
+        with pytest.raises(FailureError, match=f"running already, as process {os.getpid()}"):
+            launch(study)
+        assert sorted(layout_of(study).folder.rglob("*")) == before  # no state, no tracker
 
 
 def test_what_the_machine_cannot_give_is_one_line_and_so_is_its_status(file):
