@@ -11,7 +11,7 @@ import typer
 from matopt.errors import InputError
 
 if TYPE_CHECKING:
-    from matopt.study.results import LaunchResult
+    from matopt.study.records import LaunchResult
 
 study_app = typer.Typer(
     no_args_is_help=True,

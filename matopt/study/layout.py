@@ -10,6 +10,7 @@ from typing import Any
 
 from matopt.atomic_write import atomic_write
 from matopt.errors import FailureError
+from matopt.study.config.study import Study
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,11 @@ class Layout:
 
     storage: Path
     name: str
+
+    @staticmethod
+    def of(study: Study) -> Layout:
+        """Say where ``study`` rests."""
+        return Layout(study.storage, study.config.name)
 
     @property
     def labels(self) -> Path:

@@ -11,45 +11,14 @@ from __future__ import annotations
 
 import time
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from matopt.errors import FailureError
 from matopt.study.layout import Layout
+from matopt.study.records import Undelivered
 from matopt.study.tracking.sender import Sender, launch_folders, pending
 from matopt.study.tracking.spool import SpoolWriter
-
-
-@dataclass(frozen=True)
-class Undelivered:
-    """What MLflow does not have.
-
-    Attributes:
-        folder: the spool of the study.
-        waiting: events that the next launch sends.
-        refused: events that MLflow will not take; ``refused/events.jsonl`` has them with the reasons.
-        trouble: what went wrong last, if the server did not answer.
-    """
-
-    folder: Path
-    waiting: int
-    refused: int
-    trouble: str | None = None
-
-    def __bool__(self) -> bool:
-        return bool(self.waiting or self.refused)
-
-    def __str__(self) -> str:
-        if not self:
-            return "MLflow has everything"
-        parts = []
-        if self.waiting:
-            why = f" ({self.trouble})" if self.trouble else ""
-            parts.append(f"{self.waiting} events wait in {self.folder}{why}; the next launch of the study sends them")
-        if self.refused:
-            parts.append(f"MLflow refused {self.refused} events; see {self.folder / 'refused' / 'events.jsonl'}")
-        return ". ".join(parts)
 
 
 class Tracker(SpoolWriter):
