@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TypeVar
 
 from matopt.data.sources.base import SOURCES
 from matopt.errors import FailureError
 from matopt.physics.base import SIMULATORS, Physics, Simulator
-from matopt.properties import Property
 from matopt.stages.artifacts import ArtifactStore
 from matopt.stages.data import Dataset
 from matopt.stages.dataset import SavedDataset
@@ -20,50 +17,10 @@ from matopt.stages.models import ModelContext
 from matopt.stages.records import DesignResult, Evaluation
 from matopt.study.config.study import Study
 from matopt.study.layout import Layout, read_json
-from matopt.study.records import TrialRecord, best
+from matopt.study.records import LaunchResult, TrialRecord, best
 from matopt.study.search.ledger import read_records
-from matopt.study.tracking.tracker import Undelivered
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class LaunchResult:
-    """What a study found.
-
-    Attributes:
-        study: the study.
-        properties: the columns of every table of values.
-        trials: every trial of the search.
-        best: the trial that evaluation and design took over.
-        evaluation: None where the study asks for none.
-        design: None where the study asks for none.
-        report: the files of the report, its page first.
-        undelivered: what MLflow does not have yet.
-        page: MLflow's page that compares the trials; None where MLflow did not answer.
-        times: stage -> seconds of ``wall``, ``computing``, ``waiting`` and ``overhead``, over all launches.
-    """
-
-    study: Study
-    properties: tuple[Property, ...]
-    trials: list[TrialRecord]
-    best: TrialRecord
-    evaluation: Evaluation | None
-    design: DesignResult | None
-    report: list[Path] = field(default_factory=list)
-    undelivered: Undelivered | None = None
-    page: str | None = None
-    times: dict[str, dict[str, float]] = field(default_factory=dict)
-
-    @property
-    def layout(self) -> Layout:
-        """Where the study rests on disk."""
-        return layout_of(self.study)
-
-
-def layout_of(study: Study) -> Layout:
-    """Where a study rests on disk."""
-    return Layout(study.storage, study.config.name)
 
 
 def simulators_of(study: Study) -> tuple[Simulator, ...]:
@@ -127,7 +84,7 @@ def finished(study: Study) -> LaunchResult:
     Raises:
         FailureError: a stage is not finished, for the study as it is now.
     """
-    layout = layout_of(study)
+    layout = Layout.of(study)
     context = ModelContext(ArtifactStore(layout.artifacts), study.folder)
 
     def load(stage: str, key: str, kind: type[T]) -> T:

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 from matopt.study.layout import Layout, read_json, write_json
 
-STAGES = ("data", "search", "evaluation", "design", "report")
 _EVERY = 1.0
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from matopt.errors import InputError
 from matopt.study.config.differences import differences
-from matopt.study.layout import Layout, read_json
+from matopt.study.layout import Layout, read_json, studies
 from matopt.study.lock import lock_owner
 from matopt.study.records import TrialRecord, best
 from matopt.study.search.ledger import read_records
@@ -98,7 +98,7 @@ def study_status(storage: Path, name: str) -> StudyStatus:
     counts = Counter(record.state for record in records)
     if not is_running:  # nobody runs them; the next launch begins them anew
         counts["waiting"] += counts.pop("running", 0)
-    left = [str(spool) for spool in undelivered(layout.storage) if layout.spool in spool.folder.parents]
+    left = [str(spool) for spool in undelivered(layout)]
     report = Path(state["report"][0]) if state.get("report") else None
     return StudyStatus(
         name=name,
@@ -146,7 +146,7 @@ def compare(storage: Path, names: Sequence[str]) -> list[ComparisonRow]:
 
 
 def _names(storage: Path) -> list[str]:
-    return sorted(path.parent.name for path in (storage.resolve() / "studies").glob("*/study.json"))
+    return [layout.name for layout in studies(storage) if layout.config.is_file()]
 
 
 def _times(state: dict[str, Any], is_running: bool) -> dict[str, dict[str, float]]:
