@@ -34,8 +34,6 @@ class HashinShtrikman(Trait):
         InputError: the model has no property with bounds.
     """
 
-    name = "hashin_shtrikman"
-
     def residual(self, model: PropertyModel, density: torch.Tensor) -> torch.Tensor:
         """``(N,)`` relative violations, see the class."""
         columns = [(i, BOUNDS[p.name], p) for i, p in enumerate(model.properties) if p.name in BOUNDS]

@@ -27,8 +27,6 @@ class Monotonicity(Trait):
         InputError: the model has none of these properties.
     """
 
-    name = "monotonicity"
-
     def residual(self, model: PropertyModel, density: torch.Tensor) -> torch.Tensor:
         """``(N,)`` shares, see the class."""
         columns = [(i, DIRECTIONS[p.name]) for i, p in enumerate(model.properties) if p.name in DIRECTIONS]

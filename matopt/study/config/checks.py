@@ -10,10 +10,11 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from matopt.generators.base import GENERATORS, LatentGenerator
+from matopt.spelling import suggestion
 from matopt.study.config.component_fields import Checking
 from matopt.study.config.messages import problems_of
 from matopt.study.config.schema import StudyConfig
-from matopt.study.config.study_file import Key, Problem, StudyText, dotted, near, shown, split_key
+from matopt.study.config.study_file import Key, Problem, StudyText, dotted, shown, split_key
 
 SEARCHABLE = ("generator", "predictor", "augmentation", "traits")
 """The sections that a search may change. The others say what its trials are compared by."""
@@ -45,13 +46,13 @@ def cross_problems(config: StudyConfig, folder: Path) -> list[Problem]:
     for name, direction in config.search.objectives.items():
         key = ("search", "objectives", name)
         if name not in known:
-            problems.append(Problem(key, f"no such objective; {near(name, list(known))}"))
+            problems.append(Problem(key, f"no such objective; {suggestion(name, list(known))}"))
         elif known[name] != direction:
             problems.append(Problem(key, f"{name} is better the other way: {known[name]}"))
         elif name == "interpretability" and not config.traits:
             problems.append(Problem(key, "without traits nothing can be interpreted; name some under 'traits'"))
     if config.search.select is not None and config.search.select not in config.search.objectives:
-        hint = near(config.search.select, list(config.search.objectives))
+        hint = suggestion(config.search.select, list(config.search.objectives))
         problems.append(Problem(("search", "select"), f"{config.search.select!r} is not among the objectives; {hint}"))
     if config.evaluation:
         kinds = [g if isinstance(g, str) else g.kind for g in config.evaluation.generators]
@@ -60,7 +61,7 @@ def cross_problems(config: StudyConfig, folder: Path) -> list[Problem]:
                 problems.append(Problem(("evaluation", "generators", index), f"{kind} is listed twice; keep one"))
     if config.design:
         if config.design.property not in properties:
-            hint = near(config.design.property, properties)
+            hint = suggestion(config.design.property, properties)
             problems.append(Problem(("design", "property"), f"{config.design.property!r} is not simulated; {hint}"))
         has_latent_space = issubclass(GENERATORS.find(config.generator.kind, folder), LatentGenerator)
         if "latent" in config.design.spaces and not has_latent_space:

@@ -16,9 +16,10 @@ from matopt.generators.base import GENERATORS, Generator
 from matopt.physics.base import SIMULATORS, Simulator
 from matopt.predictors.base import PREDICTORS, Predictor
 from matopt.registry import Component, Registry
+from matopt.spelling import suggestion
 from matopt.study.config.components import KIND, check_component, check_settings, settings_of
 from matopt.study.config.messages import nested
-from matopt.study.config.study_file import Problem, near, shown
+from matopt.study.config.study_file import Problem, shown
 from matopt.traits.base import TRAITS, Trait
 
 _GIVEN = ("within", "starts", "hold", "seeds", "seed", "device")
@@ -67,7 +68,9 @@ class Checking:
         """Settings of the ascent, out of a section that has ``others`` too."""
         known = {name: s for name, s in settings_of(ascend).items() if name not in _GIVEN and not s.is_required}
         problems = [
-            Problem((name,), f"no such key; {near(name, [*others, *known])}") for name in given if name not in known
+            Problem((name,), f"no such key; {suggestion(name, [*others, *known])}")
+            for name in given
+            if name not in known
         ]
         settings, found = check_settings("design", known, {n: v for n, v in given.items() if n in known}, self.folder)
         counts = [n for n in given if type(settings.get(n)) is int and settings[n] < 1]
@@ -110,7 +113,7 @@ def _read_simulators(value: Any, info: ValidationInfo) -> dict[str, Component]:
             problems.append(Problem(("properties", index), f"{name} is listed twice; keep one"))
     for key in value:
         if key != "properties" and key not in names:
-            problems.append(Problem((key,), f"no such key; {near(key, ['properties', *map(str, names)])}"))
+            problems.append(Problem((key,), f"no such key; {suggestion(key, ['properties', *map(str, names)])}"))
     if problems:
         raise nested(problems)
     return checking(info).components(SIMULATORS, Simulator, {name: value.get(name) for name in names})

@@ -21,8 +21,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from matopt.errors import InputError
 from matopt.registry import Component, Registry
+from matopt.spelling import suggestion
 from matopt.study.config.messages import problems_of
-from matopt.study.config.study_file import Problem, near
+from matopt.study.config.study_file import Problem
 
 KIND = "kind"
 
@@ -86,7 +87,7 @@ def check_settings(
     ]
     for name, value in given.items():
         if name not in known:
-            hint = near(name, list(known)) if known else "it has none"
+            hint = suggestion(name, list(known)) if known else "it has none"
             problems.append(Problem((name,), f"{owner} has no such setting; {hint}"))
             continue
         try:

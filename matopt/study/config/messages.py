@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from matopt.study.config.study_file import Key, Problem, near, shown
+from matopt.spelling import closest, suggestion
+from matopt.study.config.study_file import Key, Problem, shown
 
 _MESSAGES = {
     "int_type": "must be a whole number",
@@ -55,7 +55,7 @@ def problems_of(error: ValidationError, tree: Any, known: Callable[[Key], Sequen
         elif detail["type"] == "missing":
             found.setdefault(key, []).append("is missing; the study needs it")
         elif detail["type"] == "extra_forbidden":
-            found.setdefault(key, []).append(f"no such key; {near(str(key[-1]), known(key[:-1]))}")
+            found.setdefault(key, []).append(f"no such key; {suggestion(str(key[-1]), known(key[:-1]))}")
         elif detail["type"] == "value_error":
             found.setdefault(key, []).append(str(detail["ctx"]["error"]))
         else:
@@ -66,8 +66,8 @@ def problems_of(error: ValidationError, tree: Any, known: Callable[[Key], Sequen
 
 def _with_value(text: str, detail: Any) -> str:
     expected = str(detail.get("ctx", {}).get("expected", "")).replace("'", "").replace(" or ", ", ").split(", ")
-    close = difflib.get_close_matches(str(detail["input"]), expected, n=1)
-    return f"{text}, got {shown(detail['input'])}" + (f"; did you mean {close[0]!r}?" if close else "")
+    near = closest(str(detail["input"]), expected)
+    return f"{text}, got {shown(detail['input'])}" + (f"; did you mean {near!r}?" if near else "")
 
 
 def _either(messages: Sequence[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import re
@@ -15,6 +14,7 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from matopt.errors import InputError
+from matopt.spelling import closest
 
 Key = tuple[str | int, ...]
 """Where a value is: ("search", "space", "augmentation.size", "choice", 0)."""
@@ -75,8 +75,8 @@ def read_study_file(path: Path) -> StudyText:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        close = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.yaml")], n=1)
-        hint = f"did you mean {path.with_name(close[0])}?" if close else "a study is a YAML file like quickstart.yaml"
+        near = closest(path.name, [p.name for p in path.parent.glob("*.yaml")])
+        hint = f"did you mean {path.with_name(near)}?" if near else "a study is a YAML file like quickstart.yaml"
         raise InputError(f"no study file {path}; {hint}") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}; a study is a YAML file") from None
@@ -124,12 +124,6 @@ def shown(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
     text = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def near(name: str, known: Sequence[str]) -> str:
-    """What to say of a name that is not one of ``known``: the closest, or all of them."""
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known)}"
 
 
 def _replace(tree: Any, key: Key, value: Any, place: str) -> Any:
