@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from matopt.data.labels.store import LabelStore
     from matopt.data.windows.scan import read
     from matopt.design.ascent import ascend
-    from matopt.generators.morphology_vae import VAE, MorphologyVAE
+    from matopt.generators.morphology_vae import MorphologyVAE
+    from matopt.generators.vae import VAE
     from matopt.microstructures import Microstructures
     from matopt.physics.base import Physics, simulators
     from matopt.predictors.cnn import CNN
@@ -32,7 +33,7 @@ _HOMES = {
     "Physics": "physics.base",
     "TRAITS": "traits.base",
     "Trait": "traits.base",
-    "VAE": "generators.morphology_vae",
+    "VAE": "generators.vae",
     "ascend": "design.ascent",
     "audit": "stages.audit",
     "read": "data.windows.scan",

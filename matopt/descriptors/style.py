@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import torch
 
+from matopt.descriptors.energy_distance import distances, energy_distance
 from matopt.descriptors.style_blocks import FilterGrams, SegmentStatistics
 from matopt.errors import InputError
 
@@ -78,25 +79,6 @@ class StyleFeatures(torch.nn.Module):
         return torch.cat(scaled, 1)
 
 
-def energy_distance(a: torch.Tensor, b: torch.Tensor, spread_b: torch.Tensor | None = None) -> torch.Tensor:
-    """Energy distance ``2 E|a - b| - E|a - a'| - E|b - b'|`` of two samples of vectors (Székely and Rizzo 2013).
-
-    Unbiased: a vector is never paired with itself, so that the expected value is zero where both samples follow one
-    distribution, whatever their sizes, and positive elsewhere. A single estimate can fall slightly below zero.
-
-    Args:
-        a: ``(N, F)``, N at least 2.
-        b: ``(M, F)``, M at least 2.
-        spread_b: the :func:`spread` of ``b`` where it is known: the only term that takes long for many vectors.
-    """
-    return 2 * _distances(a, b).mean() - spread(a) - (spread(b) if spread_b is None else spread_b)
-
-
-def spread(a: torch.Tensor) -> torch.Tensor:
-    """The mean distance between two different vectors of ``a`` ``(N, F)``."""
-    return torch.nn.functional.pdist(a).mean()
-
-
 def morphology_distance(features: StyleFeatures, artificial: torch.Tensor, authentic: torch.Tensor) -> float:
     """How far the morphologies of two sets of microstructures lie apart: 0 one distribution, 1 nothing in common.
 
@@ -110,9 +92,4 @@ def morphology_distance(features: StyleFeatures, artificial: torch.Tensor, authe
         authentic: ``(M, 1, *S)`` densities that neither ``features`` nor the generator has seen, M at least 2.
     """
     a, b = features.of_many(artificial), features.of_many(authentic)
-    return float(energy_distance(a, b) / (2 * _distances(a, b).mean()))
-
-
-def _distances(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    # Through a matrix product, which is the default, small distances drown in rounding.
-    return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
+    return float(energy_distance(a, b) / (2 * distances(a, b).mean()))

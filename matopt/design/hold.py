@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 
+from matopt.descriptors.energy_distance import distances
 from matopt.errors import InputError
 
 
@@ -40,15 +41,10 @@ class MorphologyHold:
         self._features = features
         with torch.no_grad():
             self._authentic = torch.cat([self._features(part) for part in authentic.split(64)])
-            to_others = _distances(self._authentic, self._authentic).sum(1) / (len(authentic) - 1)
+            to_others = distances(self._authentic, self._authentic).sum(1) / (len(authentic) - 1)
         self._spread = to_others.mean()
         self.limit = float((2 * to_others - self._spread).quantile(quantile))
 
     def distance(self, density: torch.Tensor) -> torch.Tensor:
         """``(N,)`` distances of densities ``(N, 1, *S)`` from the authentic microstructures."""
-        return 2 * _distances(self._features(density), self._authentic).mean(1) - self._spread
-
-
-def _distances(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    # Through a matrix product, which is the default, small distances drown in rounding.
-    return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
+        return 2 * distances(self._features(density), self._authentic).mean(1) - self._spread

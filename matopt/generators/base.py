@@ -1,9 +1,9 @@
-"""What every generator is."""
+"""The interface of all generators, and their registry."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Self
 
 import torch
 
@@ -22,18 +22,27 @@ class Generator(ABC):
         validation: Microstructures | None = None,
         report: Report = no_report,
         seed: int = 0,
-    ) -> Generator:
-        """Learn from ``train``; ``report`` hears of the progress and may stop it. Returns itself.
+    ) -> Self:
+        """Learn the distribution of ``train``.
 
         The same data, settings and seed give the same generator on one machine.
+
+        Args:
+            train: the authentic microstructures.
+            validation: others, of which figures may be reported; nothing is learnt from them.
+            report: hears of the progress; True ends the training early.
+            seed: of all randomness; the caller's random state is left as it is.
+
+        Returns:
+            itself.
         """
 
     @abstractmethod
     def sample(self, n: int, seed: int) -> torch.Tensor:
-        """``(n, 1, *S)`` densities in [0, 1] as the generator draws them, grey where it is unsure."""
+        """Draw ``n`` microstructures as densities ``(n, 1, *S)`` in [0, 1], grey where the generator is unsure."""
 
     def draw(self, n: int, seed: int) -> Microstructures:
-        """``n`` artificial microstructures: samples, binarised at one half. Labels are always taken of these."""
+        """Draw ``n`` artificial microstructures: samples, binarised at one half. Labels are always taken of these."""
         return Microstructures.from_density(self.sample(n, seed), self.voxel_size)
 
     @property
@@ -42,13 +51,15 @@ class Generator(ABC):
         """The voxel size of the microstructures that were learnt from, in metres."""
 
     @abstractmethod
-    def to(self, device: torch.device | str) -> Generator:
+    def to(self, device: torch.device | str) -> Self:
         """Move to ``device``; returns itself."""
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
-        """All that was learnt, image shape and voxel size included: tensors and plain values, so that
-        ``torch.load(..., weights_only=True)`` reads it."""
+        """All that was learnt, image shape and voxel size included.
+
+        Tensors and plain values, so that ``torch.load(..., weights_only=True)`` reads it.
+        """
 
     @abstractmethod
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -56,9 +67,10 @@ class Generator(ABC):
 
 
 class LatentGenerator(Generator):
-    """A generator with a latent space."""
+    """A generator with a latent space, in which codes are distributed as N(0, I)."""
 
     latent_dim: int
+    """Length of a code."""
 
     @abstractmethod
     def encode(self, density: torch.Tensor) -> torch.Tensor:
@@ -66,7 +78,7 @@ class LatentGenerator(Generator):
 
     @abstractmethod
     def decode(self, z: torch.Tensor) -> torch.Tensor:
-        """``(N, 1, *S)`` densities of codes ``(N, latent_dim)``; differentiable. The prior is N(0, I)."""
+        """``(N, 1, *S)`` densities of codes ``(N, latent_dim)``; differentiable."""
 
 
 GENERATORS: Registry[Generator] = Registry("generators", "matopt.generators")

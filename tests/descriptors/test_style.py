@@ -8,7 +8,8 @@ import torch
 from scipy import stats
 from torch.nn import functional
 
-from matopt.descriptors.style import StyleFeatures, energy_distance, morphology_distance, spread
+from matopt.descriptors.energy_distance import energy_distance, mean_distance
+from matopt.descriptors.style import StyleFeatures, morphology_distance
 from matopt.descriptors.style_blocks import FilterGrams, SegmentStatistics
 from matopt.errors import InputError
 
@@ -107,7 +108,7 @@ def test_energy_distance_agrees_with_scipy_in_one_dimension() -> None:
     a, b = generator.normal(0, 1, 30), generator.normal(0.7, 2, 50)
     x, y = torch.from_numpy(a)[:, None], torch.from_numpy(b)[:, None]
     # scipy pairs each value with itself, too, and takes the root.
-    biased = energy_distance(x, y) + spread(x) / 30 + spread(y) / 50
+    biased = energy_distance(x, y) + mean_distance(x) / 30 + mean_distance(y) / 50
     assert float(biased) == pytest.approx(stats.energy_distance(a, b) ** 2, rel=1e-10)
 
 

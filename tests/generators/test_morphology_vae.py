@@ -20,6 +20,7 @@ from matopt.generators.base import GENERATORS
 from matopt.generators.morphology_vae import MorphologyVAE
 from matopt.generators.vae import VAE
 from matopt.microstructures import Microstructures
+from matopt.registry import Component
 
 
 def blobs(n: int, size: int | tuple[int, int], seed: int, scale: float = 2.5) -> Microstructures:
@@ -43,9 +44,11 @@ def fitted() -> MorphologyVAE:
     return MorphologyVAE(latent_dim=5, steps=12).fit(blobs(9, 32, seed=0), seed=3)
 
 
-def test_both_are_found_by_name_and_settings() -> None:
+def test_both_are_found_by_name_and_the_plain_one_has_no_morphology_weight() -> None:
     assert GENERATORS.find("vae") is VAE and GENERATORS.find("morphology_vae") is MorphologyVAE
-    assert "morphology" not in vars(VAE())
+    assert VAE().morphology_weight == 0.0
+    with pytest.raises(InputError, match="morphology_weight"):
+        GENERATORS.build(Component("vae", {"morphology_weight": 1.0}))
 
 
 def test_the_same_seed_gives_the_same_generator_and_leaves_the_worlds_randomness_alone(fitted: MorphologyVAE) -> None:

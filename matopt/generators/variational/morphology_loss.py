@@ -1,17 +1,22 @@
-"""What makes a decoder's samples follow the distribution of authentic microstructures, in style and in layout."""
+"""The loss terms that make a decoder's samples follow the authentic microstructures in style and in layout."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch.nn import functional
 
-from matopt.descriptors.style import StyleFeatures, energy_distance, spread
-from matopt.generators.variational.losses import AggregatePosterior, Batch, flip, spherical_interpolation
+from matopt.descriptors.energy_distance import energy_distance, mean_distance
+from matopt.descriptors.style import StyleFeatures
+from matopt.generators.variational.aggregate_posterior import AggregatePosterior
+from matopt.generators.variational.batches import Batch, flip
 
 PRIOR_SAMPLES = 24
+"""Codes a step that are drawn from N(0, I)."""
 INTERPOLANTS = 6
+"""Codes a step that lie between two of the batch's."""
 CELLS = 8
 """Edge of the grid on which layouts are compared."""
 
@@ -27,10 +32,25 @@ decoder one arrangement of pores for all codes before the codes mean anything.""
 
 @dataclass(frozen=True)
 class Terms:
-    """A weighted sum of terms, and the terms."""
+    """A weighted sum of loss terms, and the unweighted terms by name."""
 
     total: torch.Tensor
     scalars: dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class AddedCodes:
+    """Codes that are decoded besides the batch's own.
+
+    Attributes:
+        z: ``(PRIOR_SAMPLES + K, latent_dim)`` prior samples, then interpolants.
+        ends: ``(2, K)`` which two of the batch each interpolant lies between.
+        position: ``(K, 1)`` where between them, from 0 to 1.
+    """
+
+    z: torch.Tensor
+    ends: torch.Tensor
+    position: torch.Tensor
 
 
 class MorphologyLoss:
@@ -67,34 +87,37 @@ class MorphologyLoss:
         self._layout_mean = layouts.mean()
         self._layout_scale = 1.0 / (layouts.std().clamp(min=1e-3) * layouts.shape[1] ** 0.5)
         self._layouts = self._scaled_layout(torch.cat(mirrored))
-        self._style_spread, self._layout_spread = spread(self._styles.flatten(0, 1)), spread(self._layouts)
+        self._between_styles = mean_distance(self._styles.flatten(0, 1))
+        self._between_layouts = mean_distance(self._layouts)
 
-    def codes(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Codes to be decoded besides the batch's own, ``z``: prior samples, then interpolants.
-
-        Returns:
-            the codes; of each interpolant the two ends, ``(2, K)`` numbers in the batch; its position, ``(K, 1)``.
-        """
+    def codes(self, z: torch.Tensor) -> AddedCodes:
+        """Draw the codes that are decoded besides the batch's own, ``z`` ``(B, latent_dim)``."""
         order = torch.randperm(len(z), generator=self._generator)
         ends = torch.stack([order, order.roll(1)])[:, :INTERPOLANTS].to(z.device)
         position = torch.rand(ends.shape[1], 1, generator=self._generator).to(z.device)
         prior = torch.randn(PRIOR_SAMPLES, self._latent_dim, generator=self._generator).to(z.device)
-        return torch.cat([prior, spherical_interpolation(z[ends[0]], z[ends[1]], position)]), ends, position
+        interpolants = spherical_interpolation(z[ends[0]], z[ends[1]], position)
+        return AddedCodes(torch.cat([prior, interpolants]), ends, position)
 
     def posterior(self, batch: Batch, mean: torch.Tensor, log_variance: torch.Tensor) -> Terms:
-        """The aggregate term of a batch's posteriors."""
+        """The aggregate term of a batch's posteriors ``(B, latent_dim)``."""
         aggregate = self._aggregate(batch.index, mean, log_variance)
         return Terms(AGGREGATE * self._voxels * aggregate, {"aggregate": aggregate})
 
-    def samples(
-        self, density: torch.Tensor, batch: Batch, ends: torch.Tensor, position: torch.Tensor, progress: float
-    ) -> Terms:
-        """The other three terms, of the decoded :meth:`codes`, with the weights of this ``progress``."""
+    def samples(self, density: torch.Tensor, codes: AddedCodes, batch: Batch, progress: float) -> Terms:
+        """The morphology, layout and smoothness terms of decoded :meth:`codes`.
+
+        Args:
+            density: ``(PRIOR_SAMPLES + K, 1, H, W)`` decoded ``codes``.
+            codes: what was decoded.
+            batch: the images whose codes are interpolated.
+            progress: of the training, from 0 to 1; the terms' weights follow its :func:`ramp`.
+        """
         styles = self._features(density)
-        morphology = energy_distance(styles, self._styles.flatten(0, 1), self._style_spread)
-        layout = energy_distance(self._scaled_layout(density), self._layouts, self._layout_spread)
-        of_ends = self._styles[batch.flip[ends], batch.index[ends]]
-        mixed = (1.0 - position) * of_ends[0] + position * of_ends[1]
+        morphology = energy_distance(styles, self._styles.flatten(0, 1), self._between_styles)
+        layout = energy_distance(self._scaled_layout(density), self._layouts, self._between_layouts)
+        of_ends = self._styles[batch.flip[codes.ends], batch.index[codes.ends]]
+        mixed = (1.0 - codes.position) * of_ends[0] + codes.position * of_ends[1]
         smoothness = (styles[-len(mixed) :] - mixed).square().sum(1).mean()
         total = STYLE * morphology + LAYOUT * layout + SMOOTHNESS * smoothness
         scalars = {"morphology": morphology, "layout": layout, "smoothness": smoothness}
@@ -105,8 +128,22 @@ class MorphologyLoss:
 
 
 def ramp(progress: float) -> float:
-    """The share of their full weight that style and layout have, 0 to 1."""
+    """The share of their full weight, 0 to 1, that the morphology, layout and smoothness terms have by now."""
     return min(max((progress - START) / (END - START), 0.0), 1.0)
+
+
+def spherical_interpolation(a: torch.Tensor, b: torch.Tensor, position: torch.Tensor) -> torch.Tensor:
+    """Interpolate codes along an arc, so that between independent draws of N(0, I) lie draws of N(0, I).
+
+    The middle of a straight line would have half the variance.
+
+    Args:
+        a: ``(N, latent_dim)`` codes at position 0.
+        b: ``(N, latent_dim)`` codes at position 1.
+        position: ``(N, 1)`` from 0 to 1, in shares of a quarter of an ellipse.
+    """
+    angle = position * (math.pi / 2)
+    return torch.cos(angle) * a + torch.sin(angle) * b
 
 
 def _layout(density: torch.Tensor) -> torch.Tensor:

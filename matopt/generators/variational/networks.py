@@ -1,4 +1,4 @@
-"""The encoder and the decoder of the autoencoders, for densities of two axes."""
+"""The encoder and decoder networks of the autoencoders of images."""
 
 from __future__ import annotations
 
@@ -8,14 +8,19 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from matopt.errors import InputError
+
+MULTIPLE = 16
+"""The edges of images are multiples of this: three halvings, on a grid downsampled by up to 2."""
+
 
 class Encoder(nn.Module):
-    """Three strided convolutions and a linear layer.
+    """A convolutional encoder: three strided convolutions and a linear layer.
 
     Args:
         shape: of an image in voxels, each a multiple of ``8 * downsampling``.
-        outputs: numbers an image is mapped to.
-        downsampling: the image is averaged over blocks of this edge first.
+        outputs: how many numbers an image is mapped to.
+        downsampling: edge in voxels of the blocks that an image is averaged over first.
     """
 
     def __init__(self, shape: Sequence[int], outputs: int, downsampling: int) -> None:
@@ -34,12 +39,12 @@ class Encoder(nn.Module):
         )
 
     def forward(self, density: torch.Tensor) -> torch.Tensor:
-        """``(N, outputs)`` of densities ``(N, 1, *shape)``."""
+        """``(N, outputs)`` numbers of densities ``(N, 1, *shape)``."""
         return self.layers(functional.avg_pool2d(density, self.downsampling) * 2.0 - 1.0)
 
 
 class ResidualBlock(nn.Module):
-    """A convolution, and one more added to what it gives."""
+    """Two convolutions, with a skip connection over the second."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -47,13 +52,13 @@ class ResidualBlock(nn.Module):
         self.second = nn.Conv2d(outputs, outputs, 3, padding=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """``(N, outputs, H, W)`` of ``(N, inputs, H, W)``."""
+        """``(N, outputs, H, W)`` features of features ``(N, inputs, H, W)``."""
         x = functional.leaky_relu(self.first(x), 0.1)
         return x + functional.leaky_relu(self.second(x), 0.1)
 
 
 class Decoder(nn.Module):
-    """Two linear layers, three stages of growing resolution, a pixel shuffle and a smooth enlargement of the logits.
+    """A convolutional decoder: two linear layers, three residual blocks of doubling resolution and a pixel shuffle.
 
     The logits are smoothed by a 3x3 binomial filter, which takes out the shuffle's checkerboard, and enlarged by
     bicubic interpolation: their zero level is a smooth contour finer than the grid that they were computed on.
@@ -61,7 +66,7 @@ class Decoder(nn.Module):
     Args:
         shape: of an image in voxels, each a multiple of ``8 * downsampling``.
         latent_dim: length of a code.
-        downsampling: how many voxels make an edge of the grid of logits.
+        downsampling: edge in voxels of a cell of the grid on which the logits are computed.
     """
 
     def __init__(self, shape: Sequence[int], latent_dim: int, downsampling: int) -> None:
@@ -80,8 +85,8 @@ class Decoder(nn.Module):
     def forward(self, z: torch.Tensor) -> torch.Tensor:
         """``(N, 1, *shape)`` logits of the densities of codes ``(N, latent_dim)``."""
         x = self.linear(z).unflatten(1, (64, *self.base)).contiguous(memory_format=torch.channels_last)
-        for number, stage in enumerate(self.stages):
-            x = stage(x if number == 0 else functional.interpolate(x, scale_factor=2.0, mode="nearest"))
+        for number, block in enumerate(self.stages):
+            x = block(x if number == 0 else functional.interpolate(x, scale_factor=2.0, mode="nearest"))
         logits = functional.pixel_shuffle(self.last(x), 2).float()
         # Two means over 2x2 voxels are the binomial filter, and stay in full precision where products do not.
         logits = functional.pad(logits, [1] * 4, mode="replicate")
@@ -89,3 +94,50 @@ class Decoder(nn.Module):
         if logits.shape[2:] == self.shape:
             return logits
         return functional.interpolate(logits, size=self.shape, mode="bicubic", align_corners=False)
+
+
+class Autoencoder(nn.ModuleList):
+    """An encoder to Gaussian posteriors over codes, and a decoder of codes.
+
+    A list of the two, so that saved parameters keep the names "0...." and "1....".
+
+    Args:
+        shape: of an image in voxels, multiples of :data:`MULTIPLE`.
+        latent_dim: length of a code.
+        downsampling: 1 or 2, see :class:`Decoder`; None takes 1 for images below 128 voxels and 2 from there on.
+
+    Raises:
+        InputError: another number of dimensions than two, or edges that are not such multiples.
+    """
+
+    def __init__(self, shape: Sequence[int], latent_dim: int, downsampling: int | None) -> None:
+        if len(shape) != 2:
+            raise InputError(f"a vae learns two-dimensional microstructures; these have {len(shape)} dimensions")
+        if any(n % MULTIPLE for n in shape):
+            nearest = [max(MULTIPLE, round(n / MULTIPLE) * MULTIPLE) for n in shape]
+            raise InputError(
+                f"a vae needs edges that are multiples of {MULTIPLE}; got {shape[0]} x {shape[1]}, the nearest are "
+                f"{nearest[0]} x {nearest[1]}"
+            )
+        if downsampling is None:
+            downsampling = 1 if min(shape) < 128 else 2
+        super().__init__([Encoder(shape, 2 * latent_dim, downsampling), Decoder(shape, latent_dim, downsampling)])
+        self.latent_dim = latent_dim
+        self.downsampling = downsampling
+
+    @classmethod
+    def seeded(cls, shape: Sequence[int], latent_dim: int, downsampling: int | None, seed: int) -> Autoencoder:
+        """Networks with initial parameters that follow from ``seed`` alone; the caller's random state stays."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return cls(shape, latent_dim, downsampling)
+
+    def posterior(self, density: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Means and log-variances ``(N, latent_dim)`` of the codes of densities ``(N, 1, *shape)``."""
+        mean, log_variance = self[0](density).chunk(2, dim=1)
+        # Beyond these bounds the variance is as good as 0, or the divergence is out of float's range.
+        return mean, log_variance.clamp(-12.0, 6.0)
+
+    def logits(self, z: torch.Tensor) -> torch.Tensor:
+        """``(N, 1, *shape)`` logits of the densities of codes ``(N, latent_dim)``."""
+        return self[1](z)

@@ -1,4 +1,4 @@
-"""The batches and loss terms of the autoencoders."""
+"""The batches and loss terms of the variational autoencoders."""
 
 from __future__ import annotations
 
@@ -6,14 +6,10 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from matopt.generators.variational.losses import (
-    AggregatePosterior,
-    batches,
-    divergence,
-    flip,
-    reconstruction,
-    spherical_interpolation,
-)
+from matopt.generators.variational.aggregate_posterior import AggregatePosterior
+from matopt.generators.variational.batches import batches, flip
+from matopt.generators.variational.evidence_bound import divergence, reconstruction
+from matopt.generators.variational.morphology_loss import spherical_interpolation
 
 
 def test_reconstruction_and_divergence_are_the_textbook_ones() -> None:
@@ -69,7 +65,7 @@ def test_aggregate_posterior_remembers_and_its_batches_add_up() -> None:
         torch.testing.assert_close(part.grad / 3, leaf.grad[index])
 
 
-def test_an_arc_keeps_the_distribution_of_independent_codes() -> None:
+def test_spherical_interpolation_keeps_the_distribution_of_independent_codes() -> None:
     torch.manual_seed(0)
     a, b = torch.randn(20000, 2), torch.randn(20000, 2)
     assert torch.equal(spherical_interpolation(a, b, torch.zeros(1, 1)), a)

@@ -1,0 +1,83 @@
+"""What a variational autoencoder minimises, step by step."""
+
+from __future__ import annotations
+
+import torch
+
+from matopt.generators.variational.batches import batches
+from matopt.generators.variational.evidence_bound import divergence, reconstruction
+from matopt.generators.variational.morphology_loss import MorphologyLoss, ramp
+from matopt.generators.variational.networks import Autoencoder
+
+DECODED_AT_ONCE = 64
+"""How many images are encoded or decoded at once outside of training steps."""
+
+
+class TrainingLoss:
+    """The negative evidence lower bound of random batches, plus the morphology loss where it has a weight.
+
+    Args:
+        networks: what is trained.
+        images: ``(N, 1, H, W)`` authentic densities.
+        batch_size: images a step.
+        flips: mirror images are as likely as the images themselves.
+        morphology_weight: of :class:`MorphologyLoss`; 0 leaves all of it out.
+        seed: of batches, posterior samples and prior samples.
+    """
+
+    def __init__(
+        self,
+        networks: Autoencoder,
+        images: torch.Tensor,
+        batch_size: int,
+        flips: bool,
+        morphology_weight: float,
+        seed: int,
+    ) -> None:
+        self._networks = networks
+        self._device = images.device
+        self._generator = torch.Generator().manual_seed(seed)
+        self._batches = batches(images, batch_size, flips, self._generator)
+        self._morphology: MorphologyLoss | None = None
+        if morphology_weight > 0:
+            self._morphology = MorphologyLoss(images, flips, morphology_weight, networks.latent_dim, self._generator)
+
+    def __call__(self, step: int, progress: float) -> dict[str, torch.Tensor]:
+        """The loss of the next batch and its terms, by name; see :data:`matopt.training.loop.Loss`."""
+        batch = next(self._batches)
+        mean, log_variance = self._networks.posterior(batch.density)
+        noise = torch.randn(mean.shape, generator=self._generator).to(self._device)
+        z = mean + (0.5 * log_variance).exp() * noise
+        codes, added = z, None
+        if self._morphology is not None and ramp(progress) > 0.0:
+            added = self._morphology.codes(z)
+            codes = torch.cat([z, added.z])
+        with _half_precision(self._device):
+            logits = self._networks.logits(codes)
+        scalars = {
+            "reconstruction": reconstruction(logits[: len(z)], batch.density),
+            "divergence": divergence(mean, log_variance),
+        }
+        total = scalars["reconstruction"] + scalars["divergence"]
+        if self._morphology is not None:
+            terms = self._morphology.posterior(batch, mean, log_variance)
+            total, scalars = total + terms.total, scalars | terms.scalars
+            if added is not None:
+                terms = self._morphology.samples(torch.sigmoid(logits[len(z) :]), added, batch, progress)
+                total, scalars = total + terms.total, scalars | terms.scalars
+        return {"loss": total} | scalars
+
+    def validation(self, images: torch.Tensor) -> dict[str, float]:
+        """The cross-entropy of held-out images ``(N, 1, H, W)``, decoded from their posterior means."""
+        parts = images.to(self._device).split(DECODED_AT_ONCE)
+        nats = [float(reconstruction(self._networks.logits(self._networks.posterior(x)[0]), x)) * len(x) for x in parts]
+        return {"reconstruction": sum(nats) / len(images)}
+
+
+def _half_precision(device: torch.device) -> torch.autocast:
+    """bfloat16 products where the device has instructions for them; elsewhere they are slower than float32."""
+    if device.type == "cpu":
+        capable = getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False)  # not in every torch
+    else:
+        capable = device.type == "cuda"
+    return torch.autocast(device.type, torch.bfloat16, enabled=capable)
