@@ -26,7 +26,7 @@ from matopt.study.lock import launch_lock
 from matopt.study.results import (
     LaunchResult,
     data_key,
-    design_settings,
+    design_plan,
     evaluation_settings,
     layout_of,
     physics_of,
@@ -172,13 +172,13 @@ def _evaluation(session: Session, dataset: Dataset, winner: TrialRecord) -> Eval
 
 
 def _design(session: Session, dataset: Dataset, winner: TrialRecord) -> DesignResult:
-    settings = design_settings(session.study, winner)
-    assert settings is not None
+    plan = design_plan(session.study, winner)
+    assert plan is not None
 
     def make() -> DesignResult:
         with session.tracks.stage("design", winner) as run:
-            found = design(settings, dataset, session.workers)
+            found = design(plan, dataset, session.workers)
             session.tracks.design(run, found)
         return found
 
-    return session.context.artifacts.get(design_key(settings, dataset), DesignResult, make)
+    return session.context.artifacts.get(design_key(plan, dataset, session.context), DesignResult, make)

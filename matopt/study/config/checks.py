@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from matopt.generators.base import GENERATORS, LatentGenerator
+from matopt.design.spaces.base import SPACES
+from matopt.generators.base import GENERATORS
 from matopt.spelling import suggestion
 from matopt.study.config.component_fields import Checking
 from matopt.study.config.messages import problems_of
@@ -63,11 +64,12 @@ def cross_problems(config: StudyConfig, folder: Path) -> list[Problem]:
         if config.design.property not in properties:
             hint = suggestion(config.design.property, properties)
             problems.append(Problem(("design", "property"), f"{config.design.property!r} is not simulated; {hint}"))
-        has_latent_space = issubclass(GENERATORS.find(config.generator.kind, folder), LatentGenerator)
-        if "latent" in config.design.spaces and not has_latent_space:
-            problems.append(
-                Problem(("design", "spaces"), f"{config.generator.kind} has no latent space; write [pixel]")
-            )
+        generator = GENERATORS.find(config.generator.kind, folder)
+        for space in config.design.spaces:
+            if missing := SPACES.find(space.kind, folder).missing_from(generator):
+                others = [name for name in SPACES.names() if not SPACES.find(name).missing_from(generator)]
+                message = f"{config.generator.kind} has no {missing}; write [{', '.join(others)}]"
+                problems.append(Problem(("design", "spaces"), message))
     return problems
 
 

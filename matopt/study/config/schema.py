@@ -11,20 +11,16 @@ from pydantic import (
     Field,
     PlainSerializer,
     PlainValidator,
-    SerializerFunctionWrapHandler,
-    ValidationInfo,
-    model_serializer,
-    model_validator,
 )
 
 from matopt.study.config.component_fields import (
     BaselineField,
+    DesignField,
     GeneratorField,
     PredictorField,
     SimulatorsField,
     SourceField,
     TraitsField,
-    checking,
 )
 from matopt.study.config.space import Dimension, read_dimension
 from matopt.study.config.study_file import shown
@@ -32,7 +28,6 @@ from matopt.study.config.study_file import shown
 AtLeastOne = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
 Direction = Literal["maximize", "minimize"]
-Space = Literal["latent", "pixel"]
 
 
 def _name(text: str) -> str:
@@ -134,30 +129,6 @@ class EvaluationSection(Section):
     draws: AtLeastOne = 10
 
 
-class DesignSection(Section):
-    """The gradient ascent. Its other keys are settings of :func:`matopt.design.ascent.ascend`, here ``options``."""
-
-    property: str
-    seeds: AtLeastOne = 100
-    spaces: Annotated[tuple[Space, ...], Field(strict=False), AfterValidator(_different)] = ("latent", "pixel")
-    options: dict[str, Any]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _gather(cls, value: Any, info: ValidationInfo) -> Any:
-        if not isinstance(value, dict):
-            return value
-        others = [key for key in cls.model_fields if key != "options"]
-        own = {key: item for key, item in value.items() if key in others}
-        rest = {key: item for key, item in value.items() if key not in own}
-        return own | {"options": checking(info).ascent_options(rest, others)}
-
-    @model_serializer(mode="wrap")
-    def _spread(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        plain = serialise(self)
-        return plain | plain.pop("options")
-
-
 class ResourcesSection(Section):
     """How many of each actor there are at once, and what each may use. ``timeout`` is in seconds."""
 
@@ -189,6 +160,6 @@ class StudyConfig(Section):
     traits: TraitsField = Field(default_factory=dict)
     search: SearchSection = Field(default_factory=SearchSection)
     evaluation: EvaluationSection | None = None
-    design: DesignSection | None = None
+    design: DesignField = None
     resources: ResourcesSection = Field(default_factory=ResourcesSection)
     tracking: TrackingSection = Field(default_factory=TrackingSection)

@@ -9,6 +9,9 @@ from typing import Any
 
 from matopt.data.sources.base import SOURCES
 from matopt.data.windows.window import Window
+from matopt.design.optimisers.base import OPTIMISERS
+from matopt.design.settings import DesignSettings
+from matopt.design.spaces.base import SPACES
 from matopt.errors import InputError
 from matopt.generators.base import GENERATORS
 from matopt.physics.base import SIMULATORS
@@ -101,6 +104,15 @@ class Study:
         return found
 
     @property
+    def design(self) -> DesignSettings | None:
+        """The designs; None where the study asks for none."""
+        settings = self.config.design
+        if settings is None:
+            return None
+        spaces = tuple(self._resolved(SPACES, space) for space in settings.spaces)
+        return replace(settings, spaces=spaces, optimiser=self._resolved(OPTIMISERS, settings.optimiser))
+
+    @property
     def objectives(self) -> dict[str, str]:
         """Metric -> "maximize" or "minimize"; the one that picks the best trial comes first."""
         objectives = dict(self.config.search.objectives)
@@ -131,7 +143,9 @@ class Study:
         part = {name: whole[name] for name in STAGES[stage]}
         if stage == "search":
             part["search"] = {key: whole["search"][key] for key in ("space", "objectives")}
-        members = (self.generator, self.predictor, *self.traits, *self.simulators, *self.baselines.values())
+        members = [self.generator, self.predictor, *self.traits, *self.simulators, *self.baselines.values()]
+        if stage == "design" and self.design is not None:
+            members += [*self.design.spaces, self.design.optimiser]
         identities = [component_identity(member, self.folder) for member in (self.source, *members)]
         part["sources"] = {i["kind"]: i["source"] for i in identities if "source" in i}
         return part
