@@ -69,17 +69,15 @@ class Checking:
         if not isinstance(given, dict):
             raise ValueError(f"must be a section with keys of its own, got {shown(given)}")
         fields = settings_of(DesignSettings)
-        known = {name: fields[name] for name in fields if name not in ("spaces", "optimiser")}
+        spaces, space_problems = self._spaces(given.get("spaces", [space.kind for space in fields["spaces"].default]))
+        optimiser, optimiser_problems = self._optimiser(given, list(fields))
+        known = {name: setting for name, setting in fields.items() if name not in ("spaces", "optimiser")}
         numbers = {name: given[name] for name in given if name in known}
         settings, problems = check_settings("the design", known, numbers, self.folder)
-        if "spaces" in given:
-            settings["spaces"], found = self._spaces(given["spaces"])
-            problems += found
-        settings["optimiser"], found = self._optimiser(given, list(fields))
-        problems += found
-        if not problems:
+        problems += space_problems + optimiser_problems
+        if optimiser is not None and not problems:
             try:
-                return DesignSettings(**settings)
+                return DesignSettings(**settings, spaces=spaces, optimiser=optimiser)
             except InputError as error:  # its message begins with the name of the setting
                 name, _, message = str(error).partition(" ")
                 problems.append(Problem((name,), message))
@@ -102,12 +100,16 @@ class Checking:
         return tuple(spaces), problems
 
     def _optimiser(self, given: Mapping[str, Any], own: Sequence[str]) -> tuple[Component | None, list[Problem]]:
-        """Check the optimiser of a design section whose ``own`` keys are not its settings."""
+        """Check the optimiser of a design section; all keys but the section's ``own`` are its settings."""
         kind = given.get("optimiser", settings_of(DesignSettings)["optimiser"].default.kind)
+        if not isinstance(kind, str):
+            message = f"must be the name of an optimiser, whose settings stand beside it, got {shown(kind)}"
+            return None, [Problem(("optimiser",), message)]
         try:
-            known = list(settings_of(OPTIMISERS.find(str(kind), self.folder)))
+            member = OPTIMISERS.find(kind, self.folder)
         except InputError as error:
             return None, [Problem(("optimiser",), str(error))]
+        known = list(settings_of(member)) if isinstance(member, type) else []
         if taken := [name for name in known if name in own]:
             return None, [Problem(("optimiser",), f"its setting {taken[0]!r} is a key of every design; rename it")]
         settings = {name: value for name, value in given.items() if name in known}
