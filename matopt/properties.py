@@ -8,6 +8,8 @@ from typing import Literal
 
 import numpy as np
 
+from matopt.errors import InputError
+
 OK = "ok"
 NON_PERCOLATING = "non_percolating"
 NOT_CONVERGED = "not_converged"
@@ -44,6 +46,20 @@ class Property:
     def words(self) -> str:
         """The name as people write it."""
         return self.title or self.name.replace("_", " ")
+
+    def on_scale(self, values: np.ndarray) -> np.ndarray:
+        """SI ``values`` as they are, or their natural logarithms where :attr:`scale` is "log".
+
+        Raises:
+            InputError: a value that is not positive on a log scale.
+        """
+        if self.scale == "linear":
+            return values
+        if (values <= 0).any():
+            raise InputError(
+                f"{self.name} has a log scale and a usable value of {values.min():.3g}; values must be positive"
+            )
+        return np.log(values)
 
     def constant(self, name: str) -> float:
         """The SI value of a constant; ``KeyError`` where the property has none of this name."""

@@ -1,10 +1,10 @@
-"""What every predictor is."""
+"""The interface of all predictors, and their registry."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 
@@ -16,10 +16,10 @@ from matopt.traits.base import Trait
 
 
 class Predictor(ABC):
-    """A learned surrogate of the simulators. Settings are keyword arguments; :meth:`fit` learns the rest."""
+    """A learned map from microstructures to properties. Settings are keyword arguments; :meth:`fit` learns the rest."""
 
     properties: tuple[Property, ...]
-    """What the columns of :meth:`predict` are; set by :meth:`fit`."""
+    """The columns of :meth:`predict`; set by :meth:`fit`."""
 
     @abstractmethod
     def fit(
@@ -30,23 +30,41 @@ class Predictor(ABC):
         traits: Sequence[Trait] = (),
         report: Report = no_report,
         seed: int = 0,
-    ) -> Predictor:
-        """Learn ``labels`` from ``train``, and to satisfy the ``traits``, each by its weight. Returns itself.
+    ) -> Self:
+        """Learn to predict ``labels`` from ``train`` and to satisfy the ``traits``.
 
-        Values whose status is not ``ok`` are left out of the loss. With ``validation`` the best state on it is kept.
+        The same data, settings and seed give the same predictor on one machine.
+
+        Args:
+            train: N microstructures.
+            labels: their N rows of properties. Values whose status is not ``ok`` are not learnt from.
+            validation: others and their labels; with them the state that does best on them is kept.
+            traits: each adds its residual to the loss, by its weight.
+            report: hears of the progress; True ends the training early.
+            seed: of all randomness; the caller's random state is left as it is.
+
+        Returns:
+            itself.
+
+        Raises:
+            InputError: microstructures and labels do not belong together, or too few labels are usable.
         """
 
     @abstractmethod
     def predict(self, density: torch.Tensor) -> torch.Tensor:
-        """``(N, P)`` values in SI units of densities ``(N, 1, *S)``; twice differentiable."""
+        """Predict ``(N, P)`` values in SI units of densities ``(N, 1, *S)``; twice differentiable.
+
+        Raises:
+            InputError: not fitted, or densities of another shape than it was fitted to.
+        """
 
     @abstractmethod
-    def to(self, device: torch.device | str) -> Predictor:
+    def to(self, device: torch.device | str) -> Self:
         """Move to ``device``; returns itself."""
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
-        """All that was learnt: tensors and plain values, so that ``torch.load(..., weights_only=True)`` reads it."""
+        """All that was learnt, as tensors and plain values: ``torch.load(..., weights_only=True)`` reads it."""
 
     @abstractmethod
     def load_state_dict(self, state: dict[str, Any]) -> None:

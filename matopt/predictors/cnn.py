@@ -1,10 +1,10 @@
-"""A convolutional network that predicts every property at once."""
+"""Convolutional networks that predict every property at once."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -27,10 +27,10 @@ REPORT_EVERY = 20
 
 @PREDICTORS.register("cnn")
 class CNN(Predictor):
-    """Strided convolutions, a global mean and a small head, for images and volumes.
+    """A convolutional network, or an ensemble of them, for images and volumes.
 
-    Symmetry: reversing an axis leaves a property along x as it is, whichever axis it is, so training sees reversed
-    samples and predictions are means over all reversals: exactly invariant. Exchanging axes is not used: it turns a
+    Symmetry: mirroring a microstructure along any axis leaves a property along x as it is, so training sees mirrored
+    samples and predictions are means over all mirror images: exactly invariant. Exchanging axes is not used: it turns a
     property along x into one along y.
 
     Scale: each property is learnt on its own scale (:attr:`Property.scale`), standardised by the training set.
@@ -97,8 +97,8 @@ class CNN(Predictor):
         traits: Sequence[Trait] = (),
         report: Report = no_report,
         seed: int = 0,
-    ) -> CNN:
-        """Learn ``labels`` from ``train``, see :class:`matopt.predictors.base.Predictor`.
+    ) -> Self:
+        """Learn to predict ``labels`` from ``train``, see :meth:`matopt.predictors.base.Predictor.fit`.
 
         Reported: "loss", "error" (mean squared, in standard deviations of each property's scale), "trait_<name>" (mean
         residual), and the same as "validation_...". Replicas report one after the other.
@@ -117,7 +117,7 @@ class CNN(Predictor):
         self.voxel_size = train.voxel_size
         self.shape = train.shape
         self._scales = Scales.fitted(labels).to(self._device)
-        prepared = [_Set(m, t, self) for m, t in sets]
+        prepared = [_LabelledDensity(m, t, self) for m, t in sets]
         self._networks = nn.ModuleList()
         for replica in range(self.replicas):
             # Weights and batches follow from the seed alone, and the caller's random state is left as it was.
@@ -131,18 +131,18 @@ class CNN(Predictor):
         return self
 
     def predict(self, density: torch.Tensor) -> torch.Tensor:
-        """``(N, P)`` values in SI units of densities ``(N, 1, *S)`` in [0, 1], of the shape that was learnt from.
+        """Predict ``(N, P)`` values in SI units of densities ``(N, 1, *S)`` in [0, 1].
 
         Raises:
-            InputError: not fitted, or another shape.
+            InputError: not fitted, or densities of another shape than it was fitted to.
         """
         if not self._networks:
             raise InputError("cnn: fit it, or load its state, before it predicts")
         pooled = self._pooled(density)
-        members = [mean_over_flips(network, pooled) for network in self._networks]
-        return self._scales.to_values(torch.stack(members).mean(0))
+        scores = [mean_over_flips(network, pooled) for network in self._networks]
+        return self._scales.to_values(torch.stack(scores).mean(0))
 
-    def to(self, device: torch.device | str) -> CNN:
+    def to(self, device: torch.device | str) -> Self:
         """Move to ``device``; returns itself."""
         self._device = torch.device(device)
         self._networks.to(self._device)
@@ -182,23 +182,23 @@ class CNN(Predictor):
         return tuple(max(1, round(edge / shrink)) for edge in self.shape)
 
     def _pooled(self, density: torch.Tensor) -> torch.Tensor:
-        """``density`` as the networks see it."""
+        """``density`` averaged down to the resolution at which the networks see it."""
         if tuple(density.shape[2:]) != self.shape:
             raise InputError(f"cnn: it was fitted to samples of {self.shape}, not of {tuple(density.shape[2:])}")
         pool = functional.adaptive_avg_pool2d if len(self.shape) == 2 else functional.adaptive_avg_pool3d
         return pool(density.to(self._scales.mean), self._pooled_shape())  # ty: ignore[invalid-argument-type]
 
     def _fit_network(
-        self, replica: int, sets: Sequence[_Set], traits: Sequence[Trait], report: Report, seed: int
+        self, replica: int, sets: Sequence[_LabelledDensity], traits: Sequence[Trait], report: Report, seed: int
     ) -> int:
-        """Train one network; the number of steps that it took."""
+        """Train one network; returns the number of steps that it took."""
         network = self._networks[replica]
-        member = _Member(self, network)
+        single = _SingleNetwork(self, network)
         generator = torch.Generator().manual_seed(seed)
         train = sets[0]
 
         def terms(error: torch.Tensor, density: torch.Tensor) -> dict[str, torch.Tensor]:
-            residuals = {trait.name: trait.residual(member, density).mean() for trait in traits}
+            residuals = {trait.name: trait.residual(single, density).mean() for trait in traits}
             total = sum((trait.weight * residuals[trait.name] for trait in traits), start=error)
             return {"loss": total, "error": error, **{f"trait_{name}": r for name, r in residuals.items()}}
 
@@ -216,7 +216,7 @@ class CNN(Predictor):
         def after_those_before(step: int, /, **scalars: float) -> bool:
             return report(replica * self.steps + step, **scalars)
 
-        history = minimise(
+        steps = minimise(
             network,
             loss,
             steps=self.steps,
@@ -228,11 +228,11 @@ class CNN(Predictor):
             report=after_those_before,
         )
         network.requires_grad_(False)  # Predictions are differentiated by the density from here on.
-        return history.steps
+        return steps
 
 
-class _Member:
-    """One network of an ensemble as a property model: what traits see in training."""
+class _SingleNetwork:
+    """One network of an ensemble as a property model: what traits are asked of in training."""
 
     def __init__(self, cnn: CNN, network: nn.Module) -> None:
         self.properties = cnn.properties
@@ -243,8 +243,8 @@ class _Member:
         return self._cnn._scales.to_values(self._network(self._cnn._pooled(density)))
 
 
-class _Set:
-    """LabelledSet microstructures as the training takes them."""
+class _LabelledDensity:
+    """Microstructures and their labels as tensors: densities, pooled densities, standard scores."""
 
     def __init__(self, microstructures: Microstructures, table: PropertyTable, cnn: CNN) -> None:
         self.density = microstructures.density(cnn._device)
@@ -252,7 +252,7 @@ class _Set:
         self._scores, self._usable = cnn._scales.to_scores(table)
 
     def error(self, predicted: torch.Tensor, rows: torch.Tensor | slice) -> torch.Tensor:
-        """Mean squared error over the usable values of ``rows``; 0 where there is none."""
+        """Mean squared error of predicted scores over the usable values of ``rows``; 0 where there is none."""
         usable = self._usable[rows]
         difference = torch.where(usable, predicted - self._scores[rows], 0)
         return difference.square().sum() / usable.sum().clamp_min(1)

@@ -2,44 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
 import torch
 
-import matopt
 from matopt.atomic_write import atomic_write
 from matopt.errors import FailureError
-from matopt.registry import Component, content_key
 from matopt.stages.codec import pack, unpack
 
 T = TypeVar("T")
-
-_NOT_SCIENCE = ("study", "report", "cli")
-
-
-@cache
-def code_version() -> str:
-    """A hash of matopt's own source, of all that can change a result."""
-    package = Path(matopt.__file__).parent
-    digest = hashlib.blake2b(digest_size=8)
-    for path in sorted(package.rglob("*.py")):
-        relative = path.relative_to(package)
-        if relative.parts[0] not in _NOT_SCIENCE:
-            digest.update(relative.as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()
-
-
-def component_identity(component: Component, folder: Path) -> dict[str, Any]:
-    """All that a component's behaviour follows from: name, settings and, of a class in a user's file, that file."""
-    identity = component.as_dict()
-    if ".py:" in component.kind:
-        path = folder / component.kind.rpartition(":")[0]
-        identity["source"] = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
-    return identity
 
 
 class ArtifactStore:
@@ -102,8 +75,3 @@ class ArtifactStore:
         if key not in self:
             self.save(key, pack(make()))
         return self.load(key, kind)
-
-
-def stage_key(stage: str, *inputs: Any) -> str:
-    """The key of a stage's result: its name, the code's version and all that it was given."""
-    return content_key(stage, code_version(), *inputs)

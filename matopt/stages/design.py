@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import numpy as np
 import torch
 
 from matopt.descriptors.style import StyleFeatures, morphology_distance
 from matopt.design.ascent import Designs
-from matopt.stages.artifacts import component_identity, stage_key
 from matopt.stages.ascent import AscentTask, DesignPlan
 from matopt.stages.data import Dataset
+from matopt.stages.keys import stage_key
 from matopt.stages.models import ModelContext
 from matopt.stages.records import DesignResult, SpaceResult
 from matopt.stages.workers import Workers
@@ -19,11 +17,7 @@ from matopt.stages.workers import Workers
 
 def design_key(plan: DesignPlan, dataset: Dataset, context: ModelContext) -> str:
     """The key of the design stage's result."""
-    settings = asdict(plan.settings) | {
-        "spaces": [component_identity(space, context.folder) for space in plan.settings.spaces],
-        "optimiser": component_identity(plan.settings.optimiser, context.folder),
-    }
-    return stage_key("design", asdict(plan) | {"settings": settings}, dataset.train.key)
+    return stage_key("design", plan, dataset.train, folder=context.folder)
 
 
 def design(plan: DesignPlan, dataset: Dataset, workers: Workers) -> DesignResult:

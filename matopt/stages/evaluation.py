@@ -11,8 +11,8 @@ import torch
 from matopt.microstructures import Microstructures
 from matopt.physics.base import Physics
 from matopt.registry import Component
-from matopt.stages.artifacts import component_identity, stage_key
 from matopt.stages.data import Dataset, LabelledSet
+from matopt.stages.keys import stage_key
 from matopt.stages.models import GeneratorTask, ModelContext, PredictorTask, load_generator, load_predictor
 from matopt.stages.r2 import r2
 from matopt.stages.records import CurvePoint, Evaluation, GeneratorResult, SampleSet
@@ -50,18 +50,7 @@ class EvaluationSettings:
 
 def evaluation_key(settings: EvaluationSettings, dataset: Dataset, physics: Physics, context: ModelContext) -> str:
     """The key of the evaluation's result."""
-    return stage_key(
-        "evaluation",
-        {name: component_identity(g, context.folder) for name, g in settings.generators.items()},
-        component_identity(settings.predictor, context.folder),
-        [component_identity(t, context.folder) for t in settings.traits],
-        list(settings.sizes),
-        settings.draws,
-        settings.predictor_key,
-        settings.seed,
-        [part.key for part in (dataset.train, dataset.validation, dataset.test)],
-        [simulator.settings() for simulator in physics.simulators],
-    )
+    return stage_key("evaluation", settings, dataset, physics, folder=context.folder)
 
 
 def evaluate(

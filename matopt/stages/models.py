@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TypeVar
 
 import torch
 
 from matopt.generators.base import GENERATORS, Generator
 from matopt.predictors.base import PREDICTORS, Predictor
-from matopt.registry import Component
-from matopt.stages.artifacts import ArtifactStore, component_identity, stage_key
+from matopt.registry import Component, Registry
+from matopt.stages.artifacts import ArtifactStore
 from matopt.stages.data import LabelledSet
+from matopt.stages.keys import stage_key
 from matopt.training.report import Report, no_report, prefixed, stopping
 from matopt.traits.base import TRAITS, Trait
+
+Model = TypeVar("Model", Generator, Predictor)
 
 
 @dataclass(frozen=True)
 class ModelContext:
-    """Where models are made: the same on a laptop and in an actor.
+    """Where models are fitted and kept: the same on a laptop and in an actor.
 
     Attributes:
-        artifacts: where they are kept.
+        artifacts: where fitted models are kept.
         folder: what a class in a user's file (``path.py:Name``) is relative to: the study file's folder.
-        device: where they are trained and run.
+        device: where models are trained and run.
     """
 
     artifacts: ArtifactStore
@@ -35,7 +39,7 @@ class ModelContext:
 
 @dataclass(frozen=True)
 class GeneratorTask:
-    """A generator to be fitted to the authentic microstructures."""
+    """A generator, and the authentic microstructures that it is to be fitted to."""
 
     generator: Component
     train: LabelledSet
@@ -45,7 +49,7 @@ class GeneratorTask:
 
 @dataclass(frozen=True)
 class PredictorTask:
-    """A predictor to be fitted to labelled microstructures, and to traits by their weights."""
+    """A predictor, and the labelled microstructures and traits that it is to be fitted to."""
 
     predictor: Component
     traits: tuple[Component, ...]
@@ -55,92 +59,79 @@ class PredictorTask:
 
 
 def fit_generator(task: GeneratorTask, context: ModelContext, report: Report = no_report) -> str:
-    """Fit the generator of ``task``, unless it was; returns its key.
+    """Fit the generator of ``task``, unless it is kept already; returns its key in the artifact store.
 
     Raises:
         Stopped: the report asked for it; nothing is kept.
     """
-    key = stage_key(
-        "generator",
-        component_identity(task.generator, context.folder),
-        task.train.key,
-        task.validation.key,
-        task.seed,
-    )
-    if key in context.artifacts:
-        return key
-    generator = GENERATORS.build(task.generator, context.folder).to(context.device)
-    start = perf_counter()
-    generator.fit(
-        task.train.microstructures,
-        task.validation.microstructures,
-        stopping(prefixed(report, "generator")),
-        task.seed,
-    )
-    context.artifacts.save(key, _payload(task.generator, generator, perf_counter() - start))
+
+    def fit(generator: Generator) -> None:
+        train, validation = task.train.microstructures, task.validation.microstructures
+        generator.fit(train, validation, stopping(prefixed(report, "generator")), task.seed)
+
+    key = stage_key("generator", task, folder=context.folder)
+    _fit_once(key, GENERATORS, task.generator, context, fit)
     return key
 
 
 def load_generator(key: str, context: ModelContext) -> Generator:
     """The fitted generator of ``key``, on the context's device."""
-    payload = context.artifacts.load(key)
-    generator = GENERATORS.build(_component(payload), context.folder)
-    generator.load_state_dict(payload["state"])
-    return generator.to(context.device)
+    return _load(key, GENERATORS, context)
 
 
 def fit_predictor(task: PredictorTask, context: ModelContext, report: Report = no_report) -> str:
-    """Fit the predictor of ``task``, unless it was; returns its key.
+    """Fit the predictor of ``task``, unless it is kept already; returns its key in the artifact store.
 
     Raises:
         Stopped: the report asked for it; nothing is kept.
     """
-    key = stage_key(
-        "predictor",
-        component_identity(task.predictor, context.folder),
-        [component_identity(t, context.folder) for t in task.traits],
-        task.train.key,
-        task.validation.key,
-        task.seed,
-    )
-    if key in context.artifacts:
-        return key
-    predictor = PREDICTORS.build(task.predictor, context.folder).to(context.device)
-    start = perf_counter()
-    predictor.fit(
-        task.train.microstructures,
-        task.train.labels,
-        (task.validation.microstructures, task.validation.labels),
-        build_traits(task.traits, context.folder),
-        stopping(prefixed(report, "predictor")),
-        task.seed,
-    )
-    context.artifacts.save(key, _payload(task.predictor, predictor, perf_counter() - start))
+
+    def fit(predictor: Predictor) -> None:
+        predictor.fit(
+            task.train.microstructures,
+            task.train.labels,
+            (task.validation.microstructures, task.validation.labels),
+            build_traits(task.traits, context.folder),
+            stopping(prefixed(report, "predictor")),
+            task.seed,
+        )
+
+    key = stage_key("predictor", task, folder=context.folder)
+    _fit_once(key, PREDICTORS, task.predictor, context, fit)
     return key
 
 
 def load_predictor(key: str, context: ModelContext) -> Predictor:
     """The fitted predictor of ``key``, on the context's device."""
-    payload = context.artifacts.load(key)
-    predictor = PREDICTORS.build(_component(payload), context.folder)
-    predictor.load_state_dict(payload["state"])
-    return predictor.to(context.device)
+    return _load(key, PREDICTORS, context)
 
 
 def build_traits(traits: tuple[Component, ...], folder: Path) -> list[Trait]:
-    """The traits that these components describe."""
+    """Build the traits that ``traits`` describe; ``folder`` is what classes in a user's files are relative to."""
     return [TRAITS.build(trait, folder) for trait in traits]
 
 
-def _payload(component: Component, model: Generator | Predictor, seconds: float) -> dict[str, object]:
-    return {
+def _fit_once(
+    key: str, family: Registry[Model], component: Component, context: ModelContext, fit: Callable[[Model], None]
+) -> None:
+    """Build a model, fit it and keep it under ``key``, unless there is one under it."""
+    if key in context.artifacts:
+        return
+    model = family.build(component, context.folder).to(context.device)
+    start = perf_counter()
+    fit(model)
+    payload = {
         "kind": component.kind,
         "settings": dict(component.settings),
         "state": model.state_dict(),
-        "seconds": seconds,
+        "seconds": perf_counter() - start,
         "torch": str(torch.__version__),
     }
+    context.artifacts.save(key, payload)
 
 
-def _component(payload: dict[str, Any]) -> Component:
-    return Component(payload["kind"], payload["settings"])
+def _load(key: str, family: Registry[Model], context: ModelContext) -> Model:
+    payload = context.artifacts.load(key)
+    model = family.build(Component(payload["kind"], payload["settings"]), context.folder)
+    model.load_state_dict(payload["state"])
+    return model.to(context.device)

@@ -1,4 +1,4 @@
-"""How well a predictor predicts."""
+"""R2, the coefficient of determination of a predictor."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ import torch
 from matopt.errors import InputError
 from matopt.microstructures import Microstructures
 from matopt.predictors.base import Predictor
-from matopt.predictors.convolutional.scales import on_scale
 from matopt.properties import PropertyTable
 
 
 def predict_all(predictor: Predictor, microstructures: Microstructures, batch_size: int = 256) -> np.ndarray:
-    """``(N, P)`` predictions in SI units, in batches and without gradients."""
+    """Predict ``(N, P)`` values in SI units, in batches and without gradients."""
     with torch.no_grad():
         batches = [
             predictor.predict(microstructures[start : start + batch_size].density()).double().cpu().numpy()
@@ -23,7 +22,7 @@ def predict_all(predictor: Predictor, microstructures: Microstructures, batch_si
 
 
 def r2(predictor: Predictor, microstructures: Microstructures, table: PropertyTable) -> dict[str, float]:
-    """Coefficient of determination of each property, ``1 - residual sum of squares / total sum of squares``.
+    """The coefficient of determination of each property: 1 - residual sum of squares / total sum of squares.
 
     Taken on the scale that the property is learnt on: of its SI values where :attr:`Property.scale` is "linear", of
     their logarithms where it is "log". Only rows with status ``ok`` count. A predictor that always answers the mean
@@ -39,9 +38,9 @@ def r2(predictor: Predictor, microstructures: Microstructures, table: PropertyTa
     scores = {}
     for column, p in enumerate(table.properties):
         usable = table.is_usable[:, column]
-        truth = on_scale(p, table.values[usable, column])
+        truth = p.on_scale(table.values[usable, column])
         total = ((truth - truth.mean()) ** 2).sum() if usable.any() else 0.0
         if total == 0:
             raise InputError(f"r2: {p.name} has no two different values with status ok")
-        scores[p.name] = float(1 - ((on_scale(p, predicted[usable, column]) - truth) ** 2).sum() / total)
+        scores[p.name] = float(1 - ((p.on_scale(predicted[usable, column]) - truth) ** 2).sum() / total)
     return scores

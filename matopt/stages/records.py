@@ -9,6 +9,24 @@ import torch
 from matopt.stages.audit import AuditRow
 
 
+@dataclass(frozen=True)
+class TrialResult:
+    """What a trial of the search found.
+
+    Attributes:
+        metrics: its scores on the validation set.
+        generator_key, predictor_key: of its fitted models in the artifact store.
+        seconds: how long it took.
+        waiting: how much of that it waited for simulators that others kept busy.
+    """
+
+    metrics: dict[str, float]
+    generator_key: str
+    predictor_key: str
+    seconds: float
+    waiting: float = 0.0
+
+
 @dataclass(frozen=True, eq=False)
 class SampleSet:
     """N microstructures as their statistics, and a few of them to look at.

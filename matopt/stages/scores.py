@@ -18,9 +18,9 @@ from matopt.microstructures import Microstructures
 from matopt.physics.base import Physics
 from matopt.predictors.base import Predictor
 from matopt.registry import Component
-from matopt.stages.artifacts import component_identity, stage_key
 from matopt.stages.audit import AuditRow, compare, interpretability, residuals
 from matopt.stages.data import LabelledSet
+from matopt.stages.keys import stage_key
 from matopt.stages.models import ModelContext, build_traits
 from matopt.stages.r2 import r2
 
@@ -52,10 +52,10 @@ def predictor_audit(
     # The physics' own residuals are the same for every predictor, whatever the traits weigh in its training.
     key = stage_key(
         "physics residuals",
-        list(audited.hashes),
-        physics.voxel_size,
-        [simulator.settings() for simulator in physics.simulators],
-        [{**component_identity(trait, context.folder), "weight": None} for trait in traits],
+        audited.hashes,
+        physics,
+        [Component(trait.kind, {**trait.settings, "weight": None}) for trait in traits],
+        folder=context.folder,
     )
     reference = context.artifacts.get(key, PhysicsResiduals, solve)
     return compare(residuals(predictor, density, built), reference.by_trait)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from time import perf_counter
 
 from matopt.physics.base import Physics
 from matopt.registry import Component
@@ -16,6 +17,7 @@ from matopt.stages.models import (
     load_generator,
     load_predictor,
 )
+from matopt.stages.records import TrialResult
 from matopt.stages.scores import predictor_scores, sample_scores
 from matopt.training.report import Report, no_report
 
@@ -37,15 +39,6 @@ class TrialSettings:
     seed: int
 
 
-@dataclass(frozen=True)
-class TrialResult:
-    """What a trial found: its metrics on the validation set, and the keys of its models."""
-
-    metrics: dict[str, float]
-    generator_key: str
-    predictor_key: str
-
-
 def run_trial(
     settings: TrialSettings,
     dataset: Dataset,
@@ -64,6 +57,7 @@ def run_trial(
         context: where models are made.
         report: hears of both trainings.
     """
+    start = perf_counter()
     generator_task = GeneratorTask(settings.generator, dataset.train, dataset.validation, settings.seed)
     generator_key = fit_generator(generator_task, context, report)
     generator = load_generator(generator_key, context)
@@ -78,4 +72,4 @@ def run_trial(
         **predictor_scores(predictor, dataset.validation, physics, settings.traits, context),
         **sample_scores(generator, dataset.train, dataset.validation, settings.seed),
     }
-    return TrialResult(metrics, generator_key, predictor_key)
+    return TrialResult(metrics, generator_key, predictor_key, perf_counter() - start)

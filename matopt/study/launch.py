@@ -23,6 +23,7 @@ from matopt.study.config.differences import differences
 from matopt.study.config.study import Study
 from matopt.study.layout import read_json, write_json
 from matopt.study.lock import launch_lock
+from matopt.study.records import TrialRecord, best
 from matopt.study.results import (
     LaunchResult,
     data_key,
@@ -33,11 +34,11 @@ from matopt.study.results import (
     search_key,
     simulators_of,
 )
-from matopt.study.search.ledger import Ledger, TrialRecord, best
+from matopt.study.search.ledger import Ledger
 from matopt.study.session import Session
 from matopt.study.state import LaunchState, Progress, no_progress
+from matopt.study.tracking.launch_runs import LaunchRuns
 from matopt.study.tracking.tracker import Tracker
-from matopt.study.tracking.tracks import LaunchRuns
 
 MakeReport = Callable[[LaunchResult], list[Path]]
 """Writes the report's files and returns them, the page first."""
@@ -76,9 +77,9 @@ def launch(
         session = _session(study, address, state, LaunchRuns(tracker, study))
         try:
             result = _run(session, make_report)
-            session.tracks.end("FINISHED")
+            session.runs.end("FINISHED")
         except BaseException as error:
-            session.tracks.end("FAILED" if isinstance(error, Exception) else "KILLED")
+            session.runs.end("FAILED" if isinstance(error, Exception) else "KILLED")
             raise
         finally:
             with state.overhead():
@@ -90,7 +91,7 @@ def launch(
         return replace(result, undelivered=undelivered, page=page, times=state.times)
 
 
-def _session(study: Study, address: str | None, state: LaunchState, tracks: LaunchRuns) -> Session:
+def _session(study: Study, address: str | None, state: LaunchState, runs: LaunchRuns) -> Session:
     layout, resources = layout_of(study), study.config.resources
     there = ModelContext(ArtifactStore(layout.artifacts), study.folder, resources.device)
     # A cluster's head may have none of the GPUs that its nodes have.
@@ -99,7 +100,7 @@ def _session(study: Study, address: str | None, state: LaunchState, tracks: Laun
     )
     cluster = Cluster(address, layout.storage)
     workers = RayWorkers(cluster, resources, there, LabelStore(layout.labels), study.simulators, state)
-    return Session(study, layout, state, here, workers, tracks)
+    return Session(study, layout, state, here, workers, runs)
 
 
 def _run(session: Session, make_report: MakeReport | None) -> LaunchResult:
@@ -111,7 +112,7 @@ def _run(session: Session, make_report: MakeReport | None) -> LaunchResult:
         winner = best(trials, study.objectives)
         assert winner is not None  # a search without a complete trial has raised
         state.note(best=winner.number)
-        session.tracks.register(winner, session.context.artifacts)
+        session.runs.register(winner, session.context.artifacts)
     evaluation = designs = None
     if study.config.evaluation is not None:
         with state.stage("evaluation"):
@@ -127,7 +128,7 @@ def _run(session: Session, make_report: MakeReport | None) -> LaunchResult:
         if make_report is not None:
             state.progress(0, 1)
             result = replace(result, report=make_report(result))
-            session.tracks.report(result.report)
+            session.runs.report(result.report)
             state.progress(1, 1)
     return result
 
@@ -162,9 +163,9 @@ def _evaluation(session: Session, dataset: Dataset, winner: TrialRecord) -> Eval
     physics = physics_of(session.study, dataset)
 
     def make() -> Evaluation:
-        with session.tracks.stage("evaluation", winner) as run:
+        with session.runs.stage("evaluation", winner) as run:
             found = evaluate(settings, dataset, physics, session.workers, session.context)
-            session.tracks.evaluation(run, found)
+            session.runs.evaluation(run, found)
         return found
 
     key = evaluation_key(settings, dataset, physics, session.context)
@@ -176,9 +177,10 @@ def _design(session: Session, dataset: Dataset, winner: TrialRecord) -> DesignRe
     assert plan is not None
 
     def make() -> DesignResult:
-        with session.tracks.stage("design", winner) as run:
+        with session.runs.stage("design", winner) as run:
             found = design(plan, dataset, session.workers)
-            session.tracks.design(run, found)
+            session.runs.design(run, found)
         return found
 
-    return session.context.artifacts.get(design_key(plan, dataset, session.context), DesignResult, make)
+    key = design_key(plan, dataset, session.context)
+    return session.context.artifacts.get(key, DesignResult, make)

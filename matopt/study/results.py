@@ -10,17 +10,19 @@ from matopt.data.sources.base import SOURCES
 from matopt.errors import FailureError
 from matopt.physics.base import SIMULATORS, Physics, Simulator
 from matopt.properties import Property
-from matopt.stages.artifacts import ArtifactStore, stage_key
+from matopt.stages.artifacts import ArtifactStore
 from matopt.stages.ascent import DesignPlan
 from matopt.stages.data import Dataset
 from matopt.stages.dataset import SavedDataset
 from matopt.stages.design import design_key
 from matopt.stages.evaluation import EvaluationSettings, evaluation_key
+from matopt.stages.keys import stage_key
 from matopt.stages.models import ModelContext
 from matopt.stages.records import DesignResult, Evaluation
 from matopt.study.config.study import Study
 from matopt.study.layout import Layout, read_json
-from matopt.study.search.ledger import TrialRecord, best, read_records
+from matopt.study.records import TrialRecord, best
+from matopt.study.search.ledger import read_records
 from matopt.study.tracking.tracker import Undelivered
 
 T = TypeVar("T")
@@ -73,12 +75,12 @@ def simulators_of(study: Study) -> tuple[Simulator, ...]:
 def data_key(study: Study) -> str:
     """The key of the dataset: of the study's data and physics, and of what the source's files hold."""
     source = SOURCES.build(study.source, study.folder)
-    return stage_key("data", study.inputs("data"), source.fingerprint())
+    return stage_key("data", study.inputs("data"), source.fingerprint(), folder=study.folder)
 
 
 def search_key(study: Study, dataset: Dataset) -> str:
     """The key of the search: of all that a trial's result follows from besides its point."""
-    return stage_key("search", study.inputs("search"), dataset.train.key, dataset.validation.key)
+    return stage_key("search", study.inputs("search"), dataset.train, dataset.validation, folder=study.folder)
 
 
 def physics_of(study: Study, dataset: Dataset) -> Physics:

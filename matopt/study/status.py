@@ -13,7 +13,8 @@ from matopt.errors import InputError
 from matopt.study.config.differences import differences
 from matopt.study.layout import Layout, read_json
 from matopt.study.lock import lock_owner
-from matopt.study.search.ledger import TrialRecord, best, read_records
+from matopt.study.records import TrialRecord, best
+from matopt.study.search.ledger import read_records
 from matopt.study.tracking.tracker import undelivered
 
 

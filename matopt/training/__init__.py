@@ -1,1 +1,1 @@
-"""The one training loop, and the losses."""
+"""What every model learns by: the training loop, its reports, and probes away from the data."""

@@ -1,4 +1,4 @@
-"""The one training loop. It minimises a loss of a module's parameters and knows nothing of what they mean."""
+"""The training loop that all models share: it minimises a loss of a module's parameters."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import copy
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import torch
 
@@ -16,21 +15,6 @@ from matopt.training.report import Report, no_report
 Loss = Callable[[int, float], Mapping[str, torch.Tensor]]
 """Called once a step with the step (from 0) and the progress ``step / steps`` in [0, 1). Draws its own batch, and
 returns scalars by name: "loss" is minimised, the others (its terms, say) are only reported."""
-
-
-@dataclass(frozen=True)
-class History:
-    """What a training reported.
-
-    Attributes:
-        steps: how many steps were taken, fewer than asked where the report said stop.
-        records: one mapping a report: "step" (steps taken so far) and the scalars.
-        best_step: the steps taken when the kept state was reached; ``steps`` where nothing else was kept.
-    """
-
-    steps: int
-    records: tuple[dict[str, float], ...]
-    best_step: int
 
 
 def train(
@@ -46,7 +30,7 @@ def train(
     validate: Callable[[], Mapping[str, float]] | None = None,
     keep_best: str | None = None,
     report: Report = no_report,
-) -> History:
+) -> int:
     """Minimise ``loss`` by Adam with a cosine schedule from ``learning_rate`` to 0; the module ends in ``eval`` mode.
 
     Every ``every`` steps, and after the last, the report hears the scalars of ``loss`` (means since the last report),
@@ -66,15 +50,17 @@ def train(
             None keeps the last state.
         report: hears of the progress; True stops the training.
 
+    Returns:
+        how many steps were taken: fewer than ``steps`` where the report stopped the training.
+
     Raises:
         FailureError: a loss, a gradient or a validation scalar is not finite; the message names the step.
     """
     parameters = [p for p in module.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate, betas=betas, weight_decay=weight_decay, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=max(steps, 1))
-    records: list[dict[str, float]] = []
-    best_value, best_step, best_state = math.inf, 0, None
-    heard: defaultdict[str, list[torch.Tensor]] = defaultdict(list)
+    best_value, best_state = math.inf, None
+    terms_so_far: defaultdict[str, list[torch.Tensor]] = defaultdict(list)
     largest_norm, since, taken = 0.0, 0, 0
 
     module.train()
@@ -89,14 +75,14 @@ def train(
         schedule.step()
         taken, since, largest_norm = taken + 1, since + 1, max(largest_norm, norm)
         for name, value in terms.items():
-            heard[name].append(value.detach())
+            terms_so_far[name].append(value.detach())
         if since < every and taken < steps:
             continue
 
         # A term may join late: its mean is over the steps that had it.
-        scalars = {name: float(torch.stack(values).mean()) for name, values in heard.items()}
+        scalars = {name: float(torch.stack(values).mean()) for name, values in terms_so_far.items()}
         scalars["gradient_norm"] = largest_norm
-        heard.clear()
+        terms_so_far.clear()
         largest_norm, since = 0.0, 0
         if validate is not None:
             module.eval()
@@ -108,16 +94,15 @@ def train(
                     raise FailureError(f"training: validation {name} is {value} after step {taken}")
             scalars |= {f"validation_{name}": value for name, value in held_out.items()}
             if keep_best is not None and held_out[keep_best] < best_value:
-                best_value, best_step = held_out[keep_best], taken
+                best_value = held_out[keep_best]
                 best_state = copy.deepcopy(module.state_dict())
-        records.append({"step": float(taken), **scalars})
         if report(taken, **scalars):
             break
 
     if best_state is not None:
         module.load_state_dict(best_state)
     module.eval()
-    return History(taken, tuple(records), taken if best_state is None else best_step)
+    return taken
 
 
 def _diverged(step: int, terms: Mapping[str, torch.Tensor]) -> str:

@@ -1,4 +1,4 @@
-"""Densities away from the data, where a model shows what it has understood.
+"""Probes: densities derived from the data that lie away from them, at which traits are checked too.
 
 A trait that is only asked for at the data repeats what the data say. A design moves: through grey densities, to thinner
 and thicker pores, into noise. Probes are the densities that such moves lead to, made from the data themselves, without
@@ -12,7 +12,7 @@ from torch.nn import functional
 
 
 def probes(density: torch.Tensor, seed: int = 0) -> dict[str, torch.Tensor]:
-    """Each sample of ``density`` ``(N, 1, *S)`` moved away from the data, once by each kind.
+    """Move each sample of ``density`` ``(N, 1, *S)`` away from the data, once in each of five ways.
 
     "mixed": the mean of the sample and the one before it, grey where they differ (between the data). "thinned" and
     "thickened": the solid eroded and dilated by one voxel in every direction (beyond the data). "speckled": one voxel
@@ -33,12 +33,17 @@ def probes(density: torch.Tensor, seed: int = 0) -> dict[str, torch.Tensor]:
 
 
 def with_probes(density: torch.Tensor) -> torch.Tensor:
-    """The samples of ``density`` ``(N, 1, *S)``, then all of their probes, kind by kind: what an audit looks at."""
+    """``(6 N, 1, *S)``: the samples of ``density`` ``(N, 1, *S)``, then all of their probes, kind by kind."""
     return torch.cat([density, *probes(density).values()])
 
 
 def half_probed(density: torch.Tensor, step: int) -> torch.Tensor:
-    """``density`` with its second half moved, by one kind after the other as ``step`` goes on: a training batch."""
+    """Replace the second half of a training batch by its probes, of another kind at each ``step``.
+
+    Args:
+        density: ``(N, 1, *S)``.
+        step: of the training.
+    """
     kinds = list(probes(density, seed=step).values())
     half = len(density) // 2
     return torch.cat([density[:half], kinds[step % len(kinds)][half:]])

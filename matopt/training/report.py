@@ -1,4 +1,4 @@
-"""All that a training loop knows of the world."""
+"""Reports of a training's progress, by which it may also be stopped."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Report(Protocol):
-    """Hears of a training's progress. Ray, MLflow and progress bars each hang on the other end."""
+    """A callback that hears of a training's progress. Ray, MLflow and progress bars each hang on the other end."""
 
     def __call__(self, step: int, /, **scalars: float) -> bool:
         """Take the figures of ``step``; True asks the training to stop."""
@@ -14,12 +14,12 @@ class Report(Protocol):
 
 
 def no_report(step: int, /, **scalars: float) -> bool:
-    """A report that nobody hears."""
+    """The report of a training that nobody watches: takes no note and never stops it."""
     return False
 
 
 def prefixed(report: Report, prefix: str) -> Report:
-    """The same report, with every figure's name behind ``prefix/``."""
+    """Wrap a report so that it hears the figure "x" as "prefix/x"."""
 
     def named(step: int, /, **scalars: float) -> bool:
         return report(step, **{f"{prefix}/{name}": value for name, value in scalars.items()})
@@ -28,11 +28,11 @@ def prefixed(report: Report, prefix: str) -> Report:
 
 
 class Stopped(Exception):
-    """A report asked a training to stop."""
+    """Raised where a report asked a training to stop."""
 
 
 def stopping(report: Report) -> Report:
-    """The same report, but what would ask to stop raises :class:`Stopped`: for a training that is kept whole or not."""
+    """Wrap a report so that its request to stop raises :class:`Stopped`: nothing half trained is then kept."""
 
     def all_or_nothing(step: int, /, **scalars: float) -> bool:
         if report(step, **scalars):

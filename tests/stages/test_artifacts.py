@@ -12,8 +12,7 @@ import pytest
 import torch
 
 from matopt.errors import FailureError
-from matopt.registry import Component, content_key
-from matopt.stages.artifacts import ArtifactStore, component_identity
+from matopt.stages.artifacts import ArtifactStore
 
 
 @dataclass(frozen=True)
@@ -41,19 +40,6 @@ def test_a_payload_of_another_record_is_told_as_damaged(tmp_path: Path) -> None:
     store.save("ab12", {"x": torch.arange(3)})
     with pytest.raises(FailureError, match=r"ab12\.pt is damaged \(KeyError\)"):
         store.load("ab12", Found)
-
-
-def test_the_order_of_settings_makes_no_other_key() -> None:
-    assert content_key({"a": 1, "b": 2.5}) == content_key({"b": 2.5, "a": 1})
-    assert content_key({"a": 1}) != content_key({"a": 2})
-
-
-def test_an_edited_file_of_the_user_is_another_component(tmp_path: Path) -> None:
-    component = Component("mine.py:Mine", {"weight": 0.1})
-    (tmp_path / "mine.py").write_text("class Mine: pass")
-    before = component_identity(component, tmp_path)
-    (tmp_path / "mine.py").write_text("class Mine: x = 1")
-    assert component_identity(component, tmp_path) != before
 
 
 def test_a_damaged_file_is_named_with_what_to_do(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +17,11 @@ from matopt.stages.artifacts import ArtifactStore
 from matopt.stages.ascent import DesignPlan
 from matopt.stages.data import Dataset
 from matopt.stages.design import design
-from matopt.stages.evaluation import EvaluationSettings, evaluate, evaluation_key
+from matopt.stages.evaluation import EvaluationSettings, evaluate
 from matopt.stages.models import ModelContext, PredictorTask
+from matopt.stages.records import TrialResult
 from matopt.stages.simulate import simulate
-from matopt.stages.trial import TrialResult, TrialSettings, run_trial
+from matopt.stages.trial import TrialSettings, run_trial
 from matopt.stages.workers import LocalWorkers
 
 
@@ -69,10 +69,6 @@ def test_the_evaluation_compares_generators_over_sizes_and_draws(
     assert [g.name for g in found.generators] == ["morphology_vae", "vae"]
     assert len(found.generators[1].samples.porosity) == 10
 
-    key = evaluation_key(settings, dataset, physics, shop)
-    assert key == evaluation_key(settings, dataset, physics, shop)
-    assert key != evaluation_key(replace(settings, draws=3), dataset, physics, shop)
-
 
 def test_designs_are_checked_by_the_physics_as_binarised(
     dataset: Dataset, physics: Physics, shop: ModelContext, trial: TrialResult
@@ -98,8 +94,9 @@ def test_designs_are_checked_by_the_physics_as_binarised(
 def test_a_report_has_every_figure_and_its_data(
     dataset: Dataset, physics: Physics, shop: ModelContext, trial: TrialResult, tmp_path: Path
 ) -> None:
-    from matopt.report.page import Findings, write_report
-    from matopt.study.search.ledger import Outcome, TrialRecord
+    from matopt.report.findings import Findings
+    from matopt.report.page import write_report
+    from matopt.study.records import TrialRecord
 
     workers = LocalWorkers(CountingLabel(), shop)
     evaluation = evaluate(
@@ -115,21 +112,11 @@ def test_a_report_has_every_figure_and_its_data(
         0,
         "complete",
         {"augmentation.size": 10},
-        Outcome(trial.metrics, trial.generator_key, trial.predictor_key, 1.0, 0.0),
+        trial,
     )
     page, *figures = write_report(
         tmp_path / "report",
-        Findings(
-            "small <study>",
-            "name: small",
-            physics.properties,
-            ("r2",),
-            [record],
-            0,
-            evaluation,
-            designs,
-            "youngs_modulus",
-        ),
+        Findings("small <study>", "name: small", physics.properties, ("r2",), (record,), 0, evaluation, designs),
     )
     text = page.read_text()
     assert "small &lt;study&gt;" in text

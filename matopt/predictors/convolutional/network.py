@@ -1,4 +1,4 @@
-"""The network of the convolutional predictor, and its symmetry."""
+"""The network of the convolutional predictor, and its invariance under mirror reflections."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from torch import nn
 
 
 class Network(nn.Module):
-    """Strided convolutions with group normalisation, a global mean, and a head of two layers.
+    """A convolutional network: strided convolutions with group normalisation, a global mean, a head of two layers.
 
     The head also gets the solid fraction, which normalisation hides. Activations are smooth (SiLU).
 
     Args:
         shape: of one sample; edges are halved until the shortest is 4 pixels or less.
         width: channels of the first convolution, a multiple of 4.
-        n_outputs: how many numbers a sample gets.
+        n_outputs: how many numbers are predicted for each sample.
     """
 
     def __init__(self, shape: Sequence[int], width: int, n_outputs: int) -> None:
         super().__init__()
         convolution = nn.Conv2d if len(shape) == 2 else nn.Conv3d
-        n_stages = max(1, math.ceil(math.log2(min(shape) / 4)))
+        n_halvings = max(1, math.ceil(math.log2(min(shape) / 4)))
         layers: list[nn.Module] = []
         channels = 1
-        for stage in range(n_stages):
-            wider = width * (stage + 1)
+        for halving in range(n_halvings):
+            wider = width * (halving + 1)
             layers += [convolution(channels, wider, 3, stride=2, padding=1), nn.GroupNorm(4, wider), nn.SiLU()]
             channels = wider
         self.convolutions = nn.Sequential(*layers)
@@ -38,21 +38,21 @@ class Network(nn.Module):
         self.convolutions.to(memory_format=self._layout)  # ty: ignore[no-matching-overload]
 
     def forward(self, density: torch.Tensor) -> torch.Tensor:
-        """``(N, n_outputs)`` of densities ``(N, 1, *S)``."""
+        """``(N, n_outputs)`` predictions of densities ``(N, 1, *S)``."""
         signed = 2 * density - 1
         features = self.convolutions(signed.contiguous(memory_format=self._layout)).flatten(2).mean(2)
         return self.head(torch.cat([features, 4 * signed.flatten(2).mean(2)], dim=1))
 
 
 def mean_over_flips(network: nn.Module, density: torch.Tensor) -> torch.Tensor:
-    """The mean of ``network`` over all reversals of the axes of ``density`` ``(N, 1, *S)``, so exactly invariant."""
+    """The mean prediction over all mirror images of ``density`` ``(N, 1, *S)``: exactly the same for each of them."""
     axes = range(2, density.ndim)
-    reversals = [c for n in range(len(axes) + 1) for c in itertools.combinations(axes, n)]
-    return torch.stack([network(density.flip(reversal)) for reversal in reversals]).mean(0)
+    flips = [flipped for n in range(len(axes) + 1) for flipped in itertools.combinations(axes, n)]
+    return torch.stack([network(density.flip(flipped)) for flipped in flips]).mean(0)
 
 
 def random_flips(density: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """``density`` with each axis of each sample reversed or not, by the toss of a coin."""
+    """Mirror each sample of ``density`` ``(N, 1, *S)`` along each axis or not, by the toss of a coin."""
     for axis in range(2, density.ndim):
         toss = torch.rand(len(density), generator=generator).to(density.device) < 0.5
         density = torch.where(toss.view(-1, *[1] * (density.ndim - 1)), density.flip(axis), density)

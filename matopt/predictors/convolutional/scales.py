@@ -1,4 +1,4 @@
-"""The scale on which a predictor learns each property."""
+"""Standard scores of property values: what a network learns in place of SI values of any magnitude."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from matopt.properties import Property, PropertyTable
 
 @dataclass(frozen=True, eq=False)
 class Scales:
-    """SI values to standard scores and back: of the value, or of its logarithm where :attr:`Property.scale` is "log".
+    """The mean and standard deviation of each property, by which SI values become standard scores and scores SI values.
+
+    Both are of the value, or of its logarithm where :attr:`Property.scale` is "log".
 
     Attributes:
         properties: the P columns.
@@ -26,7 +28,7 @@ class Scales:
 
     @staticmethod
     def fitted(table: PropertyTable) -> Scales:
-        """The scales of the usable values of ``table``.
+        """Take mean and deviation from the usable values of ``table``.
 
         Raises:
             InputError: fewer than two usable values of a property, or one on a log scale that is not positive.
@@ -35,44 +37,31 @@ class Scales:
         for column, (p, usable) in enumerate(zip(table.properties, table.is_usable.T, strict=True)):
             if usable.sum() < 2:
                 raise InputError(f"{p.name}: {usable.sum()} values with status ok, at least 2 are needed to learn it")
-            values = on_scale(p, table.values[usable, column])
+            values = p.on_scale(table.values[usable, column])
             # A property that never varies has no deviation to divide by.
             moments.append((values.mean(), values.std() or 1.0))
         mean, deviation = torch.tensor(np.array(moments), dtype=torch.float32).T
         return Scales(table.properties, mean.contiguous(), deviation.contiguous())
 
     def to(self, device: torch.device | str) -> Scales:
-        """The same on ``device``."""
+        """The same scales on ``device``."""
         return Scales(self.properties, self.mean.to(device), self.deviation.to(device))
 
     def to_scores(self, table: PropertyTable) -> tuple[torch.Tensor, torch.Tensor]:
-        """``(N, P)`` float32 standard scores, 0 where not usable, and the ``(N, P)`` mask of the usable ones."""
+        """Standard scores ``(N, P)`` in float32, 0 where not usable, and the mask ``(N, P)`` of usable values."""
         scores = np.zeros(table.values.shape)
         for column, p in enumerate(self.properties):
             usable = table.is_usable[:, column]
-            values = on_scale(p, table.values[usable, column])
+            values = p.on_scale(table.values[usable, column])
             scores[usable, column] = (values - float(self.mean[column])) / float(self.deviation[column])
         device = self.mean.device
         return torch.from_numpy(scores).float().to(device), torch.from_numpy(table.is_usable).to(device)
 
     def to_values(self, scores: torch.Tensor) -> torch.Tensor:
-        """SI values of standard scores ``(N, P)``; differentiable."""
+        """SI values ``(N, P)`` of standard scores ``(N, P)``; differentiable."""
         on_scales = self.mean.to(scores) + self.deviation.to(scores) * scores
         columns = [
             column.exp() if p.scale == "log" else column
             for p, column in zip(self.properties, on_scales.unbind(1), strict=True)
         ]
         return torch.stack(columns, dim=1)
-
-
-def on_scale(p: Property, values: np.ndarray) -> np.ndarray:
-    """``values`` of a property, or their natural logarithms where its scale is "log".
-
-    Raises:
-        InputError: a value that is not positive on a log scale.
-    """
-    if p.scale == "linear":
-        return values
-    if (values <= 0).any():
-        raise InputError(f"{p.name} has a log scale and a usable value of {values.min():.3g}; values must be positive")
-    return np.log(values)

@@ -18,7 +18,7 @@ from ray.exceptions import GetTimeoutError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from matopt.errors import FailureError, InputError
-from matopt.stages.artifacts import code_version
+from matopt.stages.keys import code_version
 
 _CONNECT_SECONDS = 10.0
 

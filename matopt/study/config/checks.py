@@ -13,9 +13,11 @@ from matopt.design.spaces.base import SPACES
 from matopt.generators.base import GENERATORS
 from matopt.spelling import suggestion
 from matopt.study.config.component_fields import Checking
+from matopt.study.config.components import resolve_paths
 from matopt.study.config.messages import problems_of
 from matopt.study.config.schema import StudyConfig
 from matopt.study.config.study_file import Key, Problem, StudyText, dotted, shown, split_key
+from matopt.study.search.samplers.base import SAMPLERS
 
 SEARCHABLE = ("generator", "predictor", "augmentation", "traits")
 """The sections that a search may change. The others say what its trials are compared by."""
@@ -55,6 +57,9 @@ def cross_problems(config: StudyConfig, folder: Path) -> list[Problem]:
     if config.search.select is not None and config.search.select not in config.search.objectives:
         hint = suggestion(config.search.select, list(config.search.objectives))
         problems.append(Problem(("search", "select"), f"{config.search.select!r} is not among the objectives; {hint}"))
+    sampler = SAMPLERS.build(resolve_paths(SAMPLERS, config.search.sampler, folder), folder)
+    if refusal := sampler.refusal(config.search_spec):
+        problems.append(Problem(("search", "sampler"), refusal))
     if config.evaluation:
         kinds = [g if isinstance(g, str) else g.kind for g in config.evaluation.generators]
         for index, kind in enumerate(kinds):

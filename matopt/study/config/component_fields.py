@@ -23,6 +23,7 @@ from matopt.spelling import suggestion
 from matopt.study.config.components import KIND, check_component, check_settings, settings_of
 from matopt.study.config.messages import nested
 from matopt.study.config.study_file import Problem, shown
+from matopt.study.search.samplers.base import SAMPLERS, Sampler
 from matopt.traits.base import TRAITS, Trait
 
 
@@ -167,6 +168,17 @@ def _read_traits(value: Any, info: ValidationInfo) -> dict[str, Component]:
     return checking(info).components(TRAITS, Trait, value)
 
 
+def _read_sampler(value: Any, info: ValidationInfo) -> Component:
+    return checking(info).component(SAMPLERS, Sampler, {KIND: value} if isinstance(value, str) else value)
+
+
+def default_sampler() -> Component:
+    """Return the sampler of a study that names none, with all its settings."""
+    component, _ = check_component(SAMPLERS, Sampler, {KIND: "tpe"}, Path())
+    assert component is not None
+    return component
+
+
 def _read_baseline(value: Any, info: ValidationInfo) -> Component | str:
     if not isinstance(value, str):
         return checking(info).component(GENERATORS, Generator, value)
@@ -193,6 +205,7 @@ _AS_PHYSICS = PlainSerializer(
 SourceField = Annotated[Component, _one(SOURCES, Source), _AS_DICT]
 GeneratorField = Annotated[Component, _one(GENERATORS, Generator), _AS_DICT]
 PredictorField = Annotated[Component, _one(PREDICTORS, Predictor), _AS_DICT]
+SamplerField = Annotated[Component, PlainValidator(_read_sampler), _AS_DICT]
 SimulatorsField = Annotated[dict[str, Component], PlainValidator(_read_simulators), _AS_PHYSICS]
 TraitsField = Annotated[dict[str, Component], PlainValidator(_read_traits), _AS_SETTINGS]
 BaselineField = Annotated[Component | str, PlainValidator(_read_baseline), _AS_DICT]

@@ -18,12 +18,15 @@ from matopt.study.config.component_fields import (
     DesignField,
     GeneratorField,
     PredictorField,
+    SamplerField,
     SimulatorsField,
     SourceField,
     TraitsField,
+    default_sampler,
 )
 from matopt.study.config.space import Dimension, read_dimension
 from matopt.study.config.study_file import shown
+from matopt.study.search.samplers.base import SearchSpec
 
 AtLeastOne = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
@@ -104,10 +107,14 @@ class AugmentationSection(Section):
 
 
 class SearchSection(Section):
-    """The trials. ``trials`` is a total, ``select`` the objective that picks the best one (the first by default)."""
+    """The trials and how their points are chosen.
+
+    ``trials`` is a total; ``startup`` points are random before a sampler trusts its model; ``select`` is the objective
+    that picks the best trial (the first by default).
+    """
 
     trials: AtLeastOne = 1
-    sampler: Literal["tpe", "random", "nsga2"] = "tpe"
+    sampler: SamplerField = Field(default_factory=default_sampler)
     startup: AtLeastOne = 10
     space: dict[
         str,
@@ -146,6 +153,12 @@ class TrackingSection(Section):
     uri: Annotated[str | None, AfterValidator(_uri)] = None
 
 
+class ReportSection(Section):
+    """The figures of the report besides those that every report has: ``path.py:Name``, or a section with a ``kind``."""
+
+    figures: Annotated[tuple[str | dict[str, Any], ...], Field(strict=False)] = ()
+
+
 class StudyConfig(Section):
     """A whole study."""
 
@@ -163,3 +176,16 @@ class StudyConfig(Section):
     design: DesignField = None
     resources: ResourcesSection = Field(default_factory=ResourcesSection)
     tracking: TrackingSection = Field(default_factory=TrackingSection)
+    report: ReportSection = Field(default_factory=ReportSection)
+
+    @property
+    def search_spec(self) -> SearchSpec:
+        """The search, as its sampler knows it."""
+        return SearchSpec(
+            self.search.space,
+            tuple(self.search.objectives),
+            self.search.trials,
+            self.search.startup,
+            self.resources.trials,
+            self.seed,
+        )

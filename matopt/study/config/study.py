@@ -17,13 +17,14 @@ from matopt.generators.base import GENERATORS
 from matopt.physics.base import SIMULATORS
 from matopt.predictors.base import PREDICTORS
 from matopt.registry import Component, Registry
-from matopt.stages.artifacts import component_identity
+from matopt.stages.keys import component_identity
 from matopt.study.config.checks import SEARCHABLE, check_fields, cross_problems, space_problems
 from matopt.study.config.component_fields import Checking
 from matopt.study.config.components import resolve_paths
 from matopt.study.config.schema import StudyConfig
 from matopt.study.config.space import Plain
 from matopt.study.config.study_file import StudyText, read_study_file, read_value, split_key
+from matopt.study.search.samplers.base import SAMPLERS
 from matopt.traits.base import TRAITS
 
 STAGES: dict[str, tuple[str, ...]] = {
@@ -90,6 +91,11 @@ class Study:
     def traits(self) -> tuple[Component, ...]:
         """The traits, in order."""
         return tuple(self._resolved(TRAITS, trait) for trait in self.config.traits.values())
+
+    @property
+    def sampler(self) -> Component:
+        """What chooses the points of the search."""
+        return self._resolved(SAMPLERS, self.config.search.sampler)
 
     @property
     def baselines(self) -> dict[str, Component]:

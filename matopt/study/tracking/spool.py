@@ -18,6 +18,8 @@ import time
 import uuid
 import weakref
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -174,6 +176,29 @@ class SpoolWriter:
                 # Half a line would join with the next one and spoil both.
                 os.ftruncate(self._file, before)
                 raise FailureError(f"cannot write to the tracking spool {self.path}: {error.strerror}") from error
+
+
+@dataclass(frozen=True)
+class SpoolReport:
+    """Adds a training's figures to a run: the :class:`matopt.training.report.Report` of a trial in any process.
+
+    Attributes:
+        folder: the spool folder of one launch.
+        run: the token of the run.
+    """
+
+    folder: Path
+    run: str
+
+    def __call__(self, step: int, /, **scalars: float) -> bool:
+        """Spool the figures of ``step``; never asks the training to stop."""
+        _writer(self.folder).metrics(self.run, scalars, step)
+        return False
+
+
+@cache
+def _writer(folder: Path) -> SpoolWriter:
+    return SpoolWriter(folder)  # one for the process
 
 
 def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
