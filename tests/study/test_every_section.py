@@ -12,7 +12,7 @@ import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from matopt.report.study_report import report_writer
+from matopt.cli.report import report_writer
 from matopt.study.config.study import load_study
 from matopt.study.launch import launch
 from matopt.study.results import finished
