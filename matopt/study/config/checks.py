@@ -28,7 +28,7 @@ SEARCHABLE = ("generator", "predictor", "augmentation", "traits")
 
 
 def check_fields(text: StudyText, checking: Checking) -> tuple[StudyConfig | None, list[Problem]]:
-    """The configuration that a text means, or what is wrong with its fields."""
+    """Read the configuration that a text means, and list what is wrong with its fields."""
     try:
         return StudyConfig.model_validate_json(json.dumps(text.tree), context=checking), []
     except ValidationError as error:

@@ -28,7 +28,7 @@ from matopt.traits.base import TRAITS, Trait
 
 
 class Checking:
-    """What validation needs besides the values.
+    """Checks the components of a study file while pydantic validates it; each component once.
 
     Args:
         folder: the study file's, which paths are relative to.
@@ -39,7 +39,7 @@ class Checking:
         self._checked: dict[str, tuple[Component | None, list[Problem]]] = {}
 
     def component(self, registry: Registry, base: type, given: Any) -> Component:
-        """The component of a section."""
+        """Check a section that holds one component, ``{kind: ..., **settings}``, and return it."""
         if not isinstance(given, dict):
             raise ValueError(f"must be a section with keys of its own, like {{kind: ...}}, got {shown(given)}")
         component, problems = self._check(registry, base, given)
@@ -48,7 +48,7 @@ class Checking:
         return component
 
     def components(self, registry: Registry, base: type, given: Mapping[str, Any]) -> dict[str, Component]:
-        """The components of a section in which each key is a kind and its value the settings."""
+        """Check a section in which each key is a kind and its value the settings, and return its components."""
         members: dict[str, Component] = {}
         problems: list[Problem] = []
         for kind, settings in given.items():
@@ -131,7 +131,7 @@ class Checking:
 
 
 def checking(info: ValidationInfo) -> Checking:
-    """What the validation in progress was given."""
+    """Return the context of the validation in progress."""
     assert isinstance(info.context, Checking)
     return info.context
 

@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Setting:
-    """One argument of a class or function.
+    """Describes one argument of a class or function.
 
     Attributes:
         model: a pydantic model with one field, ``value``, of the annotated type.
@@ -47,7 +47,7 @@ class Setting:
 
 @cache
 def settings_of(member: Callable[..., Any]) -> dict[str, Setting]:
-    """The arguments of a class or function that a study may set, by name."""
+    """List the arguments of a class or function that a study may set, by name."""
     settings: dict[str, Setting] = {}
     for function in _initialisers(member):
         hints = _hints(member, function)
@@ -108,7 +108,7 @@ def check_settings(
 def check_component(
     registry: Registry, base: type, given: Mapping[str, Any], folder: Path
 ) -> tuple[Component | None, list[Problem]]:
-    """The component that ``{"kind": ..., **settings}`` describes, all settings filled in, or what is wrong with it.
+    """Check the component that ``{"kind": ..., **settings}`` describes, and fill in all its settings.
 
     The object is built once, so that what its class checks by itself is checked now.
     """
@@ -150,7 +150,7 @@ def build_component(registry: Registry[T], component: Component, folder: Path) -
 
 
 def resolve_paths(registry: Registry, component: Component, folder: Path) -> Component:
-    """``component`` with its paths made absolute, so that it can be built from any working directory."""
+    """Make the paths of a component absolute, so that it can be built from any working directory."""
     known = settings_of(registry.find(component.kind, folder))
     resolved = {
         name: str((folder / value).resolve()) if known[name].is_path and isinstance(value, str) else value
@@ -163,7 +163,7 @@ _STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True, allow_inf_nan=Fa
 
 
 def _initialisers(member: Callable[..., Any]) -> list[Callable[..., Any]]:
-    """The function itself; of a class its ``__init__``, and while they take ``**settings`` those of its bases."""
+    """Return the function itself; of a class its ``__init__``, and while they take ``**settings`` its bases'."""
     if not isinstance(member, type):
         return [member]
     found: list[Callable[..., Any]] = []

@@ -34,12 +34,12 @@ _NESTED = "problems"
 
 
 def nested(problems: Sequence[Problem]) -> PydanticCustomError:
-    """What a validator raises for several problems inside its value; their keys are relative to it."""
+    """Wrap several problems inside one value for a validator to raise; their keys are relative to the value."""
     return PydanticCustomError(_NESTED, "see the context", {"problems": list(problems)})
 
 
 def problems_of(error: ValidationError, tree: Any, known: Callable[[Key], Sequence[str]]) -> list[Problem]:
-    """One problem for each value that ``error`` complains of.
+    """Translate an error of pydantic's: one problem for each value that it complains of.
 
     Args:
         error: as pydantic raised it.
@@ -71,7 +71,7 @@ def _with_value(text: str, detail: Any) -> str:
 
 
 def _either(messages: Sequence[str]) -> str:
-    """The branches of a union, as one sentence: "must be a number, or a text, got [1]"."""
+    """Join the messages of a union's branches: "must be a number, or a text, got [1]"."""
     branches = list(dict.fromkeys(messages))
     if len(branches) == 1 or not all(b.startswith("must be ") and ", got " in b for b in branches):
         return "; ".join(branches)
@@ -80,7 +80,7 @@ def _either(messages: Sequence[str]) -> str:
 
 
 def _present(location: Key, tree: Any, keep_last: bool) -> Key:
-    """``location`` without the names of union branches, which pydantic adds but no file has."""
+    """Strip a location of the names of union branches, which pydantic adds but no file has."""
     key: list[str | int] = []
     for part in location:
         is_item = isinstance(tree, list) and isinstance(part, int) and part < len(tree)

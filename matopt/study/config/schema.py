@@ -76,13 +76,13 @@ def _accuracy() -> dict[str, Direction]:
 
 
 class Section(BaseModel):
-    """Part of a study: no unknown keys, no silent conversions, never changed."""
+    """Base of all sections: no unknown keys, no silent conversions, never changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class WindowSection(Section):
-    """How microstructures are cut; see :class:`matopt.data.windows.window.Window`."""
+    """Sets how microstructures are cut; see :class:`matopt.data.windows.window.Window`."""
 
     size: AtLeastOne
     stride: AtLeastOne | None = None
@@ -92,7 +92,7 @@ class WindowSection(Section):
 
 
 class SplitSection(Section):
-    """How many microstructures each split has."""
+    """Sets how many microstructures each split has."""
 
     train: AtLeastOne
     validation: AtLeastOne
@@ -100,7 +100,7 @@ class SplitSection(Section):
 
 
 class DataSection(Section):
-    """The authentic microstructures."""
+    """Sets where authentic microstructures come from, and how they are cut and split."""
 
     source: SourceField
     window: WindowSection
@@ -108,13 +108,13 @@ class DataSection(Section):
 
 
 class AugmentationSection(Section):
-    """The artificial microstructures that join the predictor's training set."""
+    """Sets how many artificial microstructures join the predictor's training set."""
 
     size: NotNegative = 100
 
 
 class SearchSection(Section):
-    """The trials and how their points are chosen.
+    """Sets what the trials vary, how their points are chosen and what they are judged by.
 
     ``trials`` is a total; ``startup`` points are random before a sampler trusts its model; ``select`` is the objective
     that picks the best trial (the first by default).
@@ -136,7 +136,7 @@ class SearchSection(Section):
 
 
 class EvaluationSection(Section):
-    """The generators that are compared by what their samples are worth to the predictor."""
+    """Sets which generators are compared by what their samples are worth to the predictor."""
 
     generators: Annotated[tuple[BaselineField, ...], AfterValidator(_some)]
     sizes: Annotated[tuple[AtLeastOne, ...], AfterValidator(_different)] = (50, 100, 200, 500, 1000)
@@ -144,7 +144,7 @@ class EvaluationSection(Section):
 
 
 class ResourcesSection(Section):
-    """How many of each actor there are at once, and what each may use. ``timeout`` is in seconds."""
+    """Sets how many actors of each kind there are, and what each may use. ``timeout`` is in seconds."""
 
     device: Annotated[str, AfterValidator(_device)] = "cpu"
     trials: AtLeastOne = 1
@@ -155,19 +155,19 @@ class ResourcesSection(Section):
 
 
 class TrackingSection(Section):
-    """Where the study is recorded: null is a SQLite file in the storage folder."""
+    """Sets where MLflow records the study: null is a SQLite file in the storage folder."""
 
     uri: Annotated[str | None, AfterValidator(_uri)] = None
 
 
 class ReportSection(Section):
-    """The figures of the report besides those that every report has: ``path.py:Name``, or a section with a ``kind``."""
+    """Adds figures to those that every report has: ``path.py:Name``, or a section with a ``kind``."""
 
     figures: Annotated[tuple[str | dict[str, Any], ...], Field(strict=False)] = ()
 
 
 class StudyConfig(Section):
-    """A whole study."""
+    """The configuration of a study: all its sections, with defaults for those that are left out."""
 
     name: Annotated[str, AfterValidator(_name)]
     seed: NotNegative = 0
@@ -201,7 +201,7 @@ class StudyConfig(Section):
 
     @property
     def search_spec(self) -> SearchSpec:
-        """The search, as its sampler knows it."""
+        """Describe the search to its sampler."""
         return SearchSpec(
             self.search.space,
             tuple(self.search.objectives),

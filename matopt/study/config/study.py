@@ -39,7 +39,7 @@ STAGES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """A study that was checked as a whole.
+    """A checked study: its configuration, and its parts as components that can be built.
 
     Attributes:
         config: all sections, with all defaults.
@@ -60,22 +60,22 @@ class Study:
 
     @property
     def source(self) -> Component:
-        """Where the authentic microstructures come from, with absolute paths."""
+        """The source of the authentic microstructures, with absolute paths."""
         return self._resolved(SOURCES, self.config.data.source)
 
     @property
     def window(self) -> Window:
-        """How they are cut."""
+        """The windows that microstructures are cut in."""
         return Window(**self.config.data.window.model_dump())
 
     @property
     def split(self) -> dict[str, int]:
-        """How many of them go into each split."""
+        """Split -> how many microstructures it has."""
         return self.config.data.split.model_dump()
 
     @property
     def simulators(self) -> tuple[Component, ...]:
-        """One for each property, in order."""
+        """The simulators, one for each property, in order."""
         return tuple(self._resolved(SIMULATORS, s) for s in self.config.physics.values())
 
     @property
@@ -95,12 +95,12 @@ class Study:
 
     @property
     def sampler(self) -> Component:
-        """What chooses the points of the search."""
+        """The sampler that chooses the points of the search."""
         return self._resolved(SAMPLERS, self.config.search.sampler)
 
     @property
     def metrics(self) -> tuple[Component, ...]:
-        """The objectives that are metrics of the user's own; those of the registry are computed anyway."""
+        """The metrics of the user's own among the objectives; those of the registry are computed anyway."""
         kinds = dict.fromkeys(split_objective(name)[0] for name in self.config.search.objectives)
         return tuple(Component(kind) for kind in kinds if kind not in METRICS.names())
 
@@ -133,7 +133,7 @@ class Study:
         return {first: objectives.pop(first), **objectives}
 
     def with_parameters(self, parameters: Mapping[str, Plain]) -> Study:
-        """The study at a point of its search space, ``{"generator.morphology_weight": 3.0, ...}``, checked anew.
+        """Set the study to a point of its search space, ``{"generator.morphology_weight": 3.0, ...}``, and check it.
 
         Raises:
             InputError: a parameter that the study does not have, or a value that it cannot have.
@@ -144,7 +144,7 @@ class Study:
         return replace(self, config=_checked(text, Checking(self.folder)), text=text)
 
     def inputs(self, stage: str) -> dict[str, Any]:
-        """The part of the study that a stage's result follows from, as JSON values for a content key.
+        """Select the part of the study that a stage's result follows from, as JSON values for a content key.
 
         Paths count by what is written; the text of a user's file (``path.py:Name``) counts whole. Which trials were
         asked for, and how many there are, does not change what a trial finds: the search's total is left out.
