@@ -24,7 +24,7 @@ from matopt.report.tables import Table
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure as the page shows it.
+    """Holds what the page shows of one figure.
 
     Attributes:
         title: its name in words.
@@ -45,7 +45,7 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Chapter:
-    """A section of the page with what is in it.
+    """Holds what the page shows of one section.
 
     Attributes:
         section: its heading and text.
@@ -75,28 +75,11 @@ def write_report(folder: Path, findings: Findings, further: Sequence[Figure] = (
     folder.mkdir(parents=True, exist_ok=True)
     figures = [*(FIGURES.build(Component(name)) for name in FIGURES.names()), *further]
     figures.sort(key=lambda figure: (figure.rank, figure.name))
-    chapters: list[Chapter] = []
-    pictures: list[Path] = []
     failures: list[str] = []
-    for section in dict.fromkeys((*SECTIONS, *(figure.section for figure in figures))):
-        drawn: list[Drawn] = []
-        omitted: dict[str, list[str]] = {}
-        for figure in (f for f in figures if f.section == section):
-            reason = figure.lacks(findings)
-            if not reason:
-                try:
-                    picture = figure.draw(folder, findings)
-                    drawn.append(_drawn(figure, findings, picture))
-                    pictures.append(picture)
-                except FailureError:
-                    raise
-                except Exception as error:  # a user's figure may raise anything, and the others are worth having
-                    reason = " ".join(f"drawing it raised {type(error).__name__}: {error}".split())
-                    failures.append(f"{figure.name} ({reason})")
-            if reason:
-                omitted.setdefault(reason, []).append(words(figure.name))
-        sentences = [f"Not shown: {' and '.join(names)}, as {reason}." for reason, names in omitted.items()]
-        chapters.append(Chapter(section, drawn, sentences))
+    chapters = [
+        _chapter(section, [f for f in figures if f.section == section], folder, findings, failures)
+        for section in dict.fromkeys((*SECTIONS, *(figure.section for figure in figures)))
+    ]
 
     page = folder / "index.html"
     template = jinja2.Template((files("matopt.report") / "page.html").read_text(), autoescape=True)
@@ -111,7 +94,29 @@ def write_report(folder: Path, findings: Findings, further: Sequence[Figure] = (
         partial.write_text(text, encoding="utf-8")
     if failures:
         raise FailureError(f"the report lacks {', '.join(failures)}; {page} has the other figures")
-    return [page, *pictures]
+    return [page, *(folder / drawn.picture for chapter in chapters for drawn in chapter.drawn)]
+
+
+def _chapter(
+    section: Section, figures: Sequence[Figure], folder: Path, findings: Findings, failures: list[str]
+) -> Chapter:
+    """Draw the figures of a section that the findings allow; ``failures`` gets a text for each that raised."""
+    drawn: list[Drawn] = []
+    omitted: dict[str, list[str]] = {}
+    for figure in figures:
+        try:
+            reason = figure.lacks(findings)
+            if not reason:
+                drawn.append(_drawn(figure, findings, figure.draw(folder, findings)))
+        except FailureError:
+            raise
+        except Exception as error:  # a user's figure may raise anything, and the others are worth having
+            reason = " ".join(f"drawing it raised {type(error).__name__}: {error}".split())
+            failures.append(f"{figure.name} ({reason})")
+        if reason:
+            omitted.setdefault(reason, []).append(words(figure.name))
+    sentences = [f"Not shown: {' and '.join(names)}, as {reason}." for reason, names in omitted.items()]
+    return Chapter(section, drawn, sentences)
 
 
 def _drawn(figure: Figure, findings: Findings, picture: Path) -> Drawn:
