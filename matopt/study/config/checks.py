@@ -18,7 +18,7 @@ from matopt.study.config.components import KIND, build_component, check_componen
 from matopt.study.config.messages import problems_of
 from matopt.study.config.schema import StudyConfig
 from matopt.study.config.study_file import Key, Problem, StudyText, dotted, shown, split_key
-from matopt.study.search.samplers.base import SAMPLERS
+from matopt.study.samplers.base import SAMPLERS
 
 SEARCHABLE = ("generator", "predictor", "augmentation", "traits")
 """The sections that a search may change. The others say what its trials are compared by."""

@@ -31,9 +31,9 @@ from matopt.study.config.component_fields import (
 )
 from matopt.study.config.components import build_component
 from matopt.study.config.messages import nested
-from matopt.study.config.space import Dimension, read_dimension
 from matopt.study.config.study_file import Problem, shown
-from matopt.study.search.samplers.base import SearchSpec
+from matopt.study.samplers.base import SearchSpec
+from matopt.study.search_space import Dimension, read_dimension
 from matopt.traits.base import TRAITS
 
 AtLeastOne = Annotated[int, Field(ge=1)]
