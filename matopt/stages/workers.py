@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
+from matopt.design.ascent import Designs
 from matopt.microstructures import Microstructures
 from matopt.properties import PropertyTable
 from matopt.stages.ascent import AscentTask, run_ascent
@@ -27,7 +28,7 @@ class Workers(Protocol):
         """Fit predictors, each unless it was; returns their keys."""
         ...
 
-    def ascend(self, task: AscentTask) -> dict[str, Any]:
+    def ascend(self, task: AscentTask) -> Designs:
         """The trajectories of a batch of designs."""
         ...
 
@@ -52,6 +53,6 @@ class LocalWorkers:
         """Fit predictors, each unless it was; returns their keys."""
         return [fit_predictor(task, self._context) for task in tasks]
 
-    def ascend(self, task: AscentTask) -> dict[str, Any]:
+    def ascend(self, task: AscentTask) -> Designs:
         """The trajectories of a batch of designs."""
         return run_ascent(task, self._context)

@@ -26,7 +26,7 @@ from matopt.study.lock import launch_lock
 from matopt.study.records import LaunchResult, TrialRecord, best
 from matopt.study.results import (
     data_key,
-    design_settings,
+    design_plan,
     evaluation_settings,
     physics_of,
     search_key,
@@ -171,14 +171,14 @@ def _evaluation(session: Session, dataset: Dataset, winner: TrialRecord) -> Eval
 
 
 def _design(session: Session, dataset: Dataset, winner: TrialRecord) -> DesignResult:
-    settings = design_settings(session.study, winner)
-    assert settings is not None
+    plan = design_plan(session.study, winner)
+    assert plan is not None
 
     def make() -> DesignResult:
         with session.runs.stage("design", winner) as run:
-            found = design(settings, dataset, session.workers)
+            found = design(plan, dataset, session.workers)
             session.runs.design(run, found)
         return found
 
-    key = design_key(settings, dataset, session.context)
+    key = design_key(plan, dataset, session.context)
     return session.context.artifacts.get(key, DesignResult, make)

@@ -8,9 +8,10 @@ from matopt.data.sources.base import SOURCES
 from matopt.errors import FailureError
 from matopt.physics.base import SIMULATORS, Physics, Simulator
 from matopt.stages.artifacts import ArtifactStore
+from matopt.stages.ascent import DesignPlan
 from matopt.stages.data import Dataset
 from matopt.stages.dataset import SavedDataset
-from matopt.stages.design import DesignSettings, design_key
+from matopt.stages.design import design_key
 from matopt.stages.evaluation import EvaluationSettings, evaluation_key
 from matopt.stages.keys import stage_key
 from matopt.stages.models import ModelContext
@@ -62,20 +63,12 @@ def evaluation_settings(study: Study, winner: TrialRecord) -> EvaluationSettings
     )
 
 
-def design_settings(study: Study, winner: TrialRecord) -> DesignSettings | None:
+def design_plan(study: Study, winner: TrialRecord) -> DesignPlan | None:
     """What is designed with the best trial's models; None where the study asks for none."""
-    section = study.config.design
-    if section is None or winner.outcome is None:
+    settings = study.design
+    if settings is None or winner.outcome is None:
         return None
-    return DesignSettings(
-        section.property,
-        tuple(section.spaces),
-        section.seeds,
-        winner.outcome.generator_key,
-        winner.outcome.predictor_key,
-        section.options,
-        study.config.seed,
-    )
+    return DesignPlan(settings, winner.outcome.generator_key, winner.outcome.predictor_key, study.config.seed)
 
 
 def finished(study: Study) -> LaunchResult:
@@ -98,7 +91,7 @@ def finished(study: Study) -> LaunchResult:
     winner = best(trials, study.objectives)
     if winner is None:
         raise FailureError(f"study {layout.name!r}: no trial of its search is complete; launch it")
-    evaluation, design = evaluation_settings(study, winner), design_settings(study, winner)
+    evaluation, design = evaluation_settings(study, winner), design_plan(study, winner)
     physics = physics_of(study, dataset)
     return LaunchResult(
         study,

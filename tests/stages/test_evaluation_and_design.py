@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from small_study import GENERATOR, PREDICTOR, PROPERTIES, TRAITS, CountingLabel
 
+from matopt.design.settings import DesignSettings
 from matopt.microstructures import Microstructures
 from matopt.physics.base import Physics
 from matopt.registry import Component
 from matopt.stages.artifacts import ArtifactStore
+from matopt.stages.ascent import DesignPlan
 from matopt.stages.data import Dataset
-from matopt.stages.design import DesignSettings, design
+from matopt.stages.design import design
 from matopt.stages.evaluation import EvaluationSettings, evaluate
 from matopt.stages.models import ModelContext, PredictorTask
 from matopt.stages.records import TrialResult
@@ -71,10 +73,9 @@ def test_the_evaluation_compares_generators_over_sizes_and_draws(
 def test_designs_are_checked_by_the_physics_as_binarised(
     dataset: Dataset, physics: Physics, shop: ModelContext, trial: TrialResult
 ) -> None:
-    settings = DesignSettings(
-        "youngs_modulus", ("latent", "pixel"), 6, trial.generator_key, trial.predictor_key, {"steps": 4, "n_checked": 3}
-    )
-    found = design(settings, dataset, LocalWorkers(CountingLabel(), shop))
+    settings = DesignSettings(property="youngs_modulus", seeds=6, steps=4, n_checked=3)
+    plan = DesignPlan(settings, trial.generator_key, trial.predictor_key)
+    found = design(plan, dataset, LocalWorkers(CountingLabel(), shop))
     assert found.property == "youngs_modulus"
     assert [space.space for space in found.spaces] == ["latent", "pixel"]
     for space in found.spaces:
@@ -105,12 +106,8 @@ def test_a_report_has_every_figure_and_its_data(
         workers,
         shop,
     )
-    options = {"steps": 2, "n_checked": 2}
-    designs = design(
-        DesignSettings("youngs_modulus", ("latent",), 4, trial.generator_key, trial.predictor_key, options),
-        dataset,
-        workers,
-    )
+    settings = DesignSettings(property="youngs_modulus", seeds=4, spaces=(Component("latent"),), steps=2, n_checked=2)
+    designs = design(DesignPlan(settings, trial.generator_key, trial.predictor_key), dataset, workers)
     record = TrialRecord(
         0,
         "complete",

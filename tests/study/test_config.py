@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from matopt.data.sources.base import SOURCES
+from matopt.design.settings import DesignSettings
 from matopt.errors import InputError
 from matopt.generators.base import GENERATORS
 from matopt.physics.base import SIMULATORS
@@ -315,11 +316,21 @@ def test_every_study_that_is_shipped_is_whole(path, request):
 DESIGN = "design: {property: diffusivity, seeds: 4, steps: 5}\nresources:"
 
 
-def test_the_other_keys_of_the_design_are_settings_of_the_ascent(folder):
-    study = load_study(edited(folder, "resources:", DESIGN))
-    assert study.config.design is not None and study.config.design.options["steps"] == 5
-    assert study.as_json["design"]["steps"] == 5 and "options" not in study.as_json["design"]
-    assert study.inputs("design")["design"] == study.as_json["design"]
+def test_the_other_keys_of_the_design_are_settings_of_its_optimiser(folder):
+    study = load_study(edited(folder, "resources:", DESIGN.replace("steps: 5", "steps: 5, step_size: 0.1")))
+    assert study.design == DesignSettings(
+        property="diffusivity",
+        seeds=4,
+        steps=5,
+        spaces=(Component("latent", {"quantile": 0.5}), Component("pixel")),
+        optimiser=Component("steepest_ascent", {"step_size": 0.1}),
+    )
+    section = study.as_json["design"]
+    assert (section["steps"], section["optimiser"], section["step_size"]) == (5, "steepest_ascent", 0.1)
+    assert section["spaces"] == [{"kind": "latent", "quantile": 0.5}, "pixel"]
+    assert study.inputs("design")["design"] == section
+    (folder / "again.yaml").write_text(json.dumps(study.as_json))
+    assert load_study(folder / "again.yaml").as_json == study.as_json
 
 
 @pytest.mark.parametrize(
@@ -327,16 +338,49 @@ def test_the_other_keys_of_the_design_are_settings_of_the_ascent(folder):
     [
         ("step: 5", "design.step: no such key; did you mean 'steps'?"),
         ("within: 5", "design.within: no such key"),
+        (
+            "rate: 0.1",
+            "design.rate: no such key; there are: property, seeds, steps, n_checked, batch_size, spaces, optimiser, "
+            "step_size",
+        ),
         ("steps: 0", "design.steps: must be at least 1, got 0"),
+        ("n_checked: 1", "design.n_checked: must be at least 2, got 1"),
         ("steps: many", 'design.steps: must be a whole number, got "many"'),
-        ("spaces: [latnt]", "design.spaces[0]: must be 'latent' or 'pixel', got \"latnt\"; did you mean 'latent'?"),
+        ("step_size: 0", "design.step_size: step_size must be above 0, got 0"),
+        ("spaces: [latnt]", "design.spaces[0]: no spaces called 'latnt'; did you mean 'latent'?"),
+        ("spaces: [pixel, pixel]", "design.spaces[1]: pixel is listed twice; keep one"),
+        ("spaces: pixel", 'design.spaces: must be a list of spaces, like [latent, pixel], got "pixel"'),
+        ("spaces: [{kind: latent, quantile: 2}]", "design.spaces[0].quantile: quantile must be above 0 and at most 1"),
+        ('spaces: ["parts.py:NotATrait"]', "design.spaces[0]: parts.py:NotATrait is not a Space; derive it from"),
+        ("optimiser: steepest", "design.optimiser: no optimisers called 'steepest'; did you mean 'steepest_ascent'?"),
+        ("optimiser: {kind: steepest_ascent}", "design.optimiser: must be the name of an optimiser, whose settings"),
+        ('optimiser: "parts.py:Mine"', "design.optimiser: parts.py:Mine is not an Optimiser; derive it from"),
+        ('optimiser: "parts.py:annotations"', "design.optimiser: parts.py:annotations is not an Optimiser"),
+        ('optimiser: "parts.py:Plain"', "design.optimiser: its setting 'steps' is a key of every design; rename it"),
     ],
 )
-def test_a_wrong_setting_of_the_ascent_is_named(folder, setting, message):
+def test_a_wrong_setting_of_the_design_is_named(folder, setting, message):
     path = edited(folder, "resources:", DESIGN.replace("steps: 5", setting))
     with pytest.raises(InputError) as caught:
         load_study(path)
     assert f":28: {message}" in str(caught.value)
+
+
+def test_a_space_and_an_optimiser_of_a_users_own_are_named_in_the_study(folder):
+    for name in ("dilation.py", "random_steps.py"):
+        shutil.copy(HERE.parent / "design" / name, folder)
+    own = 'spaces: [{kind: "dilation.py:Dilation", largest: 3}], optimiser: "random_steps.py:RandomSteps", spread: 0.5'
+    study = load_study(edited(folder, "resources:", DESIGN.replace("steps: 5", own)))
+    assert study.design.spaces == (Component("dilation.py:Dilation", {"largest": 3.0}),)
+    assert study.design.optimiser == Component("random_steps.py:RandomSteps", {"spread": 0.5})
+    keys = {content_key(study.inputs("design"))}
+    for name in ("dilation.py", "random_steps.py"):
+        with (folder / name).open("a") as file:
+            file.write("# edited\n")
+        keys.add(content_key(study.inputs("design")))
+    assert len(keys) == 3
+    with pytest.raises(InputError, match=r"design\.larges: no such key; .*spread"):
+        load_study(folder / "example.yaml", ["design.larges=2"])
 
 
 def test_a_design_in_latent_space_needs_a_generator_that_has_one(folder):

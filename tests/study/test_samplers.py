@@ -16,7 +16,7 @@ from matopt.stages.records import TrialResult
 from matopt.study.config.study import load_study
 from matopt.study.samplers.base import SAMPLERS, SearchSpec
 from matopt.study.search.ledger import Ledger
-from matopt.study.search_space import Choice, Int, Log, Uniform, suggest
+from matopt.study.space import Choice, Int, Log, Uniform, suggest
 
 HERE = Path(__file__).parent
 NUMBERS = {"a": Log(1e-2, 1e2), "b": Int(1, 9), "c": Uniform(0.0, 1.0)}

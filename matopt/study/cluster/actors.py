@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from matopt.data.labels.store import LabelBatch
+from matopt.design.ascent import Designs
 from matopt.microstructures import Microstructures
 from matopt.physics.base import SIMULATORS, Simulator
 from matopt.registry import Component
@@ -69,7 +70,7 @@ class PredictorActor(Actor):
 class DesignActor(Actor):
     """Ascends designs, all seeds of a task in one batch."""
 
-    def ascend(self, task: AscentTask) -> tuple[Any, float]:
+    def ascend(self, task: AscentTask) -> tuple[Designs, float]:
         """The trajectories, and the seconds they took."""
         return _timed(lambda: run_ascent(task, self._context))
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from matopt.data.labels.store import LabelStore
+from matopt.design.ascent import Designs
 from matopt.microstructures import Microstructures
 from matopt.properties import PropertyTable
 from matopt.registry import Component
@@ -124,12 +125,12 @@ class RayWorkers:
         """Fit predictors, each unless it was; returns their keys."""
         return self._fit(PredictorActor, tasks, "predictors fitted")
 
-    def ascend(self, task: AscentTask) -> dict[str, Any]:
+    def ascend(self, task: AscentTask) -> Designs:
         """The trajectories of a batch of designs."""
-        self._state.message(f"ascending in {task.space} space")
-        ((_, (path, seconds)),) = self._of(DesignActor, 1).map("ascend", [(task,)])
+        self._state.message(f"ascending in {task.space.kind} space")
+        ((_, (designs, seconds)),) = self._of(DesignActor, 1).map("ascend", [(task,)])
         self._state.spent(computing=seconds)
-        return path
+        return designs
 
     def _fit(self, kind: type, tasks: Sequence[Any], message: str) -> list[str]:
         pool = self._of(kind, min(len(tasks), self._resources.predictors))

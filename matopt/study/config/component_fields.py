@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator, ValidationInfo
 
 from matopt.data.sources.base import SOURCES, Source
-from matopt.design.ascent import ascend
+from matopt.design.optimisers.base import OPTIMISERS, Optimiser
+from matopt.design.settings import DesignSettings
+from matopt.design.spaces.base import SPACES, Space
 from matopt.errors import InputError
 from matopt.generators.base import GENERATORS, Generator
 from matopt.physics.base import SIMULATORS, Simulator
@@ -22,9 +25,6 @@ from matopt.study.config.messages import nested
 from matopt.study.config.study_file import Problem, shown
 from matopt.study.samplers.base import SAMPLERS, Sampler
 from matopt.traits.base import TRAITS, Trait
-
-_GIVEN = ("within", "starts", "hold", "seeds", "seed", "device")
-"""Arguments of the ascent that the design stage sets by itself."""
 
 
 class Checking:
@@ -65,20 +65,60 @@ class Checking:
             raise nested(problems)
         return members
 
-    def ascent_options(self, given: Mapping[str, Any], others: Sequence[str]) -> dict[str, Any]:
-        """Settings of the ascent, out of a section that has ``others`` too."""
-        known = {name: s for name, s in settings_of(ascend).items() if name not in _GIVEN and not s.is_required}
-        problems = [
-            Problem((name,), f"no such key; {suggestion(name, [*others, *known])}")
-            for name in given
-            if name not in known
-        ]
-        settings, found = check_settings("design", known, {n: v for n, v in given.items() if n in known}, self.folder)
-        counts = [n for n in given if type(settings.get(n)) is int and settings[n] < 1]
-        found += [Problem((name,), f"must be at least 1, got {settings[name]}") for name in counts]
-        if problems or found:
-            raise nested([*problems, *found])
-        return settings
+    def design(self, given: Any) -> DesignSettings:
+        """Read the design section: its own keys, and beside them the settings of its optimiser."""
+        if not isinstance(given, dict):
+            raise ValueError(f"must be a section with keys of its own, got {shown(given)}")
+        fields = settings_of(DesignSettings)
+        spaces, space_problems = self._spaces(given.get("spaces", [space.kind for space in fields["spaces"].default]))
+        optimiser, optimiser_problems = self._optimiser(given, list(fields))
+        known = {name: setting for name, setting in fields.items() if name not in ("spaces", "optimiser")}
+        numbers = {name: given[name] for name in given if name in known}
+        settings, problems = check_settings("the design", known, numbers, self.folder)
+        problems += space_problems + optimiser_problems
+        if optimiser is not None and not problems:
+            try:
+                return DesignSettings(**settings, spaces=spaces, optimiser=optimiser)
+            except InputError as error:  # its message begins with the name of the setting
+                name, _, message = str(error).partition(" ")
+                problems.append(Problem((name,), message))
+        raise nested(problems)
+
+    def _spaces(self, given: Any) -> tuple[tuple[Component, ...], list[Problem]]:
+        if not isinstance(given, list) or not given:
+            names = ", ".join(SPACES.names())
+            return (), [Problem(("spaces",), f"must be a list of spaces, like [{names}], got {shown(given)}")]
+        spaces: list[Component] = []
+        problems: list[Problem] = []
+        for index, item in enumerate(given):
+            component, found = self._check(SPACES, Space, item if isinstance(item, dict) else {KIND: item})
+            problems += [Problem(("spaces", index, *(k for k in p.key if k != KIND)), p.message) for p in found]
+            if component is None:
+                continue
+            if component.kind in [space.kind for space in spaces]:
+                problems.append(Problem(("spaces", index), f"{component.kind} is listed twice; keep one"))
+            spaces.append(component)
+        return tuple(spaces), problems
+
+    def _optimiser(self, given: Mapping[str, Any], own: Sequence[str]) -> tuple[Component | None, list[Problem]]:
+        """Check the optimiser of a design section; all keys but the section's ``own`` are its settings."""
+        kind = given.get("optimiser", settings_of(DesignSettings)["optimiser"].default.kind)
+        if not isinstance(kind, str):
+            message = f"must be the name of an optimiser, whose settings stand beside it, got {shown(kind)}"
+            return None, [Problem(("optimiser",), message)]
+        try:
+            member = OPTIMISERS.find(kind, self.folder)
+        except InputError as error:
+            return None, [Problem(("optimiser",), str(error))]
+        known = list(settings_of(member)) if isinstance(member, type) else []
+        if taken := [name for name in known if name in own]:
+            return None, [Problem(("optimiser",), f"its setting {taken[0]!r} is a key of every design; rename it")]
+        settings = {name: value for name, value in given.items() if name in known}
+        unknown = [name for name in given if name not in own and name not in known]
+        problems = [Problem((name,), f"no such key; {suggestion(name, [*own, *known])}") for name in unknown]
+        component, found = self._check(OPTIMISERS, Optimiser, {KIND: kind, **settings})
+        problems += [Problem(p.key if p.key and p.key[0] != KIND else ("optimiser",), p.message) for p in found]
+        return component, problems
 
     def _check(
         self, registry: Registry, base: type, given: Mapping[str, Any]
@@ -146,6 +186,16 @@ def _read_baseline(value: Any, info: ValidationInfo) -> Component | str:
     return value
 
 
+def _read_design(value: Any, info: ValidationInfo) -> DesignSettings | None:
+    return None if value is None else checking(info).design(value)
+
+
+def _design_as_section(settings: DesignSettings) -> dict[str, Any]:
+    spaces = [space.as_dict() if space.settings else space.kind for space in settings.spaces]
+    plain = asdict(settings) | {"spaces": spaces, "optimiser": settings.optimiser.kind}
+    return plain | dict(settings.optimiser.settings)
+
+
 _AS_DICT = PlainSerializer(lambda component: component if isinstance(component, str) else component.as_dict())
 _AS_SETTINGS = PlainSerializer(lambda components: {kind: dict(c.settings) for kind, c in components.items()})
 _AS_PHYSICS = PlainSerializer(
@@ -159,3 +209,8 @@ SamplerField = Annotated[Component, PlainValidator(_read_sampler), _AS_DICT]
 SimulatorsField = Annotated[dict[str, Component], PlainValidator(_read_simulators), _AS_PHYSICS]
 TraitsField = Annotated[dict[str, Component], PlainValidator(_read_traits), _AS_SETTINGS]
 BaselineField = Annotated[Component | str, PlainValidator(_read_baseline), _AS_DICT]
+DesignField = Annotated[
+    DesignSettings | None,
+    PlainValidator(_read_design),
+    PlainSerializer(lambda settings: settings and _design_as_section(settings)),
+]

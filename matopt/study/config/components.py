@@ -121,9 +121,9 @@ def check_component(
     except InputError as error:
         return None, [Problem((KIND,), str(error))]
     if not (isinstance(member, type) and issubclass(member, base)):
-        return None, [
-            Problem((KIND,), f"{kind} is not a {base.__name__}; derive it from {base.__module__}.{base.__name__}")
-        ]
+        article = "an" if base.__name__[0] in "AEIOU" else "a"
+        message = f"{kind} is not {article} {base.__name__}; derive it from {base.__module__}.{base.__name__}"
+        return None, [Problem((KIND,), message)]
     written = {name: value for name, value in given.items() if name != KIND}
     settings, problems = check_settings(f"{kind!r}", settings_of(member), written, folder)
     if problems:

@@ -11,15 +11,14 @@ from pydantic import (
     Field,
     PlainSerializer,
     PlainValidator,
-    SerializerFunctionWrapHandler,
     ValidationInfo,
-    model_serializer,
     model_validator,
 )
 
 from matopt.physics.base import SIMULATORS
 from matopt.study.config.component_fields import (
     BaselineField,
+    DesignField,
     GeneratorField,
     PredictorField,
     SamplerField,
@@ -33,13 +32,12 @@ from matopt.study.config.components import build_component
 from matopt.study.config.messages import nested
 from matopt.study.config.study_file import Problem, shown
 from matopt.study.samplers.base import SearchSpec
-from matopt.study.search_space import Dimension, read_dimension
+from matopt.study.space import Dimension, read_dimension
 from matopt.traits.base import TRAITS
 
 AtLeastOne = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
 Direction = Literal["maximize", "minimize"]
-Space = Literal["latent", "pixel"]
 
 
 def _name(text: str) -> str:
@@ -145,30 +143,6 @@ class EvaluationSection(Section):
     draws: AtLeastOne = 10
 
 
-class DesignSection(Section):
-    """The gradient ascent. Its other keys are settings of :func:`matopt.design.ascent.ascend`, here ``options``."""
-
-    property: str
-    seeds: AtLeastOne = 100
-    spaces: Annotated[tuple[Space, ...], Field(strict=False), AfterValidator(_different)] = ("latent", "pixel")
-    options: dict[str, Any]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _gather(cls, value: Any, info: ValidationInfo) -> Any:
-        if not isinstance(value, dict):
-            return value
-        others = [key for key in cls.model_fields if key != "options"]
-        own = {key: item for key, item in value.items() if key in others}
-        rest = {key: item for key, item in value.items() if key not in own}
-        return own | {"options": checking(info).ascent_options(rest, others)}
-
-    @model_serializer(mode="wrap")
-    def _spread(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        plain = serialise(self)
-        return plain | plain.pop("options")
-
-
 class ResourcesSection(Section):
     """How many of each actor there are at once, and what each may use. ``timeout`` is in seconds."""
 
@@ -206,7 +180,7 @@ class StudyConfig(Section):
     traits: TraitsField = Field(default_factory=dict)
     search: SearchSection = Field(default_factory=SearchSection)
     evaluation: EvaluationSection | None = None
-    design: DesignSection | None = None
+    design: DesignField = None
     resources: ResourcesSection = Field(default_factory=ResourcesSection)
     tracking: TrackingSection = Field(default_factory=TrackingSection)
     report: ReportSection = Field(default_factory=ReportSection)
@@ -217,7 +191,7 @@ class StudyConfig(Section):
         folder = checking(info).folder
         properties = [build_component(SIMULATORS, simulator, folder).property for simulator in self.physics.values()]
         problems = [
-            Problem(("traits", name), f"it says nothing about {' and '.join(self.physics)}; leave it out")
+            Problem(("traits", name), f"it says nothing about {' and '.join(p.name for p in properties)}; leave it out")
             for name, trait in self.traits.items()
             if not build_component(TRAITS, trait, folder).applies_to(properties)
         ]

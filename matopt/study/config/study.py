@@ -9,6 +9,9 @@ from typing import Any
 
 from matopt.data.sources.base import SOURCES
 from matopt.data.windows.window import Window
+from matopt.design.optimisers.base import OPTIMISERS
+from matopt.design.settings import DesignSettings
+from matopt.design.spaces.base import SPACES
 from matopt.errors import InputError
 from matopt.generators.base import GENERATORS
 from matopt.physics.base import SIMULATORS
@@ -22,7 +25,7 @@ from matopt.study.config.components import resolve_paths
 from matopt.study.config.schema import StudyConfig
 from matopt.study.config.study_file import StudyText, read_study_file, read_value, split_key
 from matopt.study.samplers.base import SAMPLERS
-from matopt.study.search_space import Plain
+from matopt.study.space import Plain
 from matopt.traits.base import TRAITS
 
 STAGES: dict[str, tuple[str, ...]] = {
@@ -114,6 +117,15 @@ class Study:
         return found
 
     @property
+    def design(self) -> DesignSettings | None:
+        """The designs; None where the study asks for none."""
+        settings = self.config.design
+        if settings is None:
+            return None
+        spaces = tuple(self._resolved(SPACES, space) for space in settings.spaces)
+        return replace(settings, spaces=spaces, optimiser=self._resolved(OPTIMISERS, settings.optimiser))
+
+    @property
     def objectives(self) -> dict[str, str]:
         """Metric -> "maximize" or "minimize"; the one that picks the best trial comes first."""
         objectives = dict(self.config.search.objectives)
@@ -146,6 +158,8 @@ class Study:
         if stage == "search":
             members += self.metrics
             part["search"] = {key: whole["search"][key] for key in ("space", "objectives")}
+        if stage == "design" and self.design is not None:
+            members += [*self.design.spaces, self.design.optimiser]
         identities = [component_identity(member, self.folder) for member in (self.source, *members)]
         part["sources"] = {i["kind"]: i["source"] for i in identities if "source" in i}
         return part

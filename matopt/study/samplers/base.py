@@ -9,7 +9,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from matopt.registry import Registry
-from matopt.study.search_space import Choice, Dimension, Int, Plain
+from matopt.study.space import Choice, Dimension, Int, Plain
 
 if TYPE_CHECKING:
     import optuna

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from matopt.errors import InputError
 from matopt.study.samplers.base import SAMPLERS, Sampler, SearchSpec
-from matopt.study.search_space import Choice
+from matopt.study.space import Choice
 
 
 @SAMPLERS.register("cmaes")

@@ -17,8 +17,8 @@ from matopt.study.samplers.base import SAMPLERS
 from matopt.study.search.ledger import Ledger
 from matopt.study.search.trials import TrialContext
 from matopt.study.search.tuning import SearchCallback, SearchPlan, TrialPoint, search
-from matopt.study.search_space import suggest
 from matopt.study.session import Session
+from matopt.study.space import suggest
 from matopt.training.report import Report
 
 

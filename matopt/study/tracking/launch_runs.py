@@ -85,7 +85,8 @@ class LaunchRuns:
         """Log the mean of the true property along the way."""
         for space in found.spaces:
             for step, values in enumerate(space.true.numpy().T):
-                self._tracker.metrics(run, {f"true {found.property}/{space.space}": values.mean()}, step)
+                mean = {f"true {found.property}/{space.space}": values.mean()}
+                self._tracker.metrics(run, _names(mean), step)
 
     def report(self, files: Sequence[Path]) -> None:
         """Keep the files of the report with the launch."""
