@@ -15,7 +15,7 @@ from matopt.stages.metrics.base import METRICS, PredictorMetric
 from matopt.study.config.components import KIND, build_component, check_component
 from matopt.study.config.study import Study
 from matopt.study.config.study_file import Problem
-from matopt.study.results import LaunchResult
+from matopt.study.records import LaunchResult
 
 
 def report_writer(study: Study) -> Callable[[LaunchResult], list[Path]]:

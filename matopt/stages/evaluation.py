@@ -1,4 +1,4 @@
-"""The evaluation stage: what augmentation is worth, on the test set, which nothing before has seen."""
+"""The evaluation stage: what augmentation is worth to a predictor, on the test set, which nothing before has seen."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHEET = 24
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """What is compared.
+    """Which generators are compared, and by fits of which predictor.
 
     Attributes:
         generators: by name, with their settings.
@@ -51,7 +51,7 @@ class EvaluationSettings:
 
 
 def evaluation_key(settings: EvaluationSettings, dataset: Dataset, physics: Physics, context: ModelContext) -> str:
-    """The key of the evaluation's result."""
+    """Make the key of the evaluation's result."""
     return stage_key("evaluation", settings, dataset, physics, folder=context.folder)
 
 

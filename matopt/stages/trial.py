@@ -24,7 +24,7 @@ from matopt.training.report import Report, no_report
 
 @dataclass(frozen=True)
 class TrialSettings:
-    """A point of the search.
+    """The settings of a trial: one point of the search.
 
     Attributes:
         generator, predictor, traits: what is fitted, with their settings.

@@ -1,4 +1,4 @@
-"""What of an installation works, and what to do about what does not."""
+"""The doctor: checks an installation, and says what to do about what does not work."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check of an installation.
 
     Attributes:
         name: what it is.

@@ -43,7 +43,7 @@ MakeReport = Callable[[LaunchResult], list[Path]]
 
 
 def changes(study: Study) -> list[str]:
-    """What is different from the study's last launch, a line each; nothing where it was never launched."""
+    """List what is different from the study's last launch, a line each; nothing where it was never launched."""
     before = read_json(Layout.of(study).config)
     return differences(before, study.as_json) if before is not None else []
 

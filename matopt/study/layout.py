@@ -32,12 +32,12 @@ class Layout:
 
     @property
     def labels(self) -> Path:
-        """What the simulators computed, for all studies."""
+        """The label store of all studies: what the simulators computed."""
         return self.storage / "labels"
 
     @property
     def artifacts(self) -> Path:
-        """What the stages made, for all studies."""
+        """The artifact store of all studies: what the stages made."""
         return self.storage / "artifacts"
 
     @property
@@ -62,7 +62,7 @@ class Layout:
 
     @property
     def journal(self) -> Path:
-        """The ledger of the trials."""
+        """The ledger of the trials, an Optuna journal."""
         return self.folder / "trials.journal"
 
     @property
@@ -71,7 +71,7 @@ class Layout:
         return self.folder / "spool"
 
     def spool(self, uri: str | None) -> Path:
-        """The folder of what is meant for the tracking server ``uri``, which no other is sent; None is the database."""
+        """Name the folder of what is for the tracking server ``uri`` alone; None is the database."""
         return self.spools / (hashlib.blake2b(uri.encode(), digest_size=4).hexdigest() if uri else "embedded")
 
     @property
@@ -81,7 +81,7 @@ class Layout:
 
     @property
     def scratch(self) -> Path:
-        """What the search's engine writes; deleted after each search."""
+        """What Ray Tune writes; deleted after each search."""
         return self.folder / "search"
 
     @property
@@ -114,12 +114,12 @@ def studies(storage: Path) -> list[Layout]:
 
 
 def mlflow_database(storage: Path) -> Path:
-    """The SQLite file that MLflow keeps the studies of a storage folder in."""
+    """Name the SQLite file that MLflow keeps the studies of a storage folder in."""
     return storage / "mlflow.db"
 
 
 def node_probe(storage: Path, token: str) -> Path:
-    """A file that lies there while the nodes of a cluster are asked whether they see the storage folder."""
+    """Name a file that lies there while the nodes of a cluster are asked whether they see the storage folder."""
     return storage / f".seen-{token}"
 
 
@@ -130,7 +130,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The JSON value of a file, None where there is no file."""
+    """Read the JSON value of a file; None where there is no file."""
     try:
         return json.loads(path.read_text())
     except (FileNotFoundError, NotADirectoryError):

@@ -1,4 +1,4 @@
-"""What a study's stages result in, and under which keys the results are kept."""
+"""The results of a study: under which keys they are kept, and how a finished study is read."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ T = TypeVar("T")
 
 
 def simulators_of(study: Study) -> tuple[Simulator, ...]:
-    """The simulators themselves."""
+    """Build the simulators of a study."""
     return tuple(SIMULATORS.build(simulator, study.folder) for simulator in study.simulators)
 
 
 def data_key(study: Study) -> str:
-    """The key of the dataset: of the study's data and physics, and of what the source's files hold."""
+    """Make the key of the dataset: of the study's data and physics, and of what the source's files hold."""
     source = SOURCES.build(study.source, study.folder)
     return stage_key("data", study.inputs("data"), source.fingerprint(), folder=study.folder)
 
 
 def search_key(study: Study, dataset: Dataset) -> str:
-    """The key of the search: of all that a trial's result follows from besides its point."""
+    """Make the key of the search: of all that a trial's result follows from besides its point."""
     return stage_key("search", study.inputs("search"), dataset.train, dataset.validation, folder=study.folder)
 
 
 def physics_of(study: Study, dataset: Dataset) -> Physics:
-    """The simulators at the voxel size of the dataset."""
+    """Build the simulators of a study at the voxel size of its dataset."""
     return Physics(simulators_of(study), dataset.train.microstructures.voxel_size)
 
 
 def evaluation_settings(study: Study, winner: TrialRecord) -> EvaluationSettings | None:
-    """What the evaluation of the best trial compares; None where the study asks for none."""
+    """Gather the settings of the evaluation, of the best trial's models; None where the study asks for none."""
     section = study.config.evaluation
     if section is None or winner.outcome is None:
         return None
@@ -72,7 +72,7 @@ def design_plan(study: Study, winner: TrialRecord) -> DesignPlan | None:
 
 
 def finished(study: Study) -> LaunchResult:
-    """What a finished study found, read from its storage folder; nothing is computed.
+    """Read what a finished study found from its storage folder; nothing is computed.
 
     Raises:
         FailureError: a stage is not finished, for the study as it is now.

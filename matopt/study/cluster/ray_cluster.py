@@ -170,6 +170,6 @@ def _look(path: str) -> tuple[str | None, str]:
 
 
 def _line(error: BaseException) -> str:
-    """The last line of an error's text, which in Ray's long ones says what happened."""
+    """Take the last line of an error's text, which in Ray's long ones says what happened."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

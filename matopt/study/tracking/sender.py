@@ -181,12 +181,12 @@ class Sender(threading.Thread):
 
 
 def launch_folders(spool: Path) -> list[Path]:
-    """The folders of a study's launches, oldest first."""
+    """List the folders of a study's launches, oldest first."""
     return sorted(spool.glob("launch-*"))
 
 
 def delivered(path: Path) -> int:
-    """How many bytes of a spool file MLflow has."""
+    """Read how many bytes of a spool file MLflow has."""
     try:
         return int(path.with_suffix(".delivered").read_text())
     except (FileNotFoundError, ValueError):
@@ -194,6 +194,6 @@ def delivered(path: Path) -> int:
 
 
 def pending(folder: Path) -> Iterator[Any]:
-    """The events of a launch that MLflow does not have yet."""
+    """Read the events of a launch that MLflow does not have yet."""
     for path in sorted(folder.glob("*.jsonl")):
         yield from (event for _, event in read_events(path, delivered(path)))
