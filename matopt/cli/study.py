@@ -11,7 +11,7 @@ import typer
 from matopt.errors import InputError
 
 if TYPE_CHECKING:
-    from matopt.study.results import LaunchResult
+    from matopt.study.records import LaunchResult
 
 study_app = typer.Typer(
     no_args_is_help=True,
@@ -116,7 +116,7 @@ def _conclude(result: LaunchResult) -> None:
     uri = result.study.config.tracking.uri
     if uri is None:
         mlflow = Path(sys.executable).with_name("mlflow")
-        database = result.layout.storage / "mlflow.db"
+        database = result.layout.database
         typer.echo(f"compare the trials: {mlflow} ui --backend-store-uri sqlite:///{database}")
     if result.page:
         typer.echo(f"and open: {result.page}")

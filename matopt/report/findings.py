@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from matopt.properties import Property
 from matopt.stages.records import DesignResult, Evaluation
@@ -22,6 +23,7 @@ class Findings:
         best: the number of the trial whose models the evaluation and the design took over.
         evaluation: None where the study asks for none.
         design: None where the study asks for none.
+        labels: metric -> how it is written, where that is not the words of its name.
     """
 
     name: str
@@ -32,7 +34,12 @@ class Findings:
     best: int
     evaluation: Evaluation | None = None
     design: DesignResult | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def property(self, name: str) -> Property:
         """Return the property of this name; ``KeyError`` where the study has none."""
         return {p.name: p for p in self.properties}[name]
+
+    def label(self, metric: str) -> str:
+        """Write a metric as tables and axes have it."""
+        return self.labels.get(metric, metric.replace("_", " "))

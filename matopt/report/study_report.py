@@ -10,7 +10,9 @@ import yaml
 from matopt.report.figures.base import FIGURES, Figure
 from matopt.report.findings import Findings
 from matopt.report.page import write_report
-from matopt.study.config.components import KIND, check_component, resolve_paths
+from matopt.report.style import words
+from matopt.stages.metrics.base import METRICS, PredictorMetric
+from matopt.study.config.components import KIND, build_component, check_component
 from matopt.study.config.study import Study
 from matopt.study.config.study_file import Problem
 from matopt.study.results import LaunchResult
@@ -44,7 +46,20 @@ def findings_of(result: LaunchResult) -> Findings:
         best=result.best.number,
         evaluation=result.evaluation,
         design=result.design,
+        labels=_labels(result),
     )
+
+
+def _labels(result: LaunchResult) -> dict[str, str]:
+    """Find how metrics are written: as their classes say, and of one property with its name."""
+    labels: dict[str, str] = {}
+    for kind in (*METRICS.names(), *(metric.kind for metric in result.study.metrics)):
+        metric = METRICS.find(kind, result.study.folder)
+        label = metric.label or words(metric.name)
+        labels[kind] = label
+        if issubclass(metric, PredictorMetric) and metric.is_by_property:
+            labels |= {f"{kind}/{p.name}": f"{label} {p.words}" for p in result.properties}
+    return labels
 
 
 def _further_figures(study: Study) -> list[Figure]:
@@ -59,7 +74,7 @@ def _further_figures(study: Study) -> list[Figure]:
         problems += [Problem((*key, *(part for part in p.key if part != KIND)), p.message) for p in found]
         if component is None:
             continue
-        figure = FIGURES.build(resolve_paths(FIGURES, component, study.folder), study.folder)
+        figure = build_component(FIGURES, component, study.folder)
         if figure.name in taken:
             problems.append(Problem(key, f"a figure {figure.name!r} is drawn already; give this one another name"))
         taken.add(figure.name)

@@ -24,12 +24,13 @@ from matopt.training.report import Report, no_report
 
 @dataclass(frozen=True)
 class TrialSettings:
-    """A point of the search.
+    """The settings of a trial: one point of the search.
 
     Attributes:
         generator, predictor, traits: what is fitted, with their settings.
         augmentation: how many artificial microstructures join the training set.
         seed: of everything in the trial.
+        metrics: what it is scored by, besides the metrics of the registry.
     """
 
     generator: Component
@@ -37,6 +38,7 @@ class TrialSettings:
     traits: tuple[Component, ...]
     augmentation: int
     seed: int
+    metrics: tuple[Component, ...] = ()
 
 
 def run_trial(
@@ -69,7 +71,7 @@ def run_trial(
     predictor_key = fit_predictor(predictor_task, context, report)
     predictor = load_predictor(predictor_key, context)
     metrics = {
-        **predictor_scores(predictor, dataset.validation, physics, settings.traits, context),
-        **sample_scores(generator, dataset.train, dataset.validation, settings.seed),
+        **predictor_scores(predictor, dataset.validation, physics, settings.traits, context, settings.metrics),
+        **sample_scores(generator, dataset.train, dataset.validation, settings.seed, context, settings.metrics),
     }
     return TrialResult(metrics, generator_key, predictor_key, perf_counter() - start)

@@ -1,4 +1,4 @@
-"""Who does the work of a stage: this process, or the actors of a cluster."""
+"""The workers of a stage: this process, or the actors of a cluster."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from matopt.stages.models import GeneratorTask, ModelContext, PredictorTask, fit
 
 
 class Workers(Protocol):
-    """Does the heavy work that the stages ask for, in the order asked, as parallel as it can."""
+    """Labels, fits and ascends for the stages, in the order asked, in parallel where it can."""
 
     def label(self, microstructures: Microstructures) -> PropertyTable:
-        """The properties of microstructures, from the label store or the simulators."""
+        """Look up or compute the properties of microstructures."""
         ...
 
     def fit_generators(self, tasks: Sequence[GeneratorTask]) -> list[str]:
-        """The keys of the fitted generators."""
+        """Fit generators, each unless it was; returns their keys."""
         ...
 
     def fit_predictors(self, tasks: Sequence[PredictorTask]) -> list[str]:
-        """The keys of the fitted predictors."""
+        """Fit predictors, each unless it was; returns their keys."""
         ...
 
     def ascend(self, task: AscentTask) -> Designs:
@@ -34,7 +34,7 @@ class Workers(Protocol):
 
 
 class LocalWorkers:
-    """This process, one task after the other.
+    """Does the work in this process, one task after the other: in a notebook, or on a machine without Ray.
 
     Args:
         label: computes or looks up properties.
@@ -46,11 +46,11 @@ class LocalWorkers:
         self._context = context
 
     def fit_generators(self, tasks: Sequence[GeneratorTask]) -> list[str]:
-        """The keys of the fitted generators."""
+        """Fit generators, each unless it was; returns their keys."""
         return [fit_generator(task, self._context) for task in tasks]
 
     def fit_predictors(self, tasks: Sequence[PredictorTask]) -> list[str]:
-        """The keys of the fitted predictors."""
+        """Fit predictors, each unless it was; returns their keys."""
         return [fit_predictor(task, self._context) for task in tasks]
 
     def ascend(self, task: AscentTask) -> Designs:

@@ -21,15 +21,13 @@ from matopt.study.cluster.ray_cluster import Cluster
 from matopt.study.cluster.workers import RayWorkers
 from matopt.study.config.differences import differences
 from matopt.study.config.study import Study
-from matopt.study.layout import read_json, write_json
+from matopt.study.layout import Layout, read_json, write_json
 from matopt.study.lock import launch_lock
-from matopt.study.records import TrialRecord, best
+from matopt.study.records import LaunchResult, TrialRecord, best
 from matopt.study.results import (
-    LaunchResult,
     data_key,
     design_plan,
     evaluation_settings,
-    layout_of,
     physics_of,
     search_key,
     simulators_of,
@@ -45,8 +43,8 @@ MakeReport = Callable[[LaunchResult], list[Path]]
 
 
 def changes(study: Study) -> list[str]:
-    """What is different from the study's last launch, a line each; nothing where it was never launched."""
-    before = read_json(layout_of(study).config)
+    """List what is different from the study's last launch, a line each; nothing where it was never launched."""
+    before = read_json(Layout.of(study).config)
     return differences(before, study.as_json) if before is not None else []
 
 
@@ -68,12 +66,12 @@ def launch(
         InputError: the study's images cannot fill its splits, or the address is none.
         FailureError: the work cannot be done; what was finished is kept, and the next launch goes on from there.
     """
-    layout = layout_of(study)
+    layout = Layout.of(study)
     layout.make()
     with launch_lock(layout):
         state = LaunchState(layout, progress)
         write_json(layout.config, study.as_json)
-        tracker = Tracker(layout.storage, layout.name, study.config.tracking.uri)
+        tracker = Tracker(layout, study.config.tracking.uri)
         session = _session(study, address, state, LaunchRuns(tracker, study))
         try:
             result = _run(session, make_report)
@@ -92,7 +90,7 @@ def launch(
 
 
 def _session(study: Study, address: str | None, state: LaunchState, runs: LaunchRuns) -> Session:
-    layout, resources = layout_of(study), study.config.resources
+    layout, resources = Layout.of(study), study.config.resources
     there = ModelContext(ArtifactStore(layout.artifacts), study.folder, resources.device)
     # A cluster's head may have none of the GPUs that its nodes have.
     here = (
@@ -153,7 +151,7 @@ def _search(session: Session, dataset: Dataset) -> list[TrialRecord]:
     if ledger.missing(total):
         with session.state.overhead():  # seconds, which a finished study need not spend
             from matopt.study.search.study_search import run_search
-        run_search(session, dataset, ledger)
+        return run_search(session, dataset, ledger)
     return ledger.records()
 
 

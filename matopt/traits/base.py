@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -39,6 +40,10 @@ class Trait(ABC):
 
     def __init__(self, weight: float = 0.0) -> None:
         self.weight = weight
+
+    def applies_to(self, properties: Sequence[Property]) -> bool:
+        """Whether the trait says anything about a model of these properties. Any model, unless a trait says so."""
+        return True
 
     @abstractmethod
     def residual(self, model: PropertyModel, density: torch.Tensor) -> torch.Tensor:

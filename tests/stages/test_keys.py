@@ -68,7 +68,7 @@ SETTINGS = [
     (GeneratorTask(GENERATOR, DATASET.train, DATASET.validation, 0), of("generator")),
     (PredictorTask(PREDICTOR, TRAITS, DATASET.train, DATASET.validation, 0), of("predictor")),
     (
-        EvaluationSettings({"vae": GENERATOR}, PREDICTOR, TRAITS, (5, 10), 2, "predictor", 0),
+        EvaluationSettings({"vae": GENERATOR}, PREDICTOR, TRAITS, (5, 10), 2, "predictor", 0, (Component("mine"),)),
         lambda settings: evaluation_key(settings, DATASET, PHYSICS, HERE),
     ),
     (

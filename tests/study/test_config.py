@@ -115,6 +115,13 @@ WRONG = [
     ("trials: 3", "trials: 3\n  select: r4", "search.select: 'r4' is not among the objectives; there are: r2, morph"),
     ("{r2: maximize, ", "{r2: minimize, ", "search.objectives.r2: r2 is better the other way: maximize"),
     ("{r2: maximize, ", "{r3/diffusivity: maximize, ", "no such objective; did you mean 'r2/diffusivity'?"),
+    ("{r2: maximize, ", "{'parts.py:Roughness': maximize, ", "parts.py:Roughness is better the other way: minimize"),
+    ("{r2: maximize, ", "{'parts.py:Roughnes': minimize, ", "parts.py has no class 'Roughnes'"),
+    ("{r2: maximize, ", "{'parts.py:Mine': minimize, ", "parts.py:Mine is not a Metric; derive it from matopt.stag"),
+    ("{r2: maximize, ", "{'parts.py:Roughness/diffusivity': minimize, ", "no such objective; there are: "),
+    ("{r2: maximize, ", "{s2_eror: minimize, ", "no such objective; did you mean 's2_error'?"),
+    ('  "parts.py:Mine":', '  "parts.py:OfAreas":', "it says nothing about youngs_modulus and diffusivity; leave"),
+    ("validation: 10", "validation: 1", "data.split.validation: must be at least 2, as its spread is measured, got 1"),
     ("morphology_weight: {log", "morfology_weight: {log", "'parts.py:Latent' has no such setting; did you mean 'morph"),
     ("log: [1e-2, 1e3]", "log: [0, 1e3]", "search.space.generator.morphology_weight: log needs numbers above 0"),
     ("log: [1e-2, 1e3]", "lin: [1, 2]", "must be one of {uniform: [low, high]}, {log: [low, high]}"),
@@ -145,6 +152,35 @@ def test_an_error_names_file_line_and_key_and_what_would_be_right(folder, old, n
     assert found is not None, caught.value
     first = EXAMPLE[: EXAMPLE.index(old)].count("\n") + 1
     assert found.startswith(tuple(f"{path}:{line}: " for line in range(first, first + 1 + new.count("\n"))))
+
+
+@pytest.mark.parametrize("metric", ["interpretability", "parts.py:Likeness"])
+def test_a_metric_of_traits_needs_traits(folder, metric):
+    overrides = [f"search.objectives={{{metric}: maximize}}", "search.space={}"]
+    assert metric in load_study(folder / "example.yaml", overrides).objectives
+    with pytest.raises(
+        InputError, match=f"{metric} is computed of traits, and there are none; name some under 'traits'"
+    ):
+        load_study(folder / "example.yaml", [*overrides, "traits={}"])
+
+
+def test_a_trait_that_only_the_search_names_must_apply_too(folder):
+    path = edited(folder, "traits.parts.py:Mine.weight: {", "traits.parts.py:OfAreas.weight: {")
+    with pytest.raises(
+        InputError, match=r"traits\.parts\.py:OfAreas\.weight: 0.0 cannot be used: .*it says nothing about"
+    ):
+        load_study(path)
+
+
+def test_the_search_follows_from_the_text_of_a_metric_of_the_users_own(folder):
+    (folder / "metric.py").write_text((folder / "parts.py").read_text())
+    overrides = ["search.objectives={metric.py:Roughness: minimize}"]
+    assert load_study(folder / "example.yaml", overrides).metrics == (Component("metric.py:Roughness"),)
+    before = [load_study(folder / "example.yaml", overrides).inputs(stage) for stage in ("data", "search")]
+    with (folder / "metric.py").open("a") as file:
+        file.write("\n# edited\n")
+    after = [load_study(folder / "example.yaml", overrides).inputs(stage) for stage in ("data", "search")]
+    assert before[0] == after[0] and before[1] != after[1]
 
 
 def test_every_error_has_a_line_of_its_own_in_the_order_of_the_file(folder):

@@ -53,4 +53,4 @@ class SamplesFigure(Figure):
         generators = findings.evaluation.generators if findings.evaluation else ()
         metrics = list(dict.fromkeys(metric for g in generators for metric in g.scores))
         rows = [[words(g.name), *[number(g.scores[m]) for m in metrics]] for g in generators]
-        return Table(["generator", *map(words, metrics)], rows) if rows else None
+        return Table(["generator", *map(findings.label, metrics)], rows) if rows else None

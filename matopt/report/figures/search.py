@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from matopt.report.figures.base import FIGURES, Figure
 from matopt.report.findings import Findings
 from matopt.report.sections import SEARCH
-from matopt.report.style import canvas, colour, words, write_table
+from matopt.report.style import canvas, colour, write_table
 from matopt.report.tables import Table, number
 
 
@@ -36,7 +36,7 @@ class SearchFigure(Figure):
                 is_best = trial.number == findings.best
                 ax.plot(x, y, "o", ms=7 if is_best else 4, color=colour(2) if is_best else colour(1))
                 ax.annotate(str(trial.number), (x, y), xytext=(4, 4), textcoords="offset points", fontsize=7)
-            ax.set(xlabel=words(second) if second else "trial", ylabel=words(first))
+            ax.set(xlabel=findings.label(second) if second else "trial", ylabel=findings.label(first))
             ax.margins(0.15)
             if second is None:
                 ax.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -57,7 +57,7 @@ class SearchFigure(Figure):
             else:
                 scores = [number(t.outcome.metrics[o]) for o in findings.objectives]
                 rows.append([str(t.number), t.state, *values, *scores, f"{t.outcome.seconds:.0f} s"])
-        return Table(["trial", "state", *params, *map(words, findings.objectives), "time"], rows)
+        return Table(["trial", "state", *params, *map(findings.label, findings.objectives), "time"], rows)
 
 
 def _short(value: Any) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
@@ -26,6 +26,7 @@ from matopt.study.config.messages import problems_of
 from matopt.study.config.study_file import Problem
 
 KIND = "kind"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -129,12 +130,23 @@ def check_component(
         return None, problems
     component = Component(kind, settings)
     try:
-        registry.build(resolve_paths(registry, component, folder), folder)
+        build_component(registry, component, folder)
     except Exception as error:  # a user's class may raise anything
         message = str(error) if isinstance(error, InputError | ValueError) else f"{type(error).__name__}: {error}"
         named = [name for name in written if re.search(rf"\b{re.escape(name)}\b", message)]
         return None, [Problem(tuple(named) if len(named) == 1 else (), " ".join(message.split()))]
     return component, []
+
+
+def build_component(registry: Registry[T], component: Component, folder: Path) -> T:
+    """Build the object that a checked component describes.
+
+    Args:
+        registry: of the component's family.
+        component: with paths as they are written.
+        folder: what they are relative to: the study file's.
+    """
+    return registry.build(resolve_paths(registry, component, folder), folder)
 
 
 def resolve_paths(registry: Registry, component: Component, folder: Path) -> Component:

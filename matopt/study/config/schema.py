@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -13,6 +13,7 @@ from pydantic import (
     PlainValidator,
 )
 
+from matopt.physics.base import SIMULATORS
 from matopt.study.config.component_fields import (
     BaselineField,
     DesignField,
@@ -24,9 +25,12 @@ from matopt.study.config.component_fields import (
     TraitsField,
     default_sampler,
 )
+from matopt.study.config.components import build_component
+from matopt.study.config.messages import nested
 from matopt.study.config.space import Dimension, read_dimension
-from matopt.study.config.study_file import shown
+from matopt.study.config.study_file import Problem, shown
 from matopt.study.search.samplers.base import SearchSpec
+from matopt.traits.base import TRAITS
 
 AtLeastOne = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
@@ -177,6 +181,20 @@ class StudyConfig(Section):
     resources: ResourcesSection = Field(default_factory=ResourcesSection)
     tracking: TrackingSection = Field(default_factory=TrackingSection)
     report: ReportSection = Field(default_factory=ReportSection)
+
+    @model_validator(mode="after")
+    def _traits_apply(self, info: ValidationInfo) -> Self:
+        """Refuse traits that say nothing about the study's properties: every trial would fail by them."""
+        folder = checking(info).folder
+        properties = [build_component(SIMULATORS, simulator, folder).property for simulator in self.physics.values()]
+        problems = [
+            Problem(("traits", name), f"it says nothing about {' and '.join(self.physics)}; leave it out")
+            for name, trait in self.traits.items()
+            if not build_component(TRAITS, trait, folder).applies_to(properties)
+        ]
+        if problems:
+            raise nested(problems)
+        return self
 
     @property
     def search_spec(self) -> SearchSpec:

@@ -18,6 +18,7 @@ from matopt.physics.base import SIMULATORS
 from matopt.predictors.base import PREDICTORS
 from matopt.registry import Component, Registry
 from matopt.stages.keys import component_identity
+from matopt.stages.metrics.base import METRICS, split_objective
 from matopt.study.config.checks import SEARCHABLE, check_fields, cross_problems, space_problems
 from matopt.study.config.component_fields import Checking
 from matopt.study.config.components import resolve_paths
@@ -98,6 +99,12 @@ class Study:
         return self._resolved(SAMPLERS, self.config.search.sampler)
 
     @property
+    def metrics(self) -> tuple[Component, ...]:
+        """The objectives that are metrics of the user's own; those of the registry are computed anyway."""
+        kinds = dict.fromkeys(split_objective(name)[0] for name in self.config.search.objectives)
+        return tuple(Component(kind) for kind in kinds if kind not in METRICS.names())
+
+    @property
     def baselines(self) -> dict[str, Component]:
         """The generators of the evaluation, by kind. The study's own kind, named without settings, has the study's."""
         members = self.config.evaluation.generators if self.config.evaluation else ()
@@ -147,9 +154,10 @@ class Study:
         """
         whole = self.as_json
         part = {name: whole[name] for name in STAGES[stage]}
-        if stage == "search":
-            part["search"] = {key: whole["search"][key] for key in ("space", "objectives")}
         members = [self.generator, self.predictor, *self.traits, *self.simulators, *self.baselines.values()]
+        if stage == "search":
+            members += self.metrics
+            part["search"] = {key: whole["search"][key] for key in ("space", "objectives")}
         if stage == "design" and self.design is not None:
             members += [*self.design.spaces, self.design.optimiser]
         identities = [component_identity(member, self.folder) for member in (self.source, *members)]

@@ -76,16 +76,16 @@ class Ledger:
         self._study.enqueue_trial(params, user_attrs={_REPEATS: number})
 
     def records(self) -> list[TrialRecord]:
-        """The trials in order; of one that was run again, the last run."""
+        """List the trials in order; of one that was run again, the last run."""
         return _records(self._study.get_trials(deepcopy=False))
 
     def missing(self, total: int) -> int:
-        """How many trials are to be run for ``total`` of them to be complete."""
+        """Count the trials that are to be run for ``total`` of them to be complete."""
         return max(0, total - sum(record.state == "complete" for record in self.records()))
 
     @property
     def n_started(self) -> int:
-        """How many trials were ever begun, repetitions included."""
+        """How many trials were ever started, repetitions included."""
         return len(self._study.get_trials(deepcopy=False))
 
     def complete(self, number: int, outcome: TrialResult) -> None:
@@ -112,7 +112,7 @@ class Ledger:
 
 
 def read_records(journal: Path, key: str) -> list[TrialRecord]:
-    """The trials of a search, from beside the process that runs it; none where it has not begun."""
+    """Read the trials of a search, from beside the process that runs it; none where it has not begun."""
     if not journal.is_file():
         return []
     optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -13,7 +13,7 @@ from matopt.stages.records import TrialResult
 from matopt.stages.trial import TrialSettings
 from matopt.study.config.space import suggest
 from matopt.study.config.study import Study
-from matopt.study.records import best
+from matopt.study.records import TrialRecord, best
 from matopt.study.search.ledger import Ledger
 from matopt.study.search.samplers.base import SAMPLERS
 from matopt.study.search.trials import TrialContext
@@ -22,8 +22,8 @@ from matopt.study.session import Session
 from matopt.training.report import Report
 
 
-def run_search(session: Session, dataset: Dataset, ledger: Ledger) -> None:
-    """Run the trials that the study asks for and the ledger lacks."""
+def run_search(session: Session, dataset: Dataset, ledger: Ledger) -> list[TrialRecord]:
+    """Run the trials that the study asks for and the ledger lacks; returns all trials of the ledger."""
     study, resources = session.study, session.study.config.resources
     pool = session.workers.simulators()  # before any trial: a trial that waits for actors that wait for CPUs never ends
     context = TrialContext(
@@ -42,15 +42,15 @@ def run_search(session: Session, dataset: Dataset, ledger: Ledger) -> None:
         {"cpu": resources.cpus_per_trial, "gpu": session.workers.gpus},
         session.layout.scratch,
     )
-    search(plan, ledger, context, _LaunchCallback(session, ledger))
+    return search(plan, ledger, context, _LaunchCallback(session, ledger))
 
 
 def _point(study: Study) -> Callable[[optuna.trial.BaseTrial], TrialPoint]:
     def point(trial: optuna.trial.BaseTrial) -> TrialPoint:
         params = suggest(study.config.search.space, trial)
         at = study.with_parameters(params)
-        settings = TrialSettings(at.generator, at.predictor, at.traits, at.config.augmentation.size, study.config.seed)
-        return TrialPoint(params, settings)
+        size, seed = at.config.augmentation.size, study.config.seed
+        return TrialPoint(params, TrialSettings(at.generator, at.predictor, at.traits, size, seed, study.metrics))
 
     return point
 

@@ -1,4 +1,4 @@
-"""A trial, as it runs in a process of the search's own."""
+"""The trial that Ray Tune runs, in a process of its own."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class TrialPoint:
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """What a search is.
+    """How many trials a search runs, where it looks, and with what.
 
     Attributes:
         total: how many trials are to be complete in the end.

@@ -95,6 +95,6 @@ class LaunchRuns:
 
 
 def _names(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Dotted names that MLflow takes: it refuses those of files in folders above ("../mine.py:Trait")."""
+    """Make dotted names that MLflow takes: it refuses those of files in folders above ("../mine.py:Trait")."""
     flat = flatten(values) if any(isinstance(v, Mapping) for v in values.values()) else dict(values)
     return {name.replace("../", ""): value for name, value in flat.items()}

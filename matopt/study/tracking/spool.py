@@ -202,7 +202,7 @@ def _writer(folder: Path) -> SpoolWriter:
 
 
 def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested settings as dotted names and texts; lists and plain values as JSON."""
+    """Flatten nested settings to dotted names and texts; lists and plain values become JSON."""
     flat: dict[str, str] = {}
     for name, value in settings.items():
         path = f"{prefix}{name}"
@@ -214,7 +214,7 @@ def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def read_events(path: Path, offset: int = 0) -> Iterator[tuple[int, dict[str, Any] | bytes]]:
-    """The whole lines of a spool file from ``offset`` on: the offset after each, and its event.
+    """Read the whole lines of a spool file from ``offset`` on: the offset after each, and its event.
 
     A last line without an end is not there yet, or was torn by a crash: it is left alone. A line that is no
     event comes as its bytes.
@@ -241,7 +241,7 @@ def _check_name(kind: str, name: str) -> None:
 
 
 def _tags(tags: Mapping[str, Any] | None) -> dict[str, str]:
-    """Tags as the short texts that people read: numbers to six digits."""
+    """Turn tags into the short texts that people read: numbers to six digits."""
     return {name: f"{value:.6g}" if isinstance(value, float) else _text(value) for name, value in (tags or {}).items()}
 
 
