@@ -11,6 +11,8 @@ from pydantic import (
     Field,
     PlainSerializer,
     PlainValidator,
+    ValidationInfo,
+    model_validator,
 )
 
 from matopt.physics.base import SIMULATORS
@@ -23,6 +25,7 @@ from matopt.study.config.component_fields import (
     SimulatorsField,
     SourceField,
     TraitsField,
+    checking,
     default_sampler,
 )
 from matopt.study.config.components import build_component
