@@ -42,7 +42,7 @@ def launch_command(
     Example: [bold]matopt study launch studies/quickstart.yaml --set search.trials=8[/bold]
     """
     from matopt.cli.progress import Stages
-    from matopt.report.study_report import report_writer
+    from matopt.cli.report import report_writer
     from matopt.study.config.study import load_study
     from matopt.study.launch import changes, launch
 
@@ -58,7 +58,7 @@ def launch_command(
 @study_app.command("report")
 def report_command(study: StudyFile, overrides: Overrides = None) -> None:
     """Draw the report of a finished study anew, without computing anything."""
-    from matopt.report.study_report import report_writer
+    from matopt.cli.report import report_writer
     from matopt.study.config.study import load_study
     from matopt.study.results import finished
 

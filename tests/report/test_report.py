@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from made_up import PROPERTIES, findings
 
+from matopt.cli.report import report_writer
 from matopt.errors import FailureError, InputError
 from matopt.registry import Component
 from matopt.report.figures.base import FIGURES
 from matopt.report.findings import Findings
 from matopt.report.page import write_report
-from matopt.report.study_report import report_writer
 from matopt.stages.records import TrialResult
 from matopt.study.config.study import load_study
 from matopt.study.records import TrialRecord

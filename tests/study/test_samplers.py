@@ -13,10 +13,10 @@ import pytest
 from matopt.errors import InputError
 from matopt.registry import Component
 from matopt.stages.records import TrialResult
-from matopt.study.config.space import Choice, Int, Log, Uniform, suggest
 from matopt.study.config.study import load_study
+from matopt.study.samplers.base import SAMPLERS, SearchSpec
 from matopt.study.search.ledger import Ledger
-from matopt.study.search.samplers.base import SAMPLERS, SearchSpec
+from matopt.study.space import Choice, Int, Log, Uniform, suggest
 
 HERE = Path(__file__).parent
 NUMBERS = {"a": Log(1e-2, 1e2), "b": Int(1, 9), "c": Uniform(0.0, 1.0)}
@@ -26,7 +26,7 @@ ONE, TWO = {"r2": "maximize"}, {"r2": "maximize", "s2_error": "minimize"}
 HAS_CMAES = importlib.util.find_spec("cmaes") is not None
 MINE = """
 import optuna
-from matopt.study.search.samplers.base import Sampler
+from matopt.study.samplers.base import Sampler
 
 class Always(Sampler):
     def __init__(self, seed: int = 7):

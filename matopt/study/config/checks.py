@@ -1,9 +1,10 @@
-"""The checks of a study: each field, what fields have to do with each other, and the search space."""
+"""The checks of a study: each field, fields against each other, and the search space."""
 
 from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from matopt.design.spaces.base import SPACES
 from matopt.generators.base import GENERATORS
+from matopt.physics.base import SIMULATORS
 from matopt.registry import Component
 from matopt.spelling import suggestion
 from matopt.stages.metrics.base import METRICS, Metric, PredictorMetric, split_objective
@@ -19,7 +21,7 @@ from matopt.study.config.components import KIND, build_component, check_componen
 from matopt.study.config.messages import problems_of
 from matopt.study.config.schema import StudyConfig
 from matopt.study.config.study_file import Key, Problem, StudyText, dotted, shown, split_key
-from matopt.study.search.samplers.base import SAMPLERS
+from matopt.study.samplers.base import SAMPLERS
 
 SEARCHABLE = ("generator", "predictor", "augmentation", "traits")
 """The sections that a search may change. The others say what its trials are compared by."""
@@ -34,11 +36,11 @@ def check_fields(text: StudyText, checking: Checking) -> tuple[StudyConfig | Non
 
 
 def cross_problems(config: StudyConfig, folder: Path) -> list[Problem]:
-    """What no section can know by itself."""
+    """Find what is wrong with fields that have to do with each other, though each is right by itself."""
     problems = []
-    properties = list(config.physics)
+    properties = [build_component(SIMULATORS, simulator, folder).property.name for simulator in config.physics.values()]
     for name, direction in config.search.objectives.items():
-        if message := _objective_problem(name, direction, config, folder):
+        if message := _objective_problem(name, direction, properties, bool(config.traits), folder):
             problems.append(Problem(("search", "objectives", name), message))
     if config.search.select is not None and config.search.select not in config.search.objectives:
         hint = suggestion(config.search.select, list(config.search.objectives))
@@ -69,7 +71,7 @@ def cross_problems(config: StudyConfig, folder: Path) -> list[Problem]:
     return problems
 
 
-def _objective_problem(name: str, direction: str, config: StudyConfig, folder: Path) -> str:
+def _objective_problem(name: str, direction: str, properties: Sequence[str], has_traits: bool, folder: Path) -> str:
     """Say what is wrong with an objective: no such metric, the other direction, nothing to compute it from."""
     kind, property_ = split_objective(name)
     if ".py:" in kind:
@@ -77,25 +79,25 @@ def _objective_problem(name: str, direction: str, config: StudyConfig, folder: P
         if component is None:
             return problems[0].message
     elif kind not in METRICS.names():
-        return f"no such objective; {suggestion(name, _objectives(config))}"
+        return f"no such objective; {suggestion(name, _objectives(properties))}"
     metric = METRICS.build(Component(kind), folder)
     if property_:
         is_by_property = isinstance(metric, PredictorMetric) and metric.is_by_property
-        if not is_by_property or property_ not in config.physics:
-            return f"no such objective; {suggestion(name, _objectives(config))}"
+        if not is_by_property or property_ not in properties:
+            return f"no such objective; {suggestion(name, _objectives(properties))}"
     if metric.direction != direction:
         return f"{name} is better the other way: {metric.direction}"
-    if isinstance(metric, PredictorMetric) and metric.needs_traits and not config.traits:
+    if isinstance(metric, PredictorMetric) and metric.needs_traits and not has_traits:
         return f"{name} is computed of traits, and there are none; name some under 'traits'"
     return ""
 
 
-def _objectives(config: StudyConfig) -> list[str]:
+def _objectives(properties: Sequence[str]) -> list[str]:
     """List the objectives of the registry's metrics, those of single properties too."""
     names = METRICS.names()
     metrics = [(name, METRICS.find(name)) for name in names]
     single = [name for name, metric in metrics if issubclass(metric, PredictorMetric) and metric.is_by_property]
-    return names + [f"{name}/{property_}" for name in single for property_ in config.physics]
+    return names + [f"{name}/{property_}" for name in single for property_ in properties]
 
 
 def space_problems(config: StudyConfig, text: StudyText, checking: Checking) -> list[Problem]:

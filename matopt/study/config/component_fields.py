@@ -23,7 +23,7 @@ from matopt.spelling import suggestion
 from matopt.study.config.components import KIND, check_component, check_settings, settings_of
 from matopt.study.config.messages import nested
 from matopt.study.config.study_file import Problem, shown
-from matopt.study.search.samplers.base import SAMPLERS, Sampler
+from matopt.study.samplers.base import SAMPLERS, Sampler
 from matopt.traits.base import TRAITS, Trait
 
 

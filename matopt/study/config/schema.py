@@ -30,9 +30,9 @@ from matopt.study.config.component_fields import (
 )
 from matopt.study.config.components import build_component
 from matopt.study.config.messages import nested
-from matopt.study.config.space import Dimension, read_dimension
 from matopt.study.config.study_file import Problem, shown
-from matopt.study.search.samplers.base import SearchSpec
+from matopt.study.samplers.base import SearchSpec
+from matopt.study.space import Dimension, read_dimension
 from matopt.traits.base import TRAITS
 
 AtLeastOne = Annotated[int, Field(ge=1)]
@@ -191,7 +191,7 @@ class StudyConfig(Section):
         folder = checking(info).folder
         properties = [build_component(SIMULATORS, simulator, folder).property for simulator in self.physics.values()]
         problems = [
-            Problem(("traits", name), f"it says nothing about {' and '.join(self.physics)}; leave it out")
+            Problem(("traits", name), f"it says nothing about {' and '.join(p.name for p in properties)}; leave it out")
             for name, trait in self.traits.items()
             if not build_component(TRAITS, trait, folder).applies_to(properties)
         ]

@@ -23,9 +23,9 @@ from matopt.study.config.checks import SEARCHABLE, check_fields, cross_problems,
 from matopt.study.config.component_fields import Checking
 from matopt.study.config.components import resolve_paths
 from matopt.study.config.schema import StudyConfig
-from matopt.study.config.space import Plain
 from matopt.study.config.study_file import StudyText, read_study_file, read_value, split_key
-from matopt.study.search.samplers.base import SAMPLERS
+from matopt.study.samplers.base import SAMPLERS
+from matopt.study.space import Plain
 from matopt.traits.base import TRAITS
 
 STAGES: dict[str, tuple[str, ...]] = {

@@ -11,14 +11,14 @@ import optuna
 from matopt.stages.data import Dataset
 from matopt.stages.records import TrialResult
 from matopt.stages.trial import TrialSettings
-from matopt.study.config.space import suggest
 from matopt.study.config.study import Study
 from matopt.study.records import TrialRecord, best
+from matopt.study.samplers.base import SAMPLERS
 from matopt.study.search.ledger import Ledger
-from matopt.study.search.samplers.base import SAMPLERS
 from matopt.study.search.trials import TrialContext
 from matopt.study.search.tuning import SearchCallback, SearchPlan, TrialPoint, search
 from matopt.study.session import Session
+from matopt.study.space import suggest
 from matopt.training.report import Report
 
 

@@ -9,8 +9,8 @@ import optuna
 from pydantic import Field
 
 from matopt.errors import InputError
-from matopt.study.config.space import Choice
-from matopt.study.search.samplers.base import SAMPLERS, Sampler, SearchSpec
+from matopt.study.samplers.base import SAMPLERS, Sampler, SearchSpec
+from matopt.study.space import Choice
 
 
 @SAMPLERS.register("cmaes")

@@ -7,7 +7,7 @@ from typing import Annotated
 import optuna
 from pydantic import Field
 
-from matopt.study.search.samplers.base import SAMPLERS, Sampler, SearchSpec
+from matopt.study.samplers.base import SAMPLERS, Sampler, SearchSpec
 
 
 @SAMPLERS.register("tpe")

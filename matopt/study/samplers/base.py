@@ -9,7 +9,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from matopt.registry import Registry
-from matopt.study.config.space import Choice, Dimension, Int, Plain
+from matopt.study.space import Choice, Dimension, Int, Plain
 
 if TYPE_CHECKING:
     import optuna
@@ -60,7 +60,7 @@ class Sampler(ABC):
         """
 
 
-SAMPLERS: Registry[Sampler] = Registry("samplers", "matopt.study.search.samplers")
+SAMPLERS: Registry[Sampler] = Registry("samplers", "matopt.study.samplers")
 
 
 def finite_space(search: SearchSpec) -> dict[str, tuple[Plain, ...]] | None:

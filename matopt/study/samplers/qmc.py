@@ -6,7 +6,7 @@ from typing import Literal
 
 import optuna
 
-from matopt.study.search.samplers.base import SAMPLERS, Sampler, SearchSpec
+from matopt.study.samplers.base import SAMPLERS, Sampler, SearchSpec
 
 
 @SAMPLERS.register("qmc")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import optuna
 
-from matopt.study.search.samplers.base import SAMPLERS, Sampler, SearchSpec, exhaustive_refusal, finite_space
+from matopt.study.samplers.base import SAMPLERS, Sampler, SearchSpec, exhaustive_refusal, finite_space
 
 
 @SAMPLERS.register("grid")
