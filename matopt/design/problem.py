@@ -67,6 +67,9 @@ class DesignProblem:
         start: ``(N, D)`` their first coordinates.
         region: the trust region; None where there is none.
         batch_size: designs evaluated at once.
+
+    Attributes:
+        space, start: as given.
     """
 
     def __init__(
@@ -100,7 +103,9 @@ class DesignProblem:
         batches = zip(x.split(self._batch_size), rows.split(self._batch_size), strict=True)
         parts = [self._evaluated(*batch, with_gradient) for batch in batches]
         x, density, value, distance, gradient = map(torch.cat, zip(*parts, strict=True))
-        is_inside = ~(distance > self._limit[rows])
+        is_inside = torch.full_like(rows, True, dtype=torch.bool)
+        if self._region is not None:
+            is_inside = distance <= self._limit[rows]
         ending = np.full(len(x), MOVING, "<U11")
         return Candidates(x, density, value, distance, is_inside, gradient if with_gradient else None, ending)
 
