@@ -10,7 +10,6 @@ import torch
 from specimens import VOXEL, ball, cube, density, slices
 
 from matopt.physics.base import SIMULATORS, Simulator
-from matopt.physics.bounds import hashin_shtrikman_youngs_modulus
 from matopt.physics.diffusivity import Diffusivity
 from matopt.physics.permeability import SQUARE_METRES_A_MILLIDARCY, Permeability
 from matopt.physics.youngs_modulus import YoungsModulus
@@ -100,8 +99,7 @@ def youngs_modulus_of_berea(rock: np.ndarray) -> list[dict]:
         compliance = np.stack([np.linalg.inv(f.tensor[0].double().numpy()) for f in found])
         along = 1e-9 / np.stack([compliance[:, axis, axis] for axis in range(dimensions)], 1)
         solid = torch.from_numpy(images.reshape(len(images), -1).mean(1))
-        upper = hashin_shtrikman_youngs_modulus(solid, simulator.youngs_modulus, simulator.poisson_ratio, dimensions)[1]
-        upper = 1e-9 * upper.numpy()
+        upper = 1e-9 * simulator.property.bounds(density(images).double())[1].numpy()
         edge = f"{len(images)} of {images.shape[1]}^{dimensions}"
         rows.append(
             {

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
 from matopt.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
 
 OK = "ok"
 NON_PERCOLATING = "non_percolating"
@@ -18,9 +21,17 @@ STATUSES = (OK, NON_PERCOLATING, NOT_CONVERGED)
 sample; not reached within the iterations allowed (the residual says how far it got)."""
 
 
+class Bounds(Protocol):
+    """The lower and the upper bound of a property, as a function of the microstructure."""
+
+    def __call__(self, density: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """``(N,)`` lower and upper bounds, SI units, of densities ``(N, 1, *S)``; differentiable in them."""
+        ...
+
+
 @dataclass(frozen=True)
 class Property:
-    """A property of a microstructure.
+    """A property of a microstructure, with all that models, traits and figures need to know of it.
 
     Attributes:
         name: "youngs_modulus"; the key in files, tables, metrics and studies.
@@ -28,9 +39,12 @@ class Property:
         unit: the SI unit of every value in memory and on disk: "Pa", "m^2", "1".
         display_unit, display_factor: the unit at the edges, and what an SI value is multiplied by to get there.
         scale: the scale on which its values spread evenly, which a predictor learns.
-        constants: the physics behind the values, as (name, SI value) pairs: the grain's modulus, say. Traits
-            compute their bounds from these.
+        constants: the physics behind the values, as (name, SI value) pairs: the grain's modulus, say.
         title: the name as people write it, where it is not the words of ``name``: "Young's modulus".
+        increases_with_solid: whether the value never falls (True) or never rises (False) as the solid fraction of any
+            voxel rises; None where neither holds.
+        bounds: what isotropic microstructures keep to, as the simulator states it: of Hashin and Shtrikman, say. None
+            where none are known. They belong to no comparison, and are not saved with models (:meth:`plain`).
     """
 
     name: str
@@ -41,6 +55,8 @@ class Property:
     scale: Literal["linear", "log"] = "linear"
     constants: tuple[tuple[str, float], ...] = ()
     title: str = ""
+    increases_with_solid: bool | None = None
+    bounds: Bounds | None = field(default=None, compare=False, repr=False)
 
     @property
     def words(self) -> str:
@@ -48,7 +64,7 @@ class Property:
         return self.title or self.name.replace("_", " ")
 
     def on_scale(self, values: np.ndarray) -> np.ndarray:
-        """SI ``values`` as they are, or their natural logarithms where :attr:`scale` is "log".
+        """Put SI ``values`` on the scale of :attr:`scale`: as they are, or as their natural logarithms.
 
         Raises:
             InputError: a value that is not positive on a log scale.
@@ -64,6 +80,29 @@ class Property:
     def constant(self, name: str) -> float:
         """The SI value of a constant; ``KeyError`` where the property has none of this name."""
         return dict(self.constants)[name]
+
+    def plain(self) -> dict[str, Any]:
+        """All fields as plain values, for files; of the bounds no more than whether there are any."""
+        return {f.name: getattr(self, f.name) for f in fields(self)} | {"bounds": self.bounds is not None}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Property:
+        """The property whose :meth:`plain` this is. Bounds that it had raise an InputError where they are asked for."""
+        values: dict[str, Any] = {**plain, "bounds": _LostBounds(plain["name"]) if plain.get("bounds") else None}
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class _LostBounds:
+    """Takes the place of bounds that were not saved, so that nobody mistakes the property for one without bounds."""
+
+    name: str
+
+    def __call__(self, density: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        raise InputError(
+            f"the bounds of {self.name} are not saved with a model; audit it against the physics, "
+            "or set the model's properties to those of the simulators"
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+pytest.register_assert_rewrite("matopt.testing")  # so that a suite that fails shows the values, too
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:

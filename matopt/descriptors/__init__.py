@@ -1,1 +1,1 @@
-"""Measured geometry: correlation functions, lineal path, chords, surface, style."""
+"""Statistics of a microstructure's geometry: correlation functions, lineal path, chords, surface, style."""

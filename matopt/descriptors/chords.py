@@ -1,4 +1,4 @@
-"""Chord lengths: how long the pieces are that a phase cuts out of straight lines."""
+"""The chord-length distribution of a phase: how long the pieces are that it cuts out of straight lines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from matopt.descriptors.phases import PORE, indicator
 
 
 def chord_lengths(density: torch.Tensor, longest: int, phase: int = PORE, periodic: bool = False) -> torch.Tensor:
-    """The distribution of chord lengths along each axis.
+    """Measure the distribution of a phase's chord lengths along each axis.
 
     A chord is a run of voxels of the phase along a grid line with a voxel of the other phase at either end. In an
     image that is not periodic the border cuts chords, the long ones more often; so only whole chords are counted, and
@@ -42,7 +42,7 @@ def chord_lengths(density: torch.Tensor, longest: int, phase: int = PORE, period
 
 
 def _along(inside: torch.Tensor, longest: int, periodic: bool) -> torch.Tensor:
-    """``(N, longest)``: the distribution along the last axis."""
+    """The distribution of chord lengths ``(N, longest)`` along the last axis of ``inside`` ``(N, *S)``."""
     size = inside.shape[-1]
     if periodic:
         inside = torch.cat([inside, inside[..., : longest + 1]], dim=-1)

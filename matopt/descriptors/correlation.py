@@ -1,4 +1,4 @@
-"""The two-point correlation function S2: the chance that both ends of a vector lie in a phase."""
+"""The two-point correlation function S2: the probability that both ends of a vector lie in a phase."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from matopt.descriptors.phases import PORE, indicator
 def two_point_correlation(
     density: torch.Tensor, radius: int, phase: int = PORE, periodic: bool = False
 ) -> torch.Tensor:
-    """S2 of every vector with components of at most ``radius`` voxels.
+    """Measure the two-point correlation function S2 for all vectors up to ``radius`` voxels along each axis.
 
     ``S2(h)`` is the mean of ``I(x) I(x + h)`` over all ``x`` for which both ends are seen: over the whole torus for a
     periodic microstructure, else over the pairs inside the image. ``S2(0)`` is the volume fraction (of a binary
@@ -51,7 +51,7 @@ def two_point_correlation(
 def radial_correlation(
     density: torch.Tensor, radius: int, phase: int = PORE, periodic: bool = False
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """S2 averaged over directions.
+    """Measure the two-point correlation function S2 as a function of distance, averaged over directions.
 
     The vectors whose length rounds to 0, 1, ..., ``radius`` voxels are put together, each weighted by its number of
     pairs.
@@ -83,7 +83,7 @@ def radial_correlation(
 
 
 def _pairs(shape: tuple[int, ...], radius: int, periodic: bool, like: torch.Tensor) -> torch.Tensor:
-    """How many pairs of voxels each vector has, broadcastable to the shape of the vectors."""
+    """Count the pairs of voxels that each vector joins, in a shape that broadcasts to that of the vectors."""
     steps = torch.arange(-radius, radius + 1, device=like.device, dtype=like.dtype).abs()
     pairs = like.new_ones(())
     for axis, size in enumerate(shape):

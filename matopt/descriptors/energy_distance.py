@@ -6,18 +6,18 @@ import torch
 
 
 def distances(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """``(N, M)`` Euclidean distances between vectors ``(N, F)`` and ``(M, F)``."""
+    """Compute the ``(N, M)`` Euclidean distances between vectors ``(N, F)`` and ``(M, F)``."""
     # Through a matrix product, which is the default, small distances drown in rounding.
     return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def mean_distance(a: torch.Tensor) -> torch.Tensor:
-    """The mean Euclidean distance between two different vectors of ``a`` ``(N, F)``."""
+    """Compute the mean Euclidean distance between two different vectors of ``a`` ``(N, F)``."""
     return torch.nn.functional.pdist(a).mean()
 
 
 def energy_distance(a: torch.Tensor, b: torch.Tensor, within_b: torch.Tensor | None = None) -> torch.Tensor:
-    """Energy distance ``2 E|a - b| - E|a - a'| - E|b - b'|`` of two samples of vectors.
+    """Estimate the energy distance ``2 E|a - b| - E|a - a'| - E|b - b'|`` of two samples of vectors.
 
     Unbiased: a vector is never paired with itself, so that the expected value is zero where both samples follow one
     distribution, whatever their sizes, and positive elsewhere. A single estimate can fall slightly below zero.

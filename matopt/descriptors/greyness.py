@@ -1,4 +1,4 @@
-"""How undecided raw samples are: what binarising them hides."""
+"""The grey share of raw samples: how undecided a generator is, which binarising hides."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import torch
 
 
 def grey_share(density: torch.Tensor) -> torch.Tensor:
-    """``(N,)`` shares of voxels of ``(N, 1, *S)`` whose density lies strictly between 0.1 and 0.9."""
+    """Measure the share ``(N,)`` of voxels strictly between 0.1 and 0.9 in densities ``(N, 1, *S)``."""
     return ((density > 0.1) & (density < 0.9)).flatten(1).float().mean(1)

@@ -1,4 +1,4 @@
-"""The lineal path function: the chance that a whole segment lies in a phase."""
+"""The lineal path function L: the probability that a whole line segment lies in a phase."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from matopt.descriptors.phases import PORE, indicator
 
 
 def lineal_path(density: torch.Tensor, length: int, phase: int = PORE, periodic: bool = False) -> torch.Tensor:
-    """The lineal path function L along each axis.
+    """Measure the lineal path function L of a phase along each axis.
 
     ``L(z)`` is the share of segments from voxel ``x`` to voxel ``x + z`` along an axis, all ``z + 1`` voxels counted,
     that lie wholly in the phase. ``L(0)`` is the volume fraction. Grey voxels count by the product of their values.
@@ -37,7 +37,7 @@ def lineal_path(density: torch.Tensor, length: int, phase: int = PORE, periodic:
 
 
 def _along(inside: torch.Tensor, length: int, periodic: bool) -> torch.Tensor:
-    """``(N, length + 1)``: L along the last axis."""
+    """The lineal path function ``(N, length + 1)`` along the last axis of ``inside`` ``(N, *S)``."""
     size = inside.shape[-1]
     if periodic:
         inside = torch.cat([inside, inside[..., :length]], dim=-1)

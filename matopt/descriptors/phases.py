@@ -1,4 +1,4 @@
-"""Which phase is measured, and how much of it there is."""
+"""The indicator function and the volume fraction of a phase."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ GRAIN = 1
 
 
 def indicator(density: torch.Tensor, phase: int) -> torch.Tensor:
-    """How far each voxel belongs to ``phase``, in [0, 1].
+    """Evaluate the indicator function of ``phase``: 1 inside it, 0 outside, in between in grey voxels.
 
     Args:
         density: ``(N, 1, *S)`` solid fractions, S of 2 or 3 axes.
@@ -29,5 +29,5 @@ def indicator(density: torch.Tensor, phase: int) -> torch.Tensor:
 
 
 def volume_fraction(density: torch.Tensor, phase: int = PORE) -> torch.Tensor:
-    """``(N,)`` fractions of space that ``phase`` takes up in densities ``(N, 1, *S)``; for pores the porosity."""
+    """Measure the volume fraction ``(N,)`` of ``phase`` in densities ``(N, 1, *S)``; of pores, the porosity."""
     return indicator(density, phase).flatten(1).mean(1)

@@ -1,4 +1,4 @@
-"""Morphology: the style vector of a microstructure, and the distance between two sets of microstructures in it.
+"""The style vector of a microstructure, and the distance between the morphologies of two sets of microstructures.
 
 After Gatys, Ecker and Bethge (2015), who take the Gram matrices of a trained network's responses. Random filters of
 several scales do as well on two-phase images and need no download; two-point and lineal-path statistics add the spread
@@ -20,7 +20,7 @@ BATCH = 64
 
 
 class StyleFeatures(torch.nn.Module):
-    """Style vectors, scaled by the authentic microstructures: differentiable, batched, on the device of its input.
+    """Maps densities to style vectors, standardised by authentic microstructures; differentiable.
 
     Each block of features is standardised by its means and standard deviations over the reference; then the principal
     components of all of them together, whitened, are added as one more block: the raw features are many but alike, and
@@ -62,12 +62,12 @@ class StyleFeatures(torch.nn.Module):
         self.whitening: torch.Tensor
 
     def forward(self, density: torch.Tensor) -> torch.Tensor:
-        """``(N, F)`` style vectors of densities ``(N, 1, *S)``."""
+        """Map densities ``(N, 1, *S)`` to style vectors ``(N, F)``."""
         standard = self._standardise([block(density) for block in self.blocks])
         return torch.cat([standard, standard @ self.whitening], 1)
 
     def of_many(self, density: torch.Tensor) -> torch.Tensor:
-        """Style vectors of any number of densities, without gradients and in bounded memory."""
+        """Map any number of densities to style vectors ``(N, F)``, without gradients and in bounded memory."""
         with torch.no_grad():
             return torch.cat([self(part.to(self.whitening.device)) for part in density.split(BATCH)])
 
@@ -80,7 +80,7 @@ class StyleFeatures(torch.nn.Module):
 
 
 def morphology_distance(features: StyleFeatures, artificial: torch.Tensor, authentic: torch.Tensor) -> float:
-    """How far the morphologies of two sets of microstructures lie apart: 0 one distribution, 1 nothing in common.
+    """Measure how far the morphologies of two sets of microstructures lie apart, from 0 (one distribution) to 1.
 
     The energy distance of their style vectors as a share of its largest value ``2 E|a - b|`` (the coefficient of
     inhomogeneity; Székely and Rizzo 2013). Its estimate is unbiased, so that it hovers about zero for two samples of

@@ -1,4 +1,4 @@
-"""The two blocks of features that make the default style vector: filter responses, and statistics along lines."""
+"""The two blocks of features in the default style vector: filter responses, and statistics along lines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 STRIDE = 3
-"""Of the filters at all but the coarsest level, in voxels."""
+"""The filters' stride at all but the coarsest level, in voxels."""
 
 
 class FilterGrams(torch.nn.Module):
@@ -42,7 +42,7 @@ class FilterGrams(torch.nn.Module):
         self._pool = {2: functional.avg_pool2d, 3: functional.avg_pool3d}[dimensions]
 
     def forward(self, density: torch.Tensor) -> torch.Tensor:
-        """``(N, levels * (filters + filters (filters + 1) / 2))`` features of densities ``(N, 1, *S)``."""
+        """Map densities ``(N, 1, *S)`` to ``(N, levels * (filters + filters (filters + 1) / 2))`` features."""
         rows, columns = torch.triu_indices(*[self.kernels.shape[1]] * 2)
         features = []
         for level, kernels in enumerate(self.kernels):
@@ -70,7 +70,7 @@ class FilterGrams(torch.nn.Module):
 
 
 def _neighbours_as_channels(x: torch.Tensor) -> torch.Tensor:
-    """``(N, 1, *S)`` as ``(N, STRIDE^d, *S/STRIDE)``; voxels left over at the end of an axis are left out."""
+    """Turn blocks of voxels of ``(N, 1, *S)`` into channels ``(N, STRIDE^d, *S/STRIDE)``, without what is left over."""
     cells = [n // STRIDE for n in x.shape[2:]]
     x = x[(..., *(slice(0, STRIDE * n) for n in cells))]
     x = x.reshape(len(x), *itertools.chain.from_iterable((n, STRIDE) for n in cells))
@@ -79,7 +79,7 @@ def _neighbours_as_channels(x: torch.Tensor) -> torch.Tensor:
 
 
 class SegmentStatistics(torch.nn.Module):
-    """Two-point function and lineal path of the pores along axes and diagonals, porosity and interface density.
+    """Porosity, interface density, and the pores' two-point function and lineal path along axes and diagonals.
 
     The two-point function is taken at :attr:`lags` (without wrapping round), the lineal path for runs of 2 and 4 voxels
     at each halving of the resolution. Of grey densities both are the expected values over independent voxels.
@@ -93,11 +93,11 @@ class SegmentStatistics(torch.nn.Module):
 
     def __init__(self, dimensions: int) -> None:
         super().__init__()
-        # One of each pair of opposite directions.
+        # One of each pair of opposite directions, since both give the same.
         self.directions = [d for d in itertools.product((1, 0, -1), repeat=dimensions) if d > (0,) * dimensions]
 
     def forward(self, density: torch.Tensor) -> torch.Tensor:
-        """``(N, F)`` features of densities ``(N, 1, *S)``; F follows from S."""
+        """Map densities ``(N, 1, *S)`` to ``(N, F)`` features; F follows from S."""
         pore = 1.0 - density[:, 0]
         space = tuple(range(1, pore.ndim))
         interface = torch.stack([pore.diff(dim=axis).abs().mean(space) for axis in space], 1)

@@ -1,4 +1,4 @@
-"""Specific surface by Cauchy and Crofton: the interface, from how often straight lines cross it."""
+"""Specific surface by the Cauchy-Crofton formula, from how often straight lines cross the interface."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WEIGHTS_3D = {1: 0.04577789, 2: 0.03698062, 3: 0.03519563}
 
 
 def specific_surface(density: torch.Tensor, voxel_size: float, periodic: bool = False) -> torch.Tensor:
-    """Interface area over volume (3D), or interface length over area (2D).
+    """Measure the specific surface: interface area over volume (3D), or interface length over area (2D).
 
     Counting voxel faces overstates a smooth surface by 3/2 (3D) or 4/pi (2D) on average, at any resolution, because
     steps never flatten. Crofton's formula is free of this: with ``P`` crossings per unit length of an isotropic line
@@ -47,12 +47,12 @@ def specific_surface(density: torch.Tensor, voxel_size: float, periodic: bool = 
 
 
 def _half_of_directions(dimensions: int) -> list[tuple[int, ...]]:
-    """One of each pair of opposite steps to a neighbour that shares a face, an edge or a corner."""
+    """List the steps to all neighbouring voxels, diagonals included, one of each pair of opposite steps."""
     return [s for s in itertools.product((-1, 0, 1), repeat=dimensions) if s > (0,) * dimensions]
 
 
 def _ends(inside: torch.Tensor, step: tuple[int, ...], periodic: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """All voxels that have a neighbour at ``step``, and these neighbours."""
+    """Pair all voxels that have a neighbour at ``step`` with these neighbours."""
     axes = tuple(range(1, inside.ndim))
     if periodic:
         return inside, inside.roll([-s for s in step], axes)

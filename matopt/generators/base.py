@@ -39,7 +39,13 @@ class Generator(ABC):
 
     @abstractmethod
     def sample(self, n: int, seed: int) -> torch.Tensor:
-        """Draw ``n`` microstructures as densities ``(n, 1, *S)`` in [0, 1], grey where the generator is unsure."""
+        """Draw ``n`` microstructures as densities ``(n, 1, *S)`` in [0, 1], grey where the generator is unsure.
+
+        The same state and seed give the same samples; the caller's random state is left as it is.
+
+        Raises:
+            FailureError: nothing has been learnt yet.
+        """
 
     def draw(self, n: int, seed: int) -> Microstructures:
         """Draw ``n`` artificial microstructures: samples, binarised at one half. Labels are always taken of these."""
@@ -56,14 +62,14 @@ class Generator(ABC):
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
-        """All that was learnt, image shape and voxel size included.
+        """Give all that was learnt, image shape and voxel size included.
 
         Tensors and plain values, so that ``torch.load(..., weights_only=True)`` reads it.
         """
 
     @abstractmethod
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Become the generator whose :meth:`state_dict` this is."""
+        """Take over what another generator of the same settings learnt, from its :meth:`state_dict`."""
 
 
 class LatentGenerator(Generator):
@@ -74,11 +80,11 @@ class LatentGenerator(Generator):
 
     @abstractmethod
     def encode(self, density: torch.Tensor) -> torch.Tensor:
-        """``(N, latent_dim)`` codes (posterior means) of densities ``(N, 1, *S)``."""
+        """Map densities ``(N, 1, *S)`` to codes ``(N, latent_dim)``: posterior means where codes are uncertain."""
 
     @abstractmethod
     def decode(self, z: torch.Tensor) -> torch.Tensor:
-        """``(N, 1, *S)`` densities of codes ``(N, latent_dim)``; differentiable."""
+        """Map codes ``(N, latent_dim)`` to densities ``(N, 1, *S)``; differentiable."""
 
 
 GENERATORS: Registry[Generator] = Registry("generators", "matopt.generators")

@@ -1,4 +1,4 @@
-"""The variational autoencoder whose samples are held to the morphology of the authentic microstructures."""
+"""The variational autoencoder with a morphology constraint."""
 
 from __future__ import annotations
 
@@ -109,11 +109,11 @@ class MorphologyVAE(LatentGenerator):
             return torch.cat([self.decode(part) for part in z.split(DECODED_AT_ONCE)])
 
     def encode(self, density: torch.Tensor) -> torch.Tensor:
-        """``(N, latent_dim)`` posterior means of densities ``(N, 1, H, W)``."""
+        """Map densities ``(N, 1, H, W)`` to codes ``(N, latent_dim)``: the means of their posteriors."""
         return self._learnt.networks.posterior(density.to(self._device))[0]
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
-        """``(N, 1, H, W)`` densities of codes ``(N, latent_dim)``; differentiable."""
+        """Map codes ``(N, latent_dim)`` to densities ``(N, 1, H, W)``; differentiable."""
         return torch.sigmoid(self._learnt.networks.logits(z.to(self._device)))
 
     @property
@@ -129,7 +129,7 @@ class MorphologyVAE(LatentGenerator):
         return self
 
     def state_dict(self) -> dict[str, Any]:
-        """Image shape, voxel size, code length, downsampling and the networks' parameters."""
+        """Give image shape, voxel size, code length, downsampling and the networks' parameters."""
         learnt = self._learnt
         return {
             "shape": list(learnt.shape),
@@ -140,7 +140,7 @@ class MorphologyVAE(LatentGenerator):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Become the generator whose :meth:`state_dict` this is; code length and downsampling follow it too."""
+        """Take over what another generator learnt, code length and downsampling included."""
         networks = Autoencoder.seeded(state["shape"], state["latent_dim"], state["downsampling"], seed=0)
         networks.load_state_dict(state["networks"])
         self.latent_dim, self.downsampling = state["latent_dim"], state["downsampling"]

@@ -8,7 +8,7 @@ from matopt.generators.morphology_vae import MorphologyVAE
 
 @GENERATORS.register("vae")
 class VAE(MorphologyVAE):
-    """A variational autoencoder (Kingma and Welling 2014) of images: a :class:`MorphologyVAE` of no morphology weight.
+    """A variational autoencoder (Kingma and Welling 2014) of images: a :class:`MorphologyVAE` without constraint.
 
     The loss is the reconstruction's cross-entropy, summed over voxels, plus the divergence of the posteriors from
     N(0, I): the evidence lower bound and nothing else. From few images its samples come out blurred, and an

@@ -9,6 +9,7 @@ import torch
 
 from matopt.errors import InputError
 from matopt.physics.base import SIMULATORS, Simulator, Solution
+from matopt.physics.conduction.bounds import DiffusivityBounds
 from matopt.physics.conduction.cells import Cells
 from matopt.physics.conduction.network import Network
 from matopt.physics.numerics import percolation
@@ -66,11 +67,23 @@ class Diffusivity(Simulator):
 
     @property
     def property(self) -> Property:
-        """D/D0. The constant ``grain_diffusivity_3d`` exists where that of volumes differs from that of 2D images."""
+        """The diffusivity D/D0, between Hashin and Shtrikman's bounds of grain and pore.
+
+        It has the constant ``grain_diffusivity_3d`` where the grain of volumes differs from that of 2D images.
+        """
         constants = [("grain_diffusivity", self.grain(2))]
         if self.grain(3) != self.grain(2):
             constants.append(("grain_diffusivity_3d", self.grain(3)))
-        return Property("diffusivity", "D/D_0", "1", "1", scale="log", constants=tuple(constants))
+        return Property(
+            "diffusivity",
+            "D/D_0",
+            "1",
+            "1",
+            scale="log",
+            constants=tuple(constants),
+            increases_with_solid=self.grain(3) > 1,
+            bounds=DiffusivityBounds(self.grain(2), self.grain(3)),
+        )
 
     def grain(self, dimensions: int) -> float:
         """The grain's diffusivity over D0 in samples of 2 or 3 dimensions."""

@@ -77,7 +77,8 @@ class Permeability(Simulator):
     @property
     def property(self) -> Property:
         """The permeability k in m^2."""
-        return Property("permeability", "k", "m^2", "mD", 1 / SQUARE_METRES_A_MILLIDARCY, scale="log")
+        factor = 1 / SQUARE_METRES_A_MILLIDARCY
+        return Property("permeability", "k", "m^2", "mD", factor, scale="log", increases_with_solid=False)
 
     def solve(self, density: torch.Tensor, voxel_size: float) -> Solution:
         """Solve a batch of sections or volumes. See :meth:`Simulator.solve`.

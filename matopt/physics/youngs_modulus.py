@@ -10,9 +10,11 @@ import torch
 from matopt.errors import InputError
 from matopt.physics.base import SIMULATORS, Simulator, Solution
 from matopt.physics.elastic import element
+from matopt.physics.elastic.bounds import YoungsModulusBounds
 from matopt.physics.elastic.cell_problem import ElasticCellProblem
 from matopt.physics.numerics import percolation
 from matopt.physics.numerics.adjoint import with_gradient
+from matopt.physics.numerics.backend import implementation
 from matopt.physics.numerics.batching import check_density, solve_in_chunks, statuses
 from matopt.physics.numerics.mirror import mirrored
 from matopt.properties import Property
@@ -68,7 +70,7 @@ class YoungsModulus(Simulator):
 
     @property
     def property(self) -> Property:
-        """E in Pa."""
+        """Young's modulus E in Pa, between Hashin and Shtrikman's bounds of the grain."""
         return Property(
             "youngs_modulus",
             "E",
@@ -77,6 +79,8 @@ class YoungsModulus(Simulator):
             1e-9,
             constants=(("grain_youngs_modulus", self.youngs_modulus), ("grain_poisson_ratio", self.poisson_ratio)),
             title="Young's modulus",
+            increases_with_solid=True,
+            bounds=YoungsModulusBounds(self.youngs_modulus, self.poisson_ratio),
         )
 
     def solve(self, density: torch.Tensor, voxel_size: float) -> Solution:
@@ -95,30 +99,25 @@ class YoungsModulus(Simulator):
             found = percolation.wrapping((solid > 0).cpu().numpy(), corners=True)
             carrying = torch.from_numpy(found.carrying).to(solid.device)
             along_x = torch.from_numpy(found.along[:, 0]).to(solid.device)
-            lattice = _lattice(torch.where(carrying, solid, 0.0), self.poisson_ratio)
-            solved = lattice.solve(self.tolerance, self.max_iterations)
-            stiffness = lattice.energies(solved.x)
+            cell_problem = implementation(ElasticCellProblem, solid.device).of(
+                torch.where(carrying, solid, 0.0), self.poisson_ratio
+            )
+            solved = cell_problem.solve(self.tolerance, self.max_iterations)
+            stiffness = cell_problem.energies(solved.x)
             tension = _tension(stiffness)
             modulus = torch.einsum("ni,nij,nj->n", tension, stiffness, tension)
             values = torch.where(along_x, modulus, 0.0).to(solid.dtype) * self.youngs_modulus
             residual = solved.residual.amax(0).cpu().numpy()
             iterations = solved.iterations.amax(0).cpu().numpy()
             if density.requires_grad:
-                slope = lattice.energy_density(solved.x, tension)
+                slope = cell_problem.energy_density(solved.x, tension)
                 is_loose = (solid > 0) & ~carrying
-                slope = torch.where(is_loose | ~_column(along_x, slope), 0.0, slope)[:, None] * self.youngs_modulus
+                along_x = along_x.view(-1, *[1] * (solid.ndim - 1))
+                slope = torch.where(is_loose | ~along_x, 0.0, slope)[:, None] * self.youngs_modulus
         if density.requires_grad:
             values = with_gradient(density, values, slope)
         status = statuses(found.along[:, 0], residual, self.tolerance)
         return Solution(values, stiffness.to(solid.dtype) * self.youngs_modulus, status, residual, iterations)
-
-
-def _lattice(solid: torch.Tensor, poisson_ratio: float) -> ElasticCellProblem:
-    if solid.device.type != "cpu":
-        return ElasticCellProblem.of(solid, poisson_ratio)
-    from matopt.physics.elastic.compiled import CompiledElasticCellProblem
-
-    return CompiledElasticCellProblem.of(solid, poisson_ratio)
 
 
 def _tension(stiffness: torch.Tensor) -> torch.Tensor:
@@ -129,7 +128,3 @@ def _tension(stiffness: torch.Tensor) -> torch.Tensor:
     free = stiffness[:, 1:, 1:] + 1e-12 * torch.eye(stiffness.shape[1] - 1).to(stiffness)
     rest = -torch.linalg.solve(free, stiffness[:, 1:, :1])[..., 0]
     return torch.cat([torch.ones_like(rest[:, :1]), rest], 1)
-
-
-def _column(flags: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    return flags.view(-1, *[1] * (like.ndim - 1))

@@ -1,1 +1,1 @@
-"""Learned surrogates of the simulators."""
+"""Learned surrogates of the simulators: from a microstructure to its properties."""

@@ -64,11 +64,11 @@ class Predictor(ABC):
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
-        """All that was learnt, as tensors and plain values: ``torch.load(..., weights_only=True)`` reads it."""
+        """Give all that was learnt, as tensors and plain values: ``torch.load(..., weights_only=True)`` reads it."""
 
     @abstractmethod
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Become the predictor whose :meth:`state_dict` this is."""
+        """Take over what another predictor learnt, from its :meth:`state_dict`."""
 
 
 PREDICTORS: Registry[Predictor] = Registry("predictors", "matopt.predictors")

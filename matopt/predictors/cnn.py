@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, Self
 
 import numpy as np
@@ -150,12 +149,12 @@ class CNN(Predictor):
         return self
 
     def state_dict(self) -> dict[str, Any]:
-        """All that was learnt, with the shape, voxel size, properties and settings that :meth:`predict` needs."""
+        """Give all that was learnt, with the shape, voxel size, properties and settings that :meth:`predict` needs."""
         return {
             "networks": self._networks.state_dict(),
             "mean": self._scales.mean,
             "deviation": self._scales.deviation,
-            "properties": [asdict(p) for p in self.properties],
+            "properties": [p.plain() for p in self.properties],
             "voxel_size": self.voxel_size,
             "shape": self.shape,
             "width": self.width,
@@ -164,8 +163,8 @@ class CNN(Predictor):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Become the predictor whose :meth:`state_dict` this is."""
-        self.properties = tuple(Property(**fields) for fields in state["properties"])
+        """Take over what another predictor learnt, from its :meth:`state_dict`."""
+        self.properties = tuple(map(Property.from_plain, state["properties"]))
         self.voxel_size = state["voxel_size"]
         self.shape = tuple(state["shape"])
         self.width, self.resolution, self.replicas = state["width"], state["resolution"], state["replicas"]
@@ -213,7 +212,7 @@ class CNN(Predictor):
             probed = with_probes(held_out.density[: self.trait_batch_size]) if traits else error
             return {name: float(value) for name, value in terms(error, probed).items()}
 
-        def after_those_before(step: int, /, **scalars: float) -> bool:
+        def continued(step: int, /, **scalars: float) -> bool:
             return report(replica * self.steps + step, **scalars)
 
         steps = minimise(
@@ -225,14 +224,14 @@ class CNN(Predictor):
             every=REPORT_EVERY,
             validate=validate if len(sets) > 1 else None,
             keep_best="loss" if len(sets) > 1 else None,
-            report=after_those_before,
+            report=continued,
         )
         network.requires_grad_(False)  # Predictions are differentiated by the density from here on.
         return steps
 
 
 class _SingleNetwork:
-    """One network of an ensemble as a property model: what traits are asked of in training."""
+    """One network of an ensemble as a property model: what traits are evaluated on in training."""
 
     def __init__(self, cnn: CNN, network: nn.Module) -> None:
         self.properties = cnn.properties
@@ -252,7 +251,7 @@ class _LabelledDensity:
         self._scores, self._usable = cnn._scales.to_scores(table)
 
     def error(self, predicted: torch.Tensor, rows: torch.Tensor | slice) -> torch.Tensor:
-        """Mean squared error of predicted scores over the usable values of ``rows``; 0 where there is none."""
+        """Compute the mean squared error of predicted scores at the usable values of ``rows``; 0 without any."""
         usable = self._usable[rows]
         difference = torch.where(usable, predicted - self._scores[rows], 0)
         return difference.square().sum() / usable.sum().clamp_min(1)

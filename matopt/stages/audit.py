@@ -1,4 +1,4 @@
-"""How far a model has acquired the traits of the physics.
+"""The audit: trait by trait, how alike a model and the physics are.
 
 The seed of the measure is "Model interpretability can then be defined as the similarity between its own trait and that
 of the physics-based (ground truth) model" (Cang, Li, Yao, Jiao, Ren, Investigating Key Challenges in Applying Deep
@@ -32,7 +32,7 @@ VIOLATED = 1e-3
 
 @dataclass(frozen=True)
 class AuditRow:
-    """One trait of a model, held against the physics.
+    """One trait of a model, compared with the same trait of the physics.
 
     Attributes:
         trait: its name.
@@ -52,9 +52,9 @@ class AuditRow:
 def audit(
     model: PropertyModel, physics: PropertyModel, density: torch.Tensor, traits: Sequence[Trait], batch_size: int = 32
 ) -> list[AuditRow]:
-    """Hold the traits of ``model`` against those of ``physics``, at ``density`` and at its probes.
+    """Compare the traits of a model with those of the physics, at ``density`` and at its probes.
 
-    Where many models are held against the same physics, :func:`residuals` of the physics can be kept and given to
+    Where many models are compared with the same physics, :func:`residuals` of the physics can be kept and given to
     :func:`compare`.
 
     Args:
@@ -70,17 +70,33 @@ def audit(
     names = [[p.name for p in m.properties] for m in (model, physics)]
     if names[0] != names[1]:
         raise InputError(f"audit: the model has {names[0]}, the physics {names[1]}; give the same in the same order")
-    return compare(residuals(model, density, traits, batch_size), residuals(physics, density, traits, batch_size))
+    return compare(
+        residuals(model, density, traits, batch_size, physics.properties),
+        residuals(physics, density, traits, batch_size),
+    )
 
 
 def residuals(
-    model: PropertyModel, density: torch.Tensor, traits: Sequence[Trait], batch_size: int = 32
+    model: PropertyModel,
+    density: torch.Tensor,
+    traits: Sequence[Trait],
+    batch_size: int = 32,
+    properties: tuple[Property, ...] | None = None,
 ) -> dict[str, np.ndarray]:
-    """The residuals of each trait at ``density`` ``(N, 1, *S)`` and its probes, six for each sample; float64."""
+    """The residuals of each trait at ``density`` ``(N, 1, *S)`` and its probes, six for each sample; float64.
+
+    Args:
+        model: a predictor, or the physics.
+        density: ``(N, 1, *S)``.
+        traits: what is measured.
+        batch_size: densities at once.
+        properties: the columns of the model as the simulators state them, since bounds are not saved with a model; None
+            takes the model's own.
+    """
     parts: dict[str, list[np.ndarray]] = {trait.name: [] for trait in traits}
     for part in with_probes(density).split(batch_size):
         # All traits share one solution: the physics is slow.
-        once = _Once(model)
+        once = _Once(model, model.properties if properties is None else properties)
         part = part.detach().requires_grad_(True)
         with torch.no_grad():
             for trait in traits:
@@ -89,7 +105,7 @@ def residuals(
 
 
 def compare(model: Mapping[str, np.ndarray], physics: Mapping[str, np.ndarray]) -> list[AuditRow]:
-    """A row for each trait, of :func:`residuals` of a model and of the physics at the same densities.
+    """Compare :func:`residuals` of a model with those of the physics at the same densities, trait by trait.
 
     Raises:
         InputError: other traits, or other densities.
@@ -110,7 +126,7 @@ def compare(model: Mapping[str, np.ndarray], physics: Mapping[str, np.ndarray]) 
 
 
 def interpretability(rows: Sequence[AuditRow]) -> float:
-    """The mean similarity over the traits, from 0 to 1.
+    """Compute the interpretability of a model: its mean similarity to the physics over all traits, from 0 to 1.
 
     Raises:
         InputError: no traits.
@@ -123,13 +139,10 @@ def interpretability(rows: Sequence[AuditRow]) -> float:
 class _Once:
     """A property model that answers the last question again without solving."""
 
-    def __init__(self, model: PropertyModel) -> None:
+    def __init__(self, model: PropertyModel, properties: tuple[Property, ...]) -> None:
         self._model = model
+        self.properties = properties
         self._last: tuple[torch.Tensor, torch.Tensor] | None = None
-
-    @property
-    def properties(self) -> tuple[Property, ...]:
-        return self._model.properties
 
     def predict(self, density: torch.Tensor) -> torch.Tensor:
         if self._last is None or self._last[0] is not density:

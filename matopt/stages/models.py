@@ -75,7 +75,7 @@ def fit_generator(task: GeneratorTask, context: ModelContext, report: Report = n
 
 
 def load_generator(key: str, context: ModelContext) -> Generator:
-    """The fitted generator of ``key``, on the context's device."""
+    """Load the fitted generator of ``key``, on the context's device."""
     return _load(key, GENERATORS, context)
 
 
@@ -102,7 +102,7 @@ def fit_predictor(task: PredictorTask, context: ModelContext, report: Report = n
 
 
 def load_predictor(key: str, context: ModelContext) -> Predictor:
-    """The fitted predictor of ``key``, on the context's device."""
+    """Load the fitted predictor of ``key``, on the context's device."""
     return _load(key, PREDICTORS, context)
 
 

@@ -10,19 +10,12 @@ from matopt.microstructures import Microstructures
 from matopt.predictors.base import Predictor
 from matopt.properties import PropertyTable
 
-
-def predict_all(predictor: Predictor, microstructures: Microstructures, batch_size: int = 256) -> np.ndarray:
-    """Predict ``(N, P)`` values in SI units, in batches and without gradients."""
-    with torch.no_grad():
-        batches = [
-            predictor.predict(microstructures[start : start + batch_size].density()).double().cpu().numpy()
-            for start in range(0, len(microstructures), batch_size)
-        ]
-    return np.concatenate(batches)
+BATCH = 256
+"""How many microstructures are predicted at once."""
 
 
 def r2(predictor: Predictor, microstructures: Microstructures, table: PropertyTable) -> dict[str, float]:
-    """The coefficient of determination of each property: 1 - residual sum of squares / total sum of squares.
+    """Compute the coefficient of determination of each property: 1 - residual / total sum of squares.
 
     Taken on the scale that the property is learnt on: of its SI values where :attr:`Property.scale` is "linear", of
     their logarithms where it is "log". Only rows with status ``ok`` count. A predictor that always answers the mean
@@ -34,7 +27,7 @@ def r2(predictor: Predictor, microstructures: Microstructures, table: PropertyTa
     """
     if table.names != [p.name for p in predictor.properties] or len(table) != len(microstructures):
         raise InputError("r2: the table needs a row for each microstructure and the predictor's properties in order")
-    predicted = predict_all(predictor, microstructures)
+    predicted = _predicted(predictor, microstructures)
     scores = {}
     for column, p in enumerate(table.properties):
         usable = table.is_usable[:, column]
@@ -44,3 +37,13 @@ def r2(predictor: Predictor, microstructures: Microstructures, table: PropertyTa
             raise InputError(f"r2: {p.name} has no two different values with status ok")
         scores[p.name] = float(1 - ((p.on_scale(predicted[usable, column]) - truth) ** 2).sum() / total)
     return scores
+
+
+def _predicted(predictor: Predictor, microstructures: Microstructures) -> np.ndarray:
+    """Predict ``(N, P)`` values in SI units, in batches and without gradients."""
+    with torch.no_grad():
+        batches = [
+            predictor.predict(microstructures[start : start + BATCH].density()).double().cpu().numpy()
+            for start in range(0, len(microstructures), BATCH)
+        ]
+    return np.concatenate(batches)

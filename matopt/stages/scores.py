@@ -52,7 +52,7 @@ def predictor_audit(
         folder=context.folder,
     )
     reference = context.artifacts.get(key, PhysicsResiduals, solve)
-    return compare(residuals(predictor, density, built), reference.by_trait)
+    return compare(residuals(predictor, density, built, properties=physics.properties), reference.by_trait)
 
 
 def predictor_scores(

@@ -33,7 +33,7 @@ def probes(density: torch.Tensor, seed: int = 0) -> dict[str, torch.Tensor]:
 
 
 def with_probes(density: torch.Tensor) -> torch.Tensor:
-    """``(6 N, 1, *S)``: the samples of ``density`` ``(N, 1, *S)``, then all of their probes, kind by kind."""
+    """Append all probes to the samples of ``density`` ``(N, 1, *S)``, kind by kind: ``(6 N, 1, *S)``."""
     return torch.cat([density, *probes(density).values()])
 
 

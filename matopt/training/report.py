@@ -14,7 +14,7 @@ class Report(Protocol):
 
 
 def no_report(step: int, /, **scalars: float) -> bool:
-    """The report of a training that nobody watches: takes no note and never stops it."""
+    """Ignore the figures and never stop: the report of a training that nobody watches."""
     return False
 
 

@@ -50,6 +50,9 @@ class Trait(ABC):
         """``(N,)`` dimensionless violations of densities ``(N, 1, *S)``: 0 where the trait holds, else positive.
 
         Differentiable, with respect to the model's parameters too.
+
+        Raises:
+            InputError: the trait does not apply to the model's properties.
         """
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from matopt.errors import InputError
+from matopt.properties import Property
 from matopt.traits.base import TRAITS, PropertyModel, Trait
-
-DIRECTIONS = {"youngs_modulus": 1.0, "diffusivity": -1.0, "permeability": -1.0}
-"""The sign of each property's derivative with respect to the solid fraction of any voxel."""
 
 
 @TRAITS.register("monotonicity")
@@ -16,22 +16,32 @@ class Monotonicity(Trait):
     """The share of a property's gradient that points the wrong way, from 0 to 1.
 
     With ``g`` the gradient of a property with respect to the voxels' densities, signed so that the physics has
-    ``g >= 0``, the residual is ``sum relu(-g) / sum |g|``, the mean over the properties of :data:`DIRECTIONS` that the
-    model has. 0 where the gradient vanishes. A gradient of random sign has one half.
+    ``g >= 0``, the residual is ``sum relu(-g) / sum |g|``, the mean over the properties of the model that are known to
+    rise or to fall with the solid fraction of every voxel (:attr:`matopt.properties.Property.increases_with_solid`). 0
+    where the gradient vanishes. A gradient of random sign has one half.
 
     The physics has 0: the derivative of an effective stiffness with respect to a voxel's is the strain energy there
     under the macroscopic load, of a conductivity the squared gradient (Hashin and Shtrikman's variational principles;
     Hill 1963, for any finite increment), and solid neither conducts better than the pores nor lets fluid pass.
-
-    Raises:
-        InputError: the model has none of these properties.
     """
 
+    def applies_to(self, properties: Sequence[Property]) -> bool:
+        """Whether any of the properties is known to rise or to fall with the solid fraction."""
+        return any(p.increases_with_solid is not None for p in properties)
+
     def residual(self, model: PropertyModel, density: torch.Tensor) -> torch.Tensor:
-        """``(N,)`` shares, see the class."""
-        columns = [(i, DIRECTIONS[p.name]) for i, p in enumerate(model.properties) if p.name in DIRECTIONS]
+        """``(N,)`` shares, see the class.
+
+        Raises:
+            InputError: no property of the model is known to rise or to fall with the solid fraction.
+        """
+        known = {i: p.increases_with_solid for i, p in enumerate(model.properties)}
+        columns = [(i, 1.0 if increases else -1.0) for i, increases in known.items() if increases is not None]
         if not columns:
-            raise InputError(f"monotonicity: the model has none of {', '.join(DIRECTIONS)}")
+            names = ", ".join(p.name for p in model.properties)
+            raise InputError(
+                f"{self.name}: no property of the model rises or falls with the solid fraction; it has {names}"
+            )
         # Training differentiates the gradient once more; whoever only measures does not pay for that.
         is_differentiated = torch.is_grad_enabled()
         with torch.enable_grad():

@@ -51,24 +51,9 @@ def test_both_are_found_by_name_and_the_plain_one_has_no_morphology_weight() -> 
         GENERATORS.build(Component("vae", {"morphology_weight": 1.0}))
 
 
-def test_the_same_seed_gives_the_same_generator_and_leaves_the_worlds_randomness_alone(fitted: MorphologyVAE) -> None:
-    before = torch.random.get_rng_state()
-    again = MorphologyVAE(latent_dim=5, steps=12).fit(blobs(9, 32, seed=0), seed=3)
-    assert torch.equal(again.sample(4, seed=1), fitted.sample(4, seed=1))
-    assert torch.equal(torch.random.get_rng_state(), before)
+def test_another_seed_gives_another_generator(fitted: MorphologyVAE) -> None:
     other = MorphologyVAE(latent_dim=5, steps=12).fit(blobs(9, 32, seed=0), seed=4)
     assert not torch.equal(other.sample(4, seed=1), fitted.sample(4, seed=1))
-
-
-def test_samples_are_densities_that_follow_from_their_seed(fitted: MorphologyVAE) -> None:
-    samples = fitted.sample(70, seed=1)
-    assert samples.shape == (70, 1, 32, 32) and not samples.requires_grad
-    assert samples.min() >= 0 and samples.max() <= 1
-    assert torch.equal(samples, fitted.sample(70, seed=1))
-    assert not torch.equal(samples, fitted.sample(70, seed=2))
-    drawn = fitted.draw(70, seed=1)
-    assert drawn.voxel_size == 1e-6
-    assert np.array_equal(drawn.phases, (samples[:, 0] >= 0.5).numpy())
 
 
 def test_a_state_on_disk_becomes_the_same_generator(fitted: MorphologyVAE, tmp_path: Path) -> None:
@@ -79,18 +64,6 @@ def test_a_state_on_disk_becomes_the_same_generator(fitted: MorphologyVAE, tmp_p
     assert torch.equal(copy.sample(3, seed=0), fitted.sample(3, seed=0))
     images = blobs(4, 32, seed=5).density()
     assert torch.equal(copy.encode(images), fitted.encode(images))
-
-
-def test_codes_are_decoded_differentiably(fitted: MorphologyVAE) -> None:
-    z = fitted.encode(blobs(3, 32, seed=6).density()).detach().requires_grad_()
-    density = fitted.decode(z)
-    assert z.shape == (3, 5) and density.shape == (3, 1, 32, 32)
-    (gradient,) = torch.autograd.grad(density.mean(), z)
-    step = torch.zeros_like(z)
-    step[0, 0] = 1e-2
-    with torch.no_grad():
-        change = fitted.decode(z + step).mean() - fitted.decode(z - step).mean()
-    assert float(change) / 2e-2 == pytest.approx(float(gradient[0, 0]), rel=0.05, abs=1e-6)
 
 
 @pytest.mark.parametrize(("shape", "downsampling"), [((48, 80), None), ((64, 32), 2), ((128, 128), None)])
@@ -138,11 +111,6 @@ def test_a_vae_has_no_term_beyond_its_bound() -> None:
         for kind, settings in ((VAE, {}), (MorphologyVAE, {"morphology_weight": 0.0}))
     )
     assert torch.equal(plain, weightless)
-
-
-def test_grey_share_counts_undecided_voxels() -> None:
-    density = torch.tensor([[0.0, 1.0, 0.05, 0.95], [0.5, 0.2, 0.89, 1.0]]).view(2, 1, 2, 2)
-    assert grey_share(density).tolist() == [0.0, 0.75]
 
 
 def test_the_constraint_brings_samples_nearer_to_the_authentic_ones() -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from closed_forms import reuss, uniaxial_modulus, voigt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matopt.physics.base import Simulator
-from matopt.physics.bounds import reuss, uniaxial_modulus, voigt
 from matopt.physics.diffusivity import Diffusivity
 from matopt.physics.permeability import Permeability
 from matopt.physics.youngs_modulus import YoungsModulus

@@ -19,8 +19,8 @@ from matopt.stages.audit import residuals
 from matopt.stages.r2 import r2
 from matopt.traits.monotonicity import Monotonicity
 
-STIFFNESS = Property("youngs_modulus", "E", "Pa", "GPa", 1e-9)
-FLOW = Property("permeability", "k", "m^2", "mD", 1e15, scale="log")
+STIFFNESS = Property("youngs_modulus", "E", "Pa", "GPa", 1e-9, increases_with_solid=True)
+FLOW = Property("permeability", "k", "m^2", "mD", 1e15, scale="log", increases_with_solid=False)
 
 
 def blobs(n: int, shape: tuple[int, ...], seed: int) -> Microstructures:
@@ -73,19 +73,6 @@ def test_exchanging_axes_is_not_taken_for_a_symmetry(fitted: CNN) -> None:
     assert change.abs().max() > 1e-4
 
 
-@pytest.mark.parametrize("value", [0.0, 1e12])
-def test_values_that_are_not_ok_have_no_influence(value: float) -> None:
-    train = blobs(20, (16, 16), 4)
-    labels = table(train)
-    rows = [0, 3, 7]
-    density = blobs(4, (16, 16), 5).density()
-
-    def fit(t: PropertyTable) -> torch.Tensor:
-        return CNN(steps=20, width=4).fit(train, t, (train, t)).predict(density)
-
-    assert torch.equal(fit(with_status(labels, rows, value)), fit(with_status(labels, rows, 5e10)))
-
-
 def test_a_property_without_usable_values_is_refused() -> None:
     train = blobs(5, (16, 16), 4)
     with pytest.raises(InputError, match="youngs_modulus: 1 values"):
@@ -126,14 +113,10 @@ def test_second_derivatives_are_right() -> None:
     assert torch.autograd.gradgradcheck(model.predict, density)
 
 
-def test_the_seed_alone_decides_and_the_callers_random_state_stays() -> None:
+def test_another_seed_gives_another_predictor() -> None:
     train = blobs(10, (16, 16), 8)
-    before = torch.random.get_rng_state()
-    first = CNN(steps=10, width=4).fit(train, table(train), seed=3).predict(train.density())
-    assert torch.equal(torch.random.get_rng_state(), before)
-    torch.rand(7)
-    assert torch.equal(CNN(steps=10, width=4).fit(train, table(train), seed=3).predict(train.density()), first)
-    assert not torch.equal(CNN(steps=10, width=4).fit(train, table(train), seed=4).predict(train.density()), first)
+    first, other = (CNN(steps=10, width=4).fit(train, table(train), seed=s).predict(train.density()) for s in (3, 4))
+    assert not torch.equal(first, other)
 
 
 def test_an_ensemble_predicts_the_mean_of_its_networks_on_each_scale() -> None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from matopt.errors import InputError
 from matopt.microstructures import Microstructures
 from matopt.predictors.cnn import CNN
-from matopt.predictors.convolutional.scales import Scales
 from matopt.properties import NOT_CONVERGED, OK, Property, PropertyTable
 from matopt.stages.r2 import r2
 
@@ -43,14 +41,3 @@ def test_a_property_that_does_not_vary_has_no_score() -> None:
     table = PropertyTable(PROPERTIES, np.ones((3, 2)), np.full((3, 2), OK), np.zeros((3, 2)))
     with pytest.raises(InputError, match="a has no two different values"):
         r2(constant_model((1.0, 1.0)), test, table)
-
-
-def test_values_come_back_from_their_standard_scores() -> None:
-    values = np.array([[5e9, 1e-15], [9e10, 3e-12], [4e10, 2e-13]])
-    table = PropertyTable(PROPERTIES, values, np.full((3, 2), OK), np.zeros((3, 2)))
-    scales = Scales.fitted(table)
-    scores, usable = scales.to_scores(table)
-    assert usable.all()
-    torch.testing.assert_close(scores.mean(0), torch.zeros(2), atol=1e-6, rtol=0)
-    torch.testing.assert_close(scores.std(0, correction=0), torch.ones(2))
-    torch.testing.assert_close(scales.to_values(scores).double(), torch.from_numpy(values), rtol=1e-5, atol=0)

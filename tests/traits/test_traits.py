@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from ray import cloudpickle
 
 from matopt.errors import InputError
-from matopt.physics import bounds
+from matopt.physics.base import SIMULATORS
+from matopt.physics.diffusivity import Diffusivity
+from matopt.physics.permeability import Permeability
+from matopt.physics.youngs_modulus import YoungsModulus
 from matopt.properties import Property
 from matopt.traits.base import TRAITS
-from matopt.traits.hashin_shtrikman import HashinShtrikman, diffusivity_bounds, youngs_modulus_bounds
+from matopt.traits.hashin_shtrikman import HashinShtrikman
 from matopt.traits.monotonicity import Monotonicity
 
-E, NU, D = 37e9, 0.07, 0.02
-STIFFNESS = Property(
-    "youngs_modulus", "E", "Pa", "GPa", constants=(("grain_youngs_modulus", E), ("grain_poisson_ratio", NU))
-)
-DIFFUSIVITY = Property("diffusivity", "D", "1", "1", scale="log", constants=(("grain_diffusivity", D),))
-PERMEABILITY = Property("permeability", "k", "m^2", "mD", scale="log")
+STIFFNESS, DIFFUSIVITY = YoungsModulus(37e9, 0.07).property, Diffusivity(0.02).property
+PERMEABILITY = Permeability().property
 SHAPES = [(8, 10), (4, 6, 5)]
 
 
@@ -43,40 +45,15 @@ def binary(shape: tuple[int, ...]) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=["2D", "3D"])
-def test_bounds_of_zeros_and_ones_are_those_of_two_phases(shape: tuple[int, ...]) -> None:
-    density, dimensions = binary(shape), len(shape)
-    solid = density.flatten(1).mean(1)
-    ours = youngs_modulus_bounds(density, STIFFNESS)
-    torch.testing.assert_close(ours, bounds.hashin_shtrikman_youngs_modulus(solid, E, NU, dimensions))
-    for grain in (0.0, D, 5.0):
-        p = Property("diffusivity", "D", "1", "1", constants=(("grain_diffusivity", grain),))
-        lower, upper = diffusivity_bounds(density, p)
-        true_lower, true_upper = bounds.hashin_shtrikman_conductivity(solid, grain, dimensions)
-        torch.testing.assert_close(upper, true_upper)
-        some_solid = solid > 0  # Grain of no diffusivity: the lower bound is 0 as soon as there is any.
-        torch.testing.assert_close(lower[some_solid], true_lower[some_solid])
-
-
-@pytest.mark.parametrize("shape", SHAPES, ids=["2D", "3D"])
-@pytest.mark.parametrize("level", [0.2, 0.9])
-def test_a_uniform_grey_is_its_own_bound(shape: tuple[int, ...], level: float) -> None:
-    density = torch.full((1, 1, *shape), level, dtype=torch.float64)
-    stiffness = level * bounds.uniaxial_modulus(E, NU, len(shape))
-    assert youngs_modulus_bounds(density, STIFFNESS)[1].item() == pytest.approx(stiffness)
-    local = 1 - (1 - D) * level
-    assert [b.item() for b in diffusivity_bounds(density, DIFFUSIVITY)] == pytest.approx([local, local])
-
-
-@pytest.mark.parametrize("shape", SHAPES, ids=["2D", "3D"])
 def test_violation_is_relative_to_the_upper_bound(shape: tuple[int, ...]) -> None:
     density = binary(shape)[1:]
 
     def model(stiffness: float, diffusivity: Callable[..., torch.Tensor]) -> Formula:
         return Formula(
             {
-                STIFFNESS: lambda d: stiffness * youngs_modulus_bounds(d, STIFFNESS)[1],
+                STIFFNESS: lambda d: stiffness * STIFFNESS.bounds(d)[1],
                 PERMEABILITY: lambda d: torch.full((len(d),), 1e9, dtype=d.dtype),
-                DIFFUSIVITY: lambda d: diffusivity(*diffusivity_bounds(d, DIFFUSIVITY)),
+                DIFFUSIVITY: lambda d: diffusivity(*DIFFUSIVITY.bounds(d)),
             }
         )
 
@@ -91,7 +68,7 @@ def test_violation_is_relative_to_the_upper_bound(shape: tuple[int, ...]) -> Non
 
 def test_a_sample_without_grain_has_a_finite_violation_and_gradient() -> None:
     density = torch.zeros(1, 1, 6, 6)
-    stiffness = bounds.uniaxial_modulus(E, NU, 2)
+    stiffness = STIFFNESS.bounds(torch.ones(1, 1, 6, 6))[1].item()
     weight = torch.tensor(0.5, requires_grad=True)
     residual = HashinShtrikman().residual(
         Formula({STIFFNESS: lambda d: weight * stiffness + 0 * d[:, 0, 0, 0]}), density
@@ -99,14 +76,6 @@ def test_a_sample_without_grain_has_a_finite_violation_and_gradient() -> None:
     assert residual.item() == pytest.approx(500)  # Half the grain's modulus, over the floor of a thousandth.
     residual.sum().backward()
     assert weight.grad == pytest.approx(1000)
-
-
-def test_single_precision_suffices_for_moduli_in_pascal() -> None:
-    density = binary((8, 10))
-    for p, formula in ((STIFFNESS, youngs_modulus_bounds), (DIFFUSIVITY, diffusivity_bounds)):
-        torch.testing.assert_close(
-            formula(density.float(), p)[1].double(), formula(density, p)[1], rtol=1e-5, atol=1e-6
-        )
 
 
 @pytest.mark.parametrize(("p", "sign"), [(STIFFNESS, 1), (DIFFUSIVITY, -1), (PERMEABILITY, -1)])
@@ -135,11 +104,77 @@ def test_monotonicity_can_be_asked_for_where_gradients_are_off() -> None:
     assert not residual.requires_grad
 
 
+COLOUR = Property("colour", "c", "1", "1")
+
+
 @pytest.mark.parametrize("name", ["hashin_shtrikman", "monotonicity"])
 def test_a_trait_refuses_a_model_that_it_says_nothing_about(name: str) -> None:
-    model = Formula({Property("colour", "c", "1", "1"): lambda d: d[:, 0, 0, 0]})
-    with pytest.raises(InputError, match=f"{name}: the model has none of"):
-        TRAITS.find(name)().residual(model, torch.ones(1, 1, 2, 2))
+    trait = TRAITS.find(name)()
+    assert not trait.applies_to((COLOUR,)) and trait.applies_to((COLOUR, STIFFNESS))
+    model = Formula({COLOUR: lambda d: d[:, 0, 0, 0]})
+    with pytest.raises(InputError, match=rf"{name}: no property of the model .*; it has colour"):
+        trait.residual(model, torch.ones(1, 1, 2, 2))
+
+
+def test_bounds_are_known_for_some_properties_and_directions_for_all_of_ours() -> None:
+    assert not HashinShtrikman().applies_to((PERMEABILITY,)) and Monotonicity().applies_to((PERMEABILITY,))
+
+
+def test_a_property_of_a_users_own_brings_its_direction_and_its_bounds() -> None:
+    def bounds(density: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        pore = 1 - density.flatten(1).mean(1)
+        return 0 * pore, pore**1.5
+
+    mine = Property("formation_factor", "F", "1", "1", increases_with_solid=False, bounds=bounds)
+    density = torch.full((1, 1, 2, 2), 0.19)
+    model = Formula({mine: lambda d: 0.729 * 1.5 * (d.flatten(1).mean(1) / 0.19)})
+    assert HashinShtrikman().residual(model, density).item() == pytest.approx(0.5)
+    assert Monotonicity().residual(model, density).item() == 1
+
+
+def test_the_bounds_of_a_simulator_in_a_users_file_reach_other_processes(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        """
+from dataclasses import dataclass
+
+from matopt.physics.base import Simulator
+from matopt.properties import Property
+
+@dataclass(frozen=True)
+class Ceiling:
+    share: float
+
+    def __call__(self, density):
+        solid = density.flatten(1).mean(1)
+        return 0 * solid, self.share * solid
+
+class Mine(Simulator):
+    @property
+    def property(self):
+        return Property("mine", "m", "1", "1", bounds=Ceiling(0.5))
+
+    def solve(self, density, voxel_size): ...
+"""
+    )
+    p = SIMULATORS.find("mine.py:Mine", tmp_path)().property
+    (tmp_path / "property").write_bytes(cloudpickle.dumps(p))
+    there = (
+        "import pickle, sys, torch\n"
+        "p = pickle.load(open(sys.argv[1], 'rb'))\n"
+        "print(p.name, p.bounds(torch.ones(1, 1, 2, 2))[1].item())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", there, str(tmp_path / "property")], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["mine", "0.5"]
+
+
+def test_bounds_that_were_not_saved_are_missed_aloud() -> None:
+    there = Property.from_plain(STIFFNESS.plain())
+    assert there == STIFFNESS and HashinShtrikman().applies_to((there,))
+    with pytest.raises(InputError, match="bounds of youngs_modulus are not saved with a model; audit it"):
+        HashinShtrikman().residual(Formula({there: lambda d: d[:, 0, 0, 0]}), torch.ones(1, 1, 2, 2))
+    assert Property.from_plain(PERMEABILITY.plain()).bounds is None
 
 
 def test_a_trait_from_a_users_file_is_found(tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""What variational autoencoders are made of."""
+"""The parts of variational autoencoders: networks, batches and losses."""

@@ -1,4 +1,4 @@
-"""The mismatch between the codes that a decoder is trained on and those that it is asked for."""
+"""The aggregate posterior of a variational autoencoder, and its distance from the prior."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class AggregatePosterior:
         self._variance = torch.ones(count, latent_dim, device=device)
 
     def __call__(self, index: torch.Tensor, mean: torch.Tensor, log_variance: torch.Tensor) -> torch.Tensor:
-        """Squared norm of the aggregate mean, plus that of the aggregate covariance less I.
+        """Compute the squared norm of the aggregate mean, plus that of the aggregate covariance less I.
 
         Args:
             index: ``(B,)`` whose posteriors are given.

@@ -10,7 +10,7 @@ import torch
 
 @dataclass(frozen=True)
 class Batch:
-    """B of the training images.
+    """A random batch of B training images.
 
     Attributes:
         index: ``(B,)`` their places in the training set.

@@ -7,10 +7,10 @@ from torch.nn import functional
 
 
 def reconstruction(logits: torch.Tensor, density: torch.Tensor) -> torch.Tensor:
-    """Binary cross-entropy of decoded logits, in nats: summed over the voxels of an image, mean over images."""
+    """Compute the binary cross-entropy of decoded logits, in nats: a sum over voxels, a mean over images."""
     return functional.binary_cross_entropy_with_logits(logits, density, reduction="sum") / len(density)
 
 
 def divergence(mean: torch.Tensor, log_variance: torch.Tensor) -> torch.Tensor:
-    """Kullback-Leibler divergence of Gaussian posteriors ``(N, latent_dim)`` from N(0, I), mean over images."""
+    """Compute the Kullback-Leibler divergence of posteriors ``(N, latent_dim)`` from N(0, I), a mean over images."""
     return 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance).sum(1).mean()

@@ -100,12 +100,12 @@ class MorphologyLoss:
         return AddedCodes(torch.cat([prior, interpolants]), ends, position)
 
     def posterior(self, batch: Batch, mean: torch.Tensor, log_variance: torch.Tensor) -> Terms:
-        """The aggregate term of a batch's posteriors ``(B, latent_dim)``."""
+        """Compute the aggregate term of a batch's posteriors ``(B, latent_dim)``."""
         aggregate = self._aggregate(batch.index, mean, log_variance)
         return Terms(AGGREGATE * self._voxels * aggregate, {"aggregate": aggregate})
 
     def samples(self, density: torch.Tensor, codes: AddedCodes, batch: Batch, progress: float) -> Terms:
-        """The morphology, layout and smoothness terms of decoded :meth:`codes`.
+        """Compute the morphology, layout and smoothness terms of decoded :meth:`codes`.
 
         Args:
             density: ``(PRIOR_SAMPLES + K, 1, H, W)`` decoded ``codes``.
@@ -128,7 +128,7 @@ class MorphologyLoss:
 
 
 def ramp(progress: float) -> float:
-    """The share of their full weight, 0 to 1, that the morphology, layout and smoothness terms have by now."""
+    """Ramp up the weights of morphology, layout and smoothness from 0 to 1 as the training progresses."""
     return min(max((progress - START) / (END - START), 0.0), 1.0)
 
 

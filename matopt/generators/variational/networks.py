@@ -39,7 +39,7 @@ class Encoder(nn.Module):
         )
 
     def forward(self, density: torch.Tensor) -> torch.Tensor:
-        """``(N, outputs)`` numbers of densities ``(N, 1, *shape)``."""
+        """Map densities ``(N, 1, *shape)`` to ``(N, outputs)`` numbers."""
         return self.layers(functional.avg_pool2d(density, self.downsampling) * 2.0 - 1.0)
 
 
@@ -52,7 +52,7 @@ class ResidualBlock(nn.Module):
         self.second = nn.Conv2d(outputs, outputs, 3, padding=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """``(N, outputs, H, W)`` features of features ``(N, inputs, H, W)``."""
+        """Map features ``(N, inputs, H, W)`` to ``(N, outputs, H, W)``."""
         x = functional.leaky_relu(self.first(x), 0.1)
         return x + functional.leaky_relu(self.second(x), 0.1)
 
@@ -83,7 +83,7 @@ class Decoder(nn.Module):
         self.last = nn.Conv2d(32, 4, 3, padding=1)
 
     def forward(self, z: torch.Tensor) -> torch.Tensor:
-        """``(N, 1, *shape)`` logits of the densities of codes ``(N, latent_dim)``."""
+        """Map codes ``(N, latent_dim)`` to logits of densities ``(N, 1, *shape)``."""
         x = self.linear(z).unflatten(1, (64, *self.base)).contiguous(memory_format=torch.channels_last)
         for number, block in enumerate(self.stages):
             x = block(x if number == 0 else functional.interpolate(x, scale_factor=2.0, mode="nearest"))
@@ -97,7 +97,7 @@ class Decoder(nn.Module):
 
 
 class Autoencoder(nn.ModuleList):
-    """An encoder to Gaussian posteriors over codes, and a decoder of codes.
+    """A variational autoencoder's networks: an encoder to Gaussian posteriors, and a decoder.
 
     A list of the two, so that saved parameters keep the names "0...." and "1....".
 
@@ -127,17 +127,17 @@ class Autoencoder(nn.ModuleList):
 
     @classmethod
     def seeded(cls, shape: Sequence[int], latent_dim: int, downsampling: int | None, seed: int) -> Autoencoder:
-        """Networks with initial parameters that follow from ``seed`` alone; the caller's random state stays."""
+        """Build networks with initial parameters from ``seed`` alone; the caller's random state is left as it is."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return cls(shape, latent_dim, downsampling)
 
     def posterior(self, density: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Means and log-variances ``(N, latent_dim)`` of the codes of densities ``(N, 1, *shape)``."""
+        """Encode densities ``(N, 1, *shape)`` to means and log-variances ``(N, latent_dim)`` of their codes."""
         mean, log_variance = self[0](density).chunk(2, dim=1)
         # Beyond these bounds the variance is as good as 0, or the divergence is out of float's range.
         return mean, log_variance.clamp(-12.0, 6.0)
 
     def logits(self, z: torch.Tensor) -> torch.Tensor:
-        """``(N, 1, *shape)`` logits of the densities of codes ``(N, latent_dim)``."""
+        """Decode codes ``(N, latent_dim)`` to logits of densities ``(N, 1, *shape)``."""
         return self[1](z)

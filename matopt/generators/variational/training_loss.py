@@ -1,4 +1,4 @@
-"""What a variational autoencoder minimises, step by step."""
+"""The loss that a variational autoencoder minimises."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class TrainingLoss:
             self._morphology = MorphologyLoss(images, flips, morphology_weight, networks.latent_dim, self._generator)
 
     def __call__(self, step: int, progress: float) -> dict[str, torch.Tensor]:
-        """The loss of the next batch and its terms, by name; see :data:`matopt.training.loop.Loss`."""
+        """Compute the loss of the next batch and its terms, by name; see :data:`matopt.training.loop.Loss`."""
         batch = next(self._batches)
         mean, log_variance = self._networks.posterior(batch.density)
         noise = torch.randn(mean.shape, generator=self._generator).to(self._device)
@@ -68,14 +68,14 @@ class TrainingLoss:
         return {"loss": total} | scalars
 
     def validation(self, images: torch.Tensor) -> dict[str, float]:
-        """The cross-entropy of held-out images ``(N, 1, H, W)``, decoded from their posterior means."""
+        """Compute the cross-entropy of held-out images ``(N, 1, H, W)``, decoded from their posterior means."""
         parts = images.to(self._device).split(DECODED_AT_ONCE)
         nats = [float(reconstruction(self._networks.logits(self._networks.posterior(x)[0]), x)) * len(x) for x in parts]
         return {"reconstruction": sum(nats) / len(images)}
 
 
 def _half_precision(device: torch.device) -> torch.autocast:
-    """bfloat16 products where the device has instructions for them; elsewhere they are slower than float32."""
+    """Use bfloat16 products where the device has instructions for them; elsewhere they are slower than float32."""
     if device.type == "cpu":
         capable = getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False)  # not in every torch
     else:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import torch
 
 from matopt.physics.conduction.cells import Cells, by_sample
+from matopt.physics.conduction.slopes import add_slopes
 from matopt.physics.conduction.system import Conduction
+from matopt.physics.numerics.backend import implementation
 from matopt.physics.numerics.conjugate_gradients import Solved, dot
 
 
@@ -83,44 +85,8 @@ class Network:
         slope, total = x.new_full((len(cells.number),), rate), torch.zeros_like(x)
         for conductance, drop in zip(self.faces[dimensions:], drops[dimensions:], strict=True):
             total += (conductance * drop).square_()
-        add = self.add_slopes_compiled if x.device.type == "cpu" else self.add_slopes
-        add(x, drops, rate, total, slope)
+        implementation(add_slopes, x.device)(cells, self.faces, x, drops, rate, total, slope)
         cells.fold(slope, rate)
         # Also where cells have others beside them.
         slope.scatter_(0, cells.place.long(), total.mul_(rate / 2).div_(self.local.square()))
         return cells.inner(slope.clamp_max_(0) if rate < 0 else slope.clamp_min_(0))
-
-    def add_slopes(
-        self, x: torch.Tensor, drops: list[torch.Tensor], rate: float, total: torch.Tensor, slope: torch.Tensor
-    ) -> None:
-        """Adds the squared fluxes between cells to ``total``, and to ``slope`` what cells give to places beside them.
-
-        Args:
-            x: ``(N,)`` fluctuations under a gradient along x.
-            drops: of these, see :meth:`drops`.
-            rate: at which diffusivities change.
-            total: ``(N,)``.
-            slope: ``(P,)``, of all places; those of cells come to nothing.
-        """
-        cells, dimensions = self.cells, len(self.cells.shape)
-        for axis in range(dimensions):
-            squares = (self.faces[axis] * drops[axis]).square_()
-            total += squares
-            total += cells.of_neighbours(squares, dimensions + axis)
-        for k, step in enumerate(cells.steps):
-            along = {0: 1, dimensions: -1}.get(k, 0)
-            # Twice the squared drop to the place's mean concentration, without what is counted there already.
-            slope.scatter_add_(0, cells.place.long() + step, rate * (2 * (along - x).square_() - along**2 / 2))
-
-    def add_slopes_compiled(
-        self, x: torch.Tensor, drops: list[torch.Tensor], rate: float, total: torch.Tensor, slope: torch.Tensor
-    ) -> None:
-        """As :meth:`add_slopes`, on a processor; other devices need nothing that compiles."""
-        from matopt.physics.conduction.kernels import add_beside, add_squares
-
-        cells, dimensions, number = self.cells, len(self.cells.shape), x.numpy().dtype.type
-        for axis in range(dimensions):
-            add_squares(*(t.numpy() for t in (cells.neighbours[axis], self.faces[axis], drops[axis], total)))
-        for k, (neighbour, step) in enumerate(zip(cells.neighbours, cells.steps, strict=True)):
-            along, place = number({0: 1, dimensions: -1}.get(k, 0)), (cells.place + step).numpy()
-            add_beside(neighbour.numpy(), place, x.numpy(), along, number(rate), slope.numpy())

@@ -1,4 +1,4 @@
-"""The elastic cell problem on a processor, by compiled loops."""
+"""The elastic cell problem on a processor: what :mod:`matopt.physics.elastic.cell_problem` does, in compiled loops."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import ModuleType
 import numpy as np
 import torch
 
-from matopt.physics.elastic.cell_problem import ElasticCellProblem
+from matopt.physics.elastic import cell_problem
 from matopt.physics.elastic.kernels import elements_2d, elements_3d, fourier, loads, vectors
 from matopt.physics.elastic.memory import fill_slivers, give_back
 
@@ -29,24 +29,24 @@ class ElasticVectors:
     direction are never needed together, and share their memory.
 
     Attributes:
-        lattice: the systems.
+        problem: the systems.
         x: ``(R, d, *S)``.
         r: ``(R, d, *S)``.
         p: ``(R, d, *S)``.
     """
 
     def __init__(
-        self, lattice: CompiledElasticCellProblem, x: torch.Tensor, r: torch.Tensor, p: torch.Tensor | None = None
+        self, problem: ElasticCellProblem, x: torch.Tensor, r: torch.Tensor, p: torch.Tensor | None = None
     ) -> None:
-        self.lattice, self.x, self.r = lattice, x, r
-        self.p, waves = lattice.workspace if p is None else (p, _waves(r))
+        self.problem, self.x, self.r = problem, x, r
+        self.p, waves = problem.workspace if p is None else (p, _waves(r))
         if waves[0].numel() > TRANSFORMED_TOGETHER:
             give_back()
         self._fields = tuple(t.flatten(3).numpy() for t in (x, r, self.p))
         self._owners = vectors.owners(*r.shape[:2])
-        self._elements = lattice.solid.numpy(), lattice.samples.numpy(), lattice.stiffness.numpy()
+        self._elements = problem.solid.numpy(), problem.samples.numpy(), problem.stiffness.numpy()
         shape = tuple(r.shape[2:])
-        symbol = lattice.symbol.view(*lattice.symbol.shape[:2], -1, shape[-1])
+        symbol = problem.symbol.view(*problem.symbol.shape[:2], -1, shape[-1])
         self._symbol = symbol.numpy(), (shape[0], math.prod(shape[1:-1]), shape[-1])
         self._step = _loops(r).step
         self._keep(waves)
@@ -72,7 +72,7 @@ class ElasticVectors:
     def select(self, rows: torch.Tensor) -> ElasticVectors:
         """The vectors of these rows (indices)."""
         del self._waves, self._layers
-        return ElasticVectors(self.lattice.select(rows), self.x[rows], self.r[rows], self.p[rows])
+        return ElasticVectors(self.problem.select(rows), self.x[rows], self.r[rows], self.p[rows])
 
     def _transformed(self, waves: torch.Tensor, transform: Callable[..., torch.Tensor]) -> torch.Tensor:
         axes = tuple(range(1, waves.ndim))
@@ -108,8 +108,8 @@ def _loops(fields: torch.Tensor) -> ModuleType:
     return elements_2d if fields.ndim == 4 else elements_3d
 
 
-class CompiledElasticCellProblem(ElasticCellProblem):
-    """A lattice whose loops are compiled."""
+class ElasticCellProblem(cell_problem.ElasticCellProblem):
+    """Periodic displacements around a unit macroscopic strain, solved for in compiled loops."""
 
     vectors = ElasticVectors
 

@@ -1,4 +1,4 @@
-"""The system of one sample's slow flow in compiled loops: what :class:`~matopt.physics.flow.system.FlowSystem` says."""
+"""Slow flow on a processor: what :mod:`matopt.physics.flow.system` does, for one sample, in compiled loops."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from matopt.physics.flow.system import Unknowns
 
 
 @dataclass(frozen=True, eq=False)
-class CompiledFlow:
+class FlowSystem:
     """One system on a processor; vectors are flat, all velocities and then all pressures.
 
     Attributes:
@@ -34,8 +34,21 @@ class CompiledFlow:
     work: tuple[np.ndarray, np.ndarray, np.ndarray]
 
     @staticmethod
-    def of(faces: Unknowns, cells: Unknowns, velocities: Stencils, ends: np.ndarray) -> CompiledFlow:
-        """From where faces ``(1, d, *S)`` and voxels ``(1, *S)`` are open, and what :func:`velocities` gives."""
+    def velocity_multigrid(faces: Unknowns, cells: Unknowns, friction: Friction) -> tuple[Stencils, np.ndarray]:
+        """The friction of the velocities and its coarser levels, and the voxels behind and ahead of each face."""
+        dimensions, shape = faces.shape[1], (*[1] * (4 - len(faces.shape[1:])), *cells.shape[1:])
+        face = faces.number().reshape(dimensions, *shape)
+        walls, drags = (t.numpy().reshape(face.shape) for t in (friction.walls, friction.drags))
+        stencils = unfilled(face, len(faces.place), dimensions, walls.dtype, True)
+        ends = np.zeros((len(faces.place), 2), np.uint32)
+        put_friction(face, cells.number().reshape(shape), walls, drags, stencils, ends)
+        fill(stencils)
+        return stencils, ends
+
+    @staticmethod
+    def of(faces: Unknowns, cells: Unknowns, friction: tuple[Stencils, np.ndarray]) -> FlowSystem:
+        """The system of the open faces ``(1, d, *S)`` and voxels ``(1, *S)``, and of :meth:`velocity_multigrid`."""
+        velocities, ends = friction
         work = np.empty((2, len(velocities.diagonal)), velocities.diagonal.dtype)
         work[0, : len(ends)] = faces.is_real
         cycles.cycle(velocities, len(ends), *work)
@@ -47,7 +60,7 @@ class CompiledFlow:
         end = split + 3 * len(aggregates.step)
         room = work.reshape(-1) if work.size >= end else np.empty(end, work.dtype)
         middle, coarse = room[:split].reshape(2, -1), room[split:end].reshape(3, -1)
-        return CompiledFlow(ends, velocities, network, aggregates, (work, middle, coarse))
+        return FlowSystem(ends, velocities, network, aggregates, (work, middle, coarse))
 
     @property
     def batch(self) -> int:
@@ -91,21 +104,9 @@ class CompiledFlow:
         """``(n,)`` bool, all or none."""
         return chosen.expand(len(self.ends) + len(self.network.diagonal))
 
-    def select(self, chosen: torch.Tensor) -> CompiledFlow:
+    def select(self, chosen: torch.Tensor) -> FlowSystem:
         """All there is."""
         return self
-
-
-def velocities(faces: Unknowns, cells: Unknowns, friction: Friction) -> tuple[Stencils, np.ndarray]:
-    """The friction and its levels, and the voxels at the ends of faces."""
-    dimensions, shape = faces.shape[1], (*[1] * (4 - len(faces.shape[1:])), *cells.shape[1:])
-    face = faces.number().reshape(dimensions, *shape)
-    walls, drags = (t.numpy().reshape(face.shape) for t in (friction.walls, friction.drags))
-    stencils = unfilled(face, len(faces.place), dimensions, walls.dtype, True)
-    ends = np.zeros((len(faces.place), 2), np.uint32)
-    put_friction(face, cells.number().reshape(shape), walls, drags, stencils, ends)
-    fill(stencils)
-    return stencils, ends
 
 
 def _network(mobility: np.ndarray, ends: np.ndarray, faces: Unknowns, cells: Unknowns) -> tuple[Stencils, Aggregates]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -14,9 +13,7 @@ from matopt.physics.flow.couplings import colours
 from matopt.physics.flow.divergence_form import add_to_sides
 from matopt.physics.flow.friction import GREY_DRAG, Friction, drag, velocity_in_pores
 from matopt.physics.flow.system import FlowSystem, Unknowns
-
-if TYPE_CHECKING:
-    from matopt.physics.flow.compiled import CompiledFlow
+from matopt.physics.numerics.backend import implementation
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +35,7 @@ class Stokes:
     solid: torch.Tensor
     faces: Unknowns
     cells: Unknowns
-    system: FlowSystem | CompiledFlow
+    system: FlowSystem
 
     @staticmethod
     def of(solid: torch.Tensor) -> Stokes:
@@ -132,7 +129,7 @@ class Stokes:
 
 def assembled(
     solid: torch.Tensor, has_pressure: torch.Tensor, friction: Callable[[], Friction]
-) -> tuple[Unknowns, Unknowns, FlowSystem | CompiledFlow]:
+) -> tuple[Unknowns, Unknowns, FlowSystem]:
     """Open faces and voxels of the samples that hold the flow, and their system.
 
     Args:
@@ -144,14 +141,11 @@ def assembled(
     made = friction()
     faces = Unknowns.of(made.drags.isfinite().cpu().numpy() & held.reshape(-1, *[1] * solid.ndim), colour)
     cells = Unknowns.of(has_pressure.cpu().numpy() & held.reshape(-1, *[1] * (solid.ndim - 1)), colour)
-    if len(solid) == 1 and solid.device.type == "cpu":
-        # Other devices need nothing that compiles.
-        from matopt.physics.flow.compiled import CompiledFlow, velocities
-
-        found = velocities(faces, cells, made)
-        del made
-        return faces, cells, CompiledFlow.of(faces, cells, *found)
-    return faces, cells, FlowSystem.of(faces, cells, made.along, solid)
+    # Compiled loops take one sample.
+    kind = implementation(FlowSystem, solid.device) if len(solid) == 1 else FlowSystem
+    velocities = kind.velocity_multigrid(faces, cells, made)
+    del made
+    return faces, cells, kind.of(faces, cells, velocities)
 
 
 def is_held(solid: torch.Tensor) -> torch.Tensor:

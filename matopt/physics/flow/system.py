@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,7 @@ from scipy.sparse import csr_array
 
 from matopt.physics.flow.aggregation_multigrid import Aggregation
 from matopt.physics.flow.couplings import GridCouplings
-from matopt.physics.flow.divergence_form import DivergenceForm
+from matopt.physics.flow.friction import Friction
 from matopt.physics.numerics import sparse
 
 PIECE = 64
@@ -97,20 +96,22 @@ class FlowSystem:
     batch: int
 
     @staticmethod
-    def of(
-        faces: Unknowns, cells: Unknowns, friction: Callable[[int], DivergenceForm], like: torch.Tensor
-    ) -> FlowSystem:
-        """From where faces ``(B, d, *S)`` and voxels ``(B, *S)`` are open and the friction of velocities by axis."""
-        face, cell = faces.number(), cells.number()
-        velocities = Aggregation.with_dirichlet(_frictions(face, faces.owners, friction, like), like)
+    def velocity_multigrid(faces: Unknowns, cells: Unknowns, friction: Friction) -> Aggregation:
+        """The friction of the velocities on open faces ``(B, d, *S)``, and its multigrid."""
+        return Aggregation.with_dirichlet(_frictions(faces.number(), faces.owners, friction), friction.walls)
+
+    @staticmethod
+    def of(faces: Unknowns, cells: Unknowns, velocities: Aggregation) -> FlowSystem:
+        """The systems of the open faces ``(B, d, *S)`` and voxels ``(B, *S)``, and of :meth:`velocity_multigrid`."""
+        face, cell, like = faces.number(), cells.number(), velocities.levels[0].inverse_diagonal
         behind, ahead = _ends(face, cell, len(faces.place))
-        ones = faces.is_real.astype(like.numpy(force=True).dtype)
+        ones = faces.is_real.astype(like[:0].numpy(force=True).dtype)
         entries = np.stack([-ones, ones], 1).ravel(), np.stack([behind, ahead], 1).ravel()
         grad = csr_array(
             (*entries, np.arange(0, 2 * len(ones) + 1, 2, dtype=np.int32)), shape=(len(ones), len(cells.place))
         )
         lumped = velocities(torch.from_numpy(ones).to(like))
-        mobility = torch.maximum(lumped, velocities.levels[0].inverse_diagonal)
+        mobility = torch.maximum(lumped, like)
         pressures = Aggregation.pure_neumann(_network(mobility.cpu().numpy(), face, cell, cells.owners), like)
         return FlowSystem(
             velocities.levels[0].matrix,
@@ -190,17 +191,15 @@ class FlowSystem:
         )
 
 
-def _frictions(
-    face: np.ndarray, owner: np.ndarray, friction: Callable[[int], DivergenceForm], like: torch.Tensor
-) -> GridCouplings:
+def _frictions(face: np.ndarray, owner: np.ndarray, friction: Friction) -> GridCouplings:
     """The friction of the velocities numbered ``(B, d, *S)``, a grid for each sample and axis."""
     dimensions, size = face.shape[1], len(owner)
-    dtype = like.numpy(force=True).dtype
+    dtype = friction.walls[:0].numpy(force=True).dtype
     links = GridCouplings(
         face.reshape(-1, *face.shape[2:]), np.zeros((size, dimensions), dtype), np.zeros(size, dtype), owner
     )
     for axis in range(dimensions):
-        form = friction(axis + 1)
+        form = friction.along(axis + 1)
         at = face[:, axis] >= 0
         here = face[:, axis][at]
         for other, c in enumerate(form.faces):

@@ -1,1 +1,1 @@
-"""What convolutional predictors are made of."""
+"""The parts of convolutional predictors: the network, and the scales that it learns on."""

@@ -38,14 +38,14 @@ class Network(nn.Module):
         self.convolutions.to(memory_format=self._layout)  # ty: ignore[no-matching-overload]
 
     def forward(self, density: torch.Tensor) -> torch.Tensor:
-        """``(N, n_outputs)`` predictions of densities ``(N, 1, *S)``."""
+        """Map densities ``(N, 1, *S)`` to ``(N, n_outputs)`` predictions."""
         signed = 2 * density - 1
         features = self.convolutions(signed.contiguous(memory_format=self._layout)).flatten(2).mean(2)
         return self.head(torch.cat([features, 4 * signed.flatten(2).mean(2)], dim=1))
 
 
 def mean_over_flips(network: nn.Module, density: torch.Tensor) -> torch.Tensor:
-    """The mean prediction over all mirror images of ``density`` ``(N, 1, *S)``: exactly the same for each of them."""
+    """Average predictions over all mirror images of ``density`` ``(N, 1, *S)``, which makes them invariant."""
     axes = range(2, density.ndim)
     flips = [flipped for n in range(len(axes) + 1) for flipped in itertools.combinations(axes, n)]
     return torch.stack([network(density.flip(flipped)) for flipped in flips]).mean(0)

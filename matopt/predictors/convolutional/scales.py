@@ -13,7 +13,7 @@ from matopt.properties import Property, PropertyTable
 
 @dataclass(frozen=True, eq=False)
 class Scales:
-    """The mean and standard deviation of each property, by which SI values become standard scores and scores SI values.
+    """Mean and standard deviation of each property, which turn SI values into standard scores and back.
 
     Both are of the value, or of its logarithm where :attr:`Property.scale` is "log".
 
@@ -44,11 +44,11 @@ class Scales:
         return Scales(table.properties, mean.contiguous(), deviation.contiguous())
 
     def to(self, device: torch.device | str) -> Scales:
-        """The same scales on ``device``."""
+        """Copy the scales to ``device``."""
         return Scales(self.properties, self.mean.to(device), self.deviation.to(device))
 
     def to_scores(self, table: PropertyTable) -> tuple[torch.Tensor, torch.Tensor]:
-        """Standard scores ``(N, P)`` in float32, 0 where not usable, and the mask ``(N, P)`` of usable values."""
+        """Turn values into standard scores ``(N, P)``, 0 where not usable, and the mask ``(N, P)`` of usable values."""
         scores = np.zeros(table.values.shape)
         for column, p in enumerate(self.properties):
             usable = table.is_usable[:, column]
@@ -58,7 +58,7 @@ class Scales:
         return torch.from_numpy(scores).float().to(device), torch.from_numpy(table.is_usable).to(device)
 
     def to_values(self, scores: torch.Tensor) -> torch.Tensor:
-        """SI values ``(N, P)`` of standard scores ``(N, P)``; differentiable."""
+        """Turn standard scores ``(N, P)`` into SI values ``(N, P)``; differentiable."""
         on_scales = self.mean.to(scores) + self.deviation.to(scores) * scores
         columns = [
             column.exp() if p.scale == "log" else column

@@ -7,8 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from matopt.physics.elastic.cell_problem import ElasticCellProblem
-from matopt.physics.elastic.compiled import CompiledElasticCellProblem, ElasticVectors
+from matopt.physics.elastic import cell_problem, compiled
 from matopt.physics.numerics.conjugate_gradients import TensorVectors
 
 POISSON_RATIO = 0.2
@@ -32,13 +31,13 @@ def near(found: torch.Tensor, expected: torch.Tensor, rounding: float) -> bool:
 @given(shapes, st.sampled_from([torch.float32, torch.float64]), st.integers(1, 5), st.integers(0, 99))
 def test_steps_of_conjugate_gradients_agree(shape, dtype, rows, seed):
     generator = torch.Generator().manual_seed(seed)
-    lattice = CompiledElasticCellProblem.of(rocks(shape, dtype, seed), POISSON_RATIO)
-    systems = lattice.select(torch.randint(2, (rows,), generator=generator))
+    problem = compiled.ElasticCellProblem.of(rocks(shape, dtype, seed), POISSON_RATIO)
+    systems = problem.select(torch.randint(2, (rows,), generator=generator))
     x, r, p = torch.randn(3, rows, len(shape), *shape, dtype=dtype, generator=generator)
     scalars = torch.randn(2, rows, dtype=torch.float64, generator=generator)
     kept = torch.arange(rows).flip(0)[: max(1, rows - 1)]
     found = []
-    for kind in (ElasticVectors, TensorVectors):
+    for kind in (compiled.ElasticVectors, TensorVectors):
         at = kind(systems, x.clone(), r.clone(), p.clone())
         steps = [
             at.precondition(),
@@ -56,10 +55,10 @@ def test_steps_of_conjugate_gradients_agree(shape, dtype, rows, seed):
 @pytest.mark.parametrize("poisson_ratio", [-0.9, 0.2, 0.49])
 @pytest.mark.parametrize("shape", [(1, 1), (2, 2), (1, 4), (9, 6), (1, 2, 3), (4, 2, 5), (7, 6, 6)])
 def test_the_preconditioner_undoes_a_homogeneous_grain_but_for_translations(shape, poisson_ratio):
-    lattice = ElasticCellProblem.of(torch.ones(1, *shape, dtype=torch.float64), poisson_ratio)
+    problem = cell_problem.ElasticCellProblem.of(torch.ones(1, *shape, dtype=torch.float64), poisson_ratio)
     x = torch.randn(1, len(shape), *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     expected = x - x.flatten(2).mean(2).view(1, -1, *[1] * len(shape))
-    assert torch.allclose(lattice.precondition(lattice.apply(x)), expected, atol=1e-12)
+    assert torch.allclose(problem.precondition(problem.apply(x)), expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -67,11 +66,11 @@ def test_the_preconditioner_undoes_a_homogeneous_grain_but_for_translations(shap
 def test_loads_agree(shape, dtype):
     solid = rocks(shape, dtype, 0)
     found = []
-    for kind in (CompiledElasticCellProblem, ElasticCellProblem):
-        lattice = kind.of(solid, POISSON_RATIO)
-        cases = range(1, len(lattice.loads))
+    for kind in (compiled.ElasticCellProblem, cell_problem.ElasticCellProblem):
+        problem = kind.of(solid, POISSON_RATIO)
+        cases = range(1, len(problem.loads))
         forces = torch.full((len(cases), 2, len(shape), *shape), torch.nan, dtype=dtype)
-        lattice.right_hand_side(cases, forces)
+        problem.right_hand_side(cases, forces)
         found.append(forces)
     assert near(*found, ROUNDING[dtype])
 
@@ -80,7 +79,10 @@ def test_loads_agree(shape, dtype):
 @pytest.mark.parametrize("shape", [(1, 1), (7, 4), (130, 3), (1, 1, 1), (3, 2, 1), (5, 12, 13)])
 def test_energies_and_their_densities_agree(shape, dtype):
     solid = rocks(shape, dtype, 0)
-    one, other = CompiledElasticCellProblem.of(solid, POISSON_RATIO), ElasticCellProblem.of(solid, POISSON_RATIO)
+    one, other = (
+        compiled.ElasticCellProblem.of(solid, POISSON_RATIO),
+        cell_problem.ElasticCellProblem.of(solid, POISSON_RATIO),
+    )
     x = torch.randn(len(one.loads), 2, len(shape), *shape, dtype=dtype, generator=torch.Generator().manual_seed(1))
     mixture = torch.randn(2, len(one.loads), dtype=dtype, generator=torch.Generator().manual_seed(2))
     assert near(one.energies(x), other.energies(x), ROUNDING[dtype])
@@ -89,8 +91,8 @@ def test_energies_and_their_densities_agree(shape, dtype):
 
 def test_solutions_agree_however_many_load_cases_are_solved_together(monkeypatch):
     solid = rocks((9, 8, 10), torch.float64, 3)
-    expected = ElasticCellProblem.of(solid, POISSON_RATIO).solve(1e-10, 1000).x
+    expected = cell_problem.ElasticCellProblem.of(solid, POISSON_RATIO).solve(1e-10, 1000).x
     for numbers in (2**21, 2 * 2 * 3 * 720, 1):
         monkeypatch.setattr("matopt.physics.elastic.cell_problem.SOLVED_TOGETHER", numbers)
-        found = CompiledElasticCellProblem.of(solid, POISSON_RATIO).solve(1e-10, 1000).x
+        found = compiled.ElasticCellProblem.of(solid, POISSON_RATIO).solve(1e-10, 1000).x
         assert torch.allclose(found, expected, atol=1e-8)

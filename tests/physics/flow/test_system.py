@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from matopt.physics.flow.compiled import CompiledFlow
+from matopt.physics.flow import compiled
 from matopt.physics.flow.kernels import cycles
 from matopt.physics.flow.kernels.grid_multigrid import Stencils
 from matopt.physics.flow.stokes import Stokes
@@ -32,7 +32,7 @@ def by_tensors(solid: torch.Tensor) -> FlowSystem:
     return Stokes.of(torch.cat([solid, solid])).system.select(torch.tensor([True, False]))
 
 
-def compiled_cycles(system: CompiledFlow) -> list[tuple[Callable, Callable, int]]:
+def compiled_cycles(system: compiled.FlowSystem) -> list[tuple[Callable, Callable, int]]:
     """The cycles of velocities and of pressures, their matrices and sizes."""
 
     def times(stencils: Stencils, x: torch.Tensor) -> torch.Tensor:
@@ -102,11 +102,11 @@ def test_cycles_stay_convergent_however_wide_the_pores_are(is_compiled):
 def test_compiled_loops_and_tensors_agree(shape, dtype, rel):
     density = torch.rand(1, *shape, dtype=dtype, generator=torch.Generator().manual_seed(3))
     density = torch.where(density > 0.7, 1.0, torch.where(density > 0.6, density, 0.0)).to(dtype)
-    compiled, tensors = Stokes.of(density), by_tensors(density)
-    is_real = torch.from_numpy(np.concatenate([compiled.faces.is_real, compiled.cells.is_real]))
+    loops, tensors = Stokes.of(density), by_tensors(density)
+    is_real = torch.from_numpy(np.concatenate([loops.faces.is_real, loops.cells.is_real]))
     r = torch.rand(len(is_real), dtype=dtype, generator=torch.Generator().manual_seed(4)) * is_real
-    assert isinstance(compiled.system, CompiledFlow) and isinstance(tensors, FlowSystem) and is_real.any()
-    found, expected = ((s.apply(r), *preconditioned(s, r), s.dot(r, r)) for s in (compiled.system, tensors))
+    assert isinstance(loops.system, compiled.FlowSystem) and isinstance(tensors, FlowSystem) and is_real.any()
+    found, expected = ((s.apply(r), *preconditioned(s, r), s.dot(r, r)) for s in (loops.system, tensors))
     for one, other in zip(found, expected, strict=True):
         assert torch.allclose(one, other, rtol=0, atol=rel * other.abs().max().item())
 

@@ -1,0 +1,162 @@
+"""What every generator must do, as tests to inherit."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from matopt.errors import FailureError
+from matopt.generators.base import Generator, LatentGenerator
+from matopt.microstructures import Microstructures
+from matopt.testing.images import random_microstructures
+
+N_DRAWN = 70
+"""Samples of one draw that are compared with each other: more than a generator is likely to draw in one batch."""
+
+
+class GeneratorConformance:
+    """The contract of :class:`matopt.generators.base.Generator`.
+
+    Inherit it, and say with a fixture how a generator is made, with settings of a training of seconds::
+
+        class TestMine(GeneratorConformance):
+            @pytest.fixture(scope="class")
+            def make(self):
+                return lambda: Mine(steps=40)
+
+    Override ``train`` as well where the generator cannot learn from images of 32 x 32.
+    """
+
+    @pytest.fixture(scope="class")
+    def make(self) -> Callable[[], Generator]:
+        """A function that returns a new generator, not fitted yet."""
+        raise NotImplementedError("override the fixture 'make'")
+
+    @pytest.fixture(scope="class")
+    def train(self) -> Microstructures:
+        """Few images to learn from."""
+        return random_microstructures(6, (32, 32), seed=0)
+
+    @pytest.fixture(scope="class")
+    def fitted(self, make: Callable[[], Generator], train: Microstructures) -> Generator:
+        """The generator that most tests look at."""
+        return make().fit(train, seed=3)
+
+    @pytest.fixture(scope="class")
+    def latent(self, fitted: Generator) -> LatentGenerator:
+        """The same, where it has a latent space."""
+        if not isinstance(fitted, LatentGenerator):
+            pytest.skip("this generator has no latent space")
+        return fitted
+
+    def test_samples_are_densities(self, fitted: Generator, train: Microstructures) -> None:
+        """Of the images' shape, in [0, 1], without a gradient."""
+        samples = fitted.sample(5, seed=1)
+        assert samples.shape == (5, 1, *train.shape)
+        assert samples.is_floating_point() and not samples.requires_grad
+        assert samples.min() >= 0 and samples.max() <= 1
+
+    def test_samples_follow_from_their_seed_alone(self, fitted: Generator) -> None:
+        """The same again, others with another seed, and the caller's random state is left as it was."""
+        first = fitted.sample(5, seed=1)
+        torch.rand(3)
+        before = torch.random.get_rng_state()
+        assert torch.equal(fitted.sample(5, seed=1), first)
+        assert torch.equal(torch.random.get_rng_state(), before)
+        assert not torch.equal(fitted.sample(5, seed=2), first)
+
+    def test_samples_of_one_draw_differ(self, fitted: Generator) -> None:
+        """No batch of a draw repeats the one before."""
+        samples = fitted.sample(N_DRAWN, seed=1).flatten(1)
+        assert len(torch.unique(samples, dim=0)) == N_DRAWN
+
+    def test_draws_are_binarised_samples_with_a_voxel_size(self, fitted: Generator, train: Microstructures) -> None:
+        """A voxel is grain from one half on."""
+        drawn = fitted.draw(5, seed=1)
+        assert drawn.voxel_size == fitted.voxel_size == train.voxel_size
+        assert (drawn.phases == (fitted.sample(5, seed=1)[:, 0] >= 0.5).cpu().numpy()).all()
+
+    def test_the_same_seed_fits_the_same_generator(
+        self, make: Callable[[], Generator], fitted: Generator, train: Microstructures
+    ) -> None:
+        """Whatever else was random, and the caller's random state is left as it was."""
+        torch.rand(3)
+        before = torch.random.get_rng_state()
+        again = make().fit(train, seed=3)
+        assert torch.equal(torch.random.get_rng_state(), before)
+        assert torch.equal(again.sample(5, seed=1), fitted.sample(5, seed=1))
+
+    def test_a_saved_state_makes_the_same_generator_anew(
+        self, make: Callable[[], Generator], fitted: Generator
+    ) -> None:
+        """By way of a file that runs no code when it is read."""
+        copy = make()
+        copy.load_state_dict(_saved_and_loaded(fitted.state_dict()))
+        assert copy.voxel_size == fitted.voxel_size
+        assert torch.equal(copy.sample(5, seed=1), fitted.sample(5, seed=1))
+
+    def test_a_report_hears_of_the_training_and_stops_it(
+        self, make: Callable[[], Generator], train: Microstructures
+    ) -> None:
+        """A training that was told to stop reports no more, and what it has learnt so far can be drawn from."""
+        heard: list[int] = []
+
+        def stop(step: int, /, **scalars: float) -> bool:
+            heard.append(step)
+            return True
+
+        generator = make()
+        assert generator.fit(train, validation=train[:3], report=stop) is generator
+        assert len(heard) == 1
+        assert generator.sample(2, seed=0).shape == (2, 1, *train.shape)
+
+    def test_nothing_is_drawn_before_something_was_learnt(self, make: Callable[[], Generator]) -> None:
+        """The error says what to do: to fit it."""
+        with pytest.raises(FailureError, match="fit"):
+            make().sample(1, seed=0)
+
+    def test_codes_have_the_latent_dimension(self, latent: LatentGenerator, train: Microstructures) -> None:
+        """And are decoded to densities of the images' shape; encoding is not random."""
+        with torch.no_grad():
+            z = latent.encode(train.density())
+            density = latent.decode(z)
+            assert torch.equal(latent.encode(train.density()), z)
+        assert z.shape == (len(train), latent.latent_dim)
+        assert density.shape == (len(train), 1, *train.shape)
+        assert density.min() >= 0 and density.max() <= 1
+
+    def test_codes_are_decoded_one_by_one_as_in_a_batch(self, latent: LatentGenerator, train: Microstructures) -> None:
+        """And densities are encoded so, up to rounding."""
+        with torch.no_grad():
+            z = latent.encode(train.density())
+            torch.testing.assert_close(latent.encode(train[2:3].density()), z[2:3], rtol=1e-3, atol=1e-4)
+            torch.testing.assert_close(latent.decode(z[2:3]), latent.decode(z)[2:3], rtol=1e-3, atol=1e-4)
+
+    def test_decoding_is_differentiable(self, latent: LatentGenerator, train: Microstructures) -> None:
+        """Its derivative along a line of codes is that of finite differences."""
+        z = latent.encode(train.density()).detach().requires_grad_()
+        weights = torch.rand(1, 1, *train.shape, generator=torch.Generator().manual_seed(0)).to(z.device) - 0.5
+        (gradient,) = torch.autograd.grad((latent.decode(z) * weights).sum(), z)
+        assert gradient.norm() > 0
+        step = 1e-2 * gradient / gradient.norm()
+        with torch.no_grad():
+            change = ((latent.decode(z + step) - latent.decode(z - step)) * weights).sum()
+        assert float(change) == pytest.approx(2 * float((gradient * step).sum()), rel=0.05)
+
+    def test_samples_are_decoded_draws_of_the_prior(self, latent: LatentGenerator) -> None:
+        """N(0, I): the mean densities of both come from one distribution, as far as their means tell."""
+        z = torch.randn(N_DRAWN, latent.latent_dim, generator=torch.Generator().manual_seed(0))
+        with torch.no_grad():
+            decoded, sampled = (d.flatten(1).mean(1) for d in (latent.decode(z), latent.sample(N_DRAWN, seed=1)))
+        error = ((decoded.var() + sampled.var()) / N_DRAWN).sqrt()
+        assert (decoded.mean() - sampled.mean()).abs() <= 4 * error
+
+
+def _saved_and_loaded(state: dict) -> dict:
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
