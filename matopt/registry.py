@@ -1,16 +1,19 @@
-"""The one way in which anything is added to matopt: a family of classes, found by name.
+"""Registries of classes that a study names: generators, predictors, simulators, traits and the other families.
 
 A member of a family is a class in one file of the family's folder, marked ``@FAMILY.register("name")``.
 Other packages add members through the entry point group ``matopt.<family>``; a study names a class of
 the user's own as ``path.py:Name``. The settings of a member are the keyword arguments of its class.
+
+Where the family's base class declares ``name: str``, the registry sets it: to the registered name, to that of the
+entry point, or to the class's own name where a file of the user's does not say another.
 """
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import json
 import pkgutil
 import sys
@@ -22,6 +25,7 @@ from types import ModuleType
 from typing import Any, Generic, TypeVar, cast
 
 from matopt.errors import InputError
+from matopt.spelling import suggestion
 
 T = TypeVar("T")
 Member = TypeVar("Member", bound=type)
@@ -35,12 +39,12 @@ class Component:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """The component as plain JSON values, ``{"kind": ..., **settings}``."""
+        """Give the component as plain JSON values, ``{"kind": ..., **settings}``."""
         return {"kind": self.kind, **self.settings}
 
 
 class Registry(Generic[T]):
-    """The classes of one family, by name.
+    """Holds the classes of one family by name.
 
     Args:
         family: the family's name, plural ("generators"); also its entry point group, ``matopt.<family>``.
@@ -55,7 +59,11 @@ class Registry(Generic[T]):
         self._discovered = False
 
     def register(self, name: str) -> Callable[[Member], Member]:
-        """Mark a class as the member ``name`` of this family."""
+        """Return a class decorator that enters a class as the member ``name`` of this family.
+
+        Raises:
+            InputError: another class has this name already.
+        """
 
         def mark(member: Member) -> Member:
             known = self._members.get(name)
@@ -63,18 +71,19 @@ class Registry(Generic[T]):
                 raise InputError(
                     f"{self.family}: {name!r} is already the name of {known.__module__}.{known.__qualname__}"
                 )
+            _set_name(member, name)
             self._members[name] = cast(type[T], member)
             return member
 
         return mark
 
     def names(self) -> list[str]:
-        """The names that :meth:`find` knows, sorted."""
+        """List the names that :meth:`find` knows, sorted."""
         self._discover()
         return sorted(self._members)
 
     def find(self, name: str, folder: Path | None = None) -> type[T]:
-        """The class called ``name``.
+        """Find the class called ``name``.
 
         Args:
             name: a member's name, or ``path.py:Name`` for a class in a file.
@@ -87,13 +96,11 @@ class Registry(Generic[T]):
             return self._from_file(name, folder or Path.cwd())
         self._discover()
         if name not in self._members:
-            near = difflib.get_close_matches(name, self._members, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(self.names())}"
-            raise InputError(f"no {self.family} called {name!r}; {hint}")
+            raise InputError(f"no {self.family} called {name!r}; {suggestion(name, self.names())}")
         return self._members[name]
 
     def build(self, component: Component, folder: Path | None = None) -> T:
-        """The object that ``component`` describes.
+        """Build the object that ``component`` describes.
 
         Raises:
             InputError: unknown name, or settings that the class does not take.
@@ -113,7 +120,10 @@ class Registry(Generic[T]):
                 importlib.import_module(module.name)
         for entry in entry_points(group=f"matopt.{self.family}"):
             try:
-                self._members.setdefault(entry.name, entry.load())
+                member = entry.load()
+                if entry.name not in self._members:
+                    _set_name(member, entry.name)
+                    self._members[entry.name] = member
             except Exception as error:
                 source = entry.dist.name if entry.dist else entry.value
                 raise InputError(
@@ -130,11 +140,21 @@ class Registry(Generic[T]):
         module = _user_module(path)
         if not hasattr(module, name):
             raise InputError(f"{path} has no class {name!r} (from {spec!r})")
-        return getattr(module, name)
+        member = getattr(module, name)
+        if not hasattr(member, "name"):
+            _set_name(member, name)
+        return member
+
+
+def _set_name(member: Any, name: str) -> None:
+    """Set the attribute ``name`` of a class where one of its bases declares it without a value."""
+    bases = member.__mro__ if isinstance(member, type) else ()
+    if any("name" in inspect.get_annotations(base) and "name" not in vars(base) for base in bases):
+        member.name = name
 
 
 def _user_module(path: Path) -> ModuleType:
-    """The module of a user's file. Its name follows the file's text, so that an edited file is a new module."""
+    """Import a user's file. The module's name follows the file's text, so that an edited file is a new module."""
     digest = hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
     if (path, digest) not in _USER_MODULES:
         spec = importlib.util.spec_from_file_location(f"matopt_user_{path.stem}_{digest}", path)
@@ -155,7 +175,7 @@ _USER_MODULES: dict[tuple[Path, str], ModuleType] = {}
 
 
 def content_key(*parts: Any) -> str:
-    """A name for content: 32 hexadecimal digits that follow from ``parts`` (JSON values, in any key order)."""
+    """Hash content: 32 hexadecimal digits that follow from ``parts`` (JSON values, in any key order)."""
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=_plain)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 

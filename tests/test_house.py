@@ -26,3 +26,7 @@ def test_the_science_runs_without_ray_optuna_mlflow_matplotlib_and_typer() -> No
 
 def test_help_loads_typer_alone() -> None:
     assert _loaded_after("import matopt.cli") == {"typer"}
+
+
+def test_the_report_loads_no_optuna_ray_or_mlflow() -> None:
+    assert not {"optuna", "ray", "mlflow"} & _loaded_after("import matopt.report.page")

@@ -35,6 +35,16 @@ def test_another_package_adds_a_member_by_an_entry_point(tmp_path: Path) -> None
     assert done.stdout.strip() == "['always', 'hashin_shtrikman', 'monotonicity']"
 
 
+def test_the_registry_names_a_class_that_has_no_name_of_its_own(tmp_path: Path) -> None:
+    assert TRAITS.find("monotonicity").name == "monotonicity"
+    head = "from matopt import Trait\nclass Mine(Trait):\n"
+    tail = "    def residual(self, model, density):\n        return 0 * density.flatten(1).sum(1)\n"
+    (tmp_path / "unnamed.py").write_text(head + tail)
+    (tmp_path / "named.py").write_text(head + "    name = 'other'\n" + tail)
+    assert TRAITS.find("unnamed.py:Mine", tmp_path).name == "Mine"
+    assert TRAITS.find("named.py:Mine", tmp_path).name == "other"
+
+
 def test_a_broken_package_is_named(tmp_path: Path) -> None:
     done = _names_with(tmp_path, {**PACKAGE, "more_traits.py": "import nothing_of_that_name"})
     assert "InputError: traits 'always' of the package more-traits cannot be loaded" in done.stderr
@@ -46,5 +56,5 @@ def test_an_unknown_name_is_told_what_comes_nearest() -> None:
 
 
 def test_a_setting_that_is_not_taken_is_named() -> None:
-    with pytest.raises(InputError, match="wait"):
+    with pytest.raises(InputError, match=r"traits 'monotonicity': .*unexpected keyword argument 'wait'"):
         TRAITS.build(Component("monotonicity", {"wait": 1.0}))

@@ -24,7 +24,7 @@ LINE_EVERY = 15.0
 
 @contextmanager
 def bar(what: str, total: int) -> Generator[Callable[[int], None]]:
-    """A bar for ``total`` pieces of work; call what it gives with the number of pieces just done."""
+    """Show a bar for ``total`` pieces of work; call what it gives with the number of pieces just done."""
     with Stages() as stages:
         done = 0
 
@@ -69,7 +69,7 @@ class Stages:
             self._progress.stop()
 
     def __call__(self, stage: str, done: int, total: int, message: str) -> None:
-        """``done`` of ``total`` pieces of ``stage`` are finished."""
+        """Show that ``done`` of ``total`` pieces of ``stage`` are finished."""
         if self._progress is None:
             self._line(stage, done, total, message)
             return

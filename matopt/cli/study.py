@@ -11,7 +11,7 @@ import typer
 from matopt.errors import InputError
 
 if TYPE_CHECKING:
-    from matopt.study.results import LaunchResult
+    from matopt.study.records import LaunchResult
 
 study_app = typer.Typer(
     no_args_is_help=True,
@@ -42,24 +42,28 @@ def launch_command(
     Example: [bold]matopt study launch studies/quickstart.yaml --set search.trials=8[/bold]
     """
     from matopt.cli.progress import Stages
+    from matopt.cli.report import report_writer
     from matopt.study.config.study import load_study
     from matopt.study.launch import changes, launch
 
     loaded = load_study(study, overrides or [])
+    make_report = report_writer(loaded)
     for line in changes(loaded):
         typer.echo(f"changed since the last launch: {line}")
     with Stages() as stages:
-        result = launch(loaded, address, _write_report if loaded.config.evaluation else None, stages)
+        result = launch(loaded, address, make_report, stages)
     _conclude(result)
 
 
 @study_app.command("report")
 def report_command(study: StudyFile, overrides: Overrides = None) -> None:
     """Draw the report of a finished study anew, without computing anything."""
+    from matopt.cli.report import report_writer
     from matopt.study.config.study import load_study
     from matopt.study.results import finished
 
-    typer.echo(_write_report(finished(load_study(study, overrides or [])))[0])
+    loaded = load_study(study, overrides or [])
+    typer.echo(report_writer(loaded)(finished(loaded))[0])
 
 
 @study_app.command("status")
@@ -97,32 +101,8 @@ def compare_command(
     print_comparison(compare(storage, names or [status.name for status in list_studies(storage)]))
 
 
-def _write_report(result: LaunchResult) -> list[Path]:
-    import yaml
-
-    from matopt.report.page import Findings, write_report
-
-    config = result.study.config
-    if result.evaluation is None:
-        raise InputError(f"study {config.name!r} has no evaluation, so there is nothing to report; add one")
-    return write_report(
-        result.layout.report,
-        Findings(
-            name=config.name,
-            config=yaml.safe_dump(result.study.as_json, sort_keys=False),
-            properties=result.properties,
-            objectives=tuple(result.study.objectives),
-            trials=result.trials,
-            best=result.best.number,
-            evaluation=result.evaluation,
-            design=result.design or {},
-            design_property=config.design.property if config.design else "",
-        ),
-    )
-
-
 def _conclude(result: LaunchResult) -> None:
-    """What a person wants to know when a study is done."""
+    """Print what a person wants to know when a study is done."""
     from matopt.cli.tables import print_times
 
     metrics = result.best.outcome.metrics if result.best.outcome else {}
@@ -136,7 +116,7 @@ def _conclude(result: LaunchResult) -> None:
     uri = result.study.config.tracking.uri
     if uri is None:
         mlflow = Path(sys.executable).with_name("mlflow")
-        database = result.layout.storage / "mlflow.db"
+        database = result.layout.database
         typer.echo(f"compare the trials: {mlflow} ui --backend-store-uri sqlite:///{database}")
     if result.page:
         typer.echo(f"and open: {result.page}")

@@ -19,14 +19,14 @@ _MARKS = {"ok": "[green]ok[/green]", "warning": "[yellow]warning[/yellow]", "fai
 
 
 def print_times(times: Mapping[str, Mapping[str, float]]) -> None:
-    """Where the time of each stage went, in seconds."""
+    """Print where the time of each stage went, in seconds."""
     kinds = ("wall", "computing", "waiting", "overhead")
     rows = [[stage, *[f"{seconds[kind]:.0f}" for kind in kinds]] for stage, seconds in times.items()]
     _print(["stage", *[f"{kind} [s]" for kind in kinds]], rows)
 
 
 def print_status(status: StudyStatus) -> None:
-    """How one study stands."""
+    """Print how one study stands."""
     console = _console()
     console.print(f"{status.name}: {_state(status)}", highlight=False)
     counts = ", ".join(f"{n} {state}" for state, n in status.trials.items() if n) or "none begun"
@@ -45,7 +45,7 @@ def print_status(status: StudyStatus) -> None:
 
 
 def print_studies(studies: Sequence[StudyStatus]) -> None:
-    """Many studies, a line each."""
+    """Print many studies, a line each."""
     rows = []
     for status in studies:
         first = next(iter(status.objectives), "")
@@ -57,7 +57,7 @@ def print_studies(studies: Sequence[StudyStatus]) -> None:
 
 
 def print_comparison(rows: Sequence[ComparisonRow]) -> None:
-    """Studies side by side, a column each."""
+    """Print studies side by side, a column each."""
     names = sorted({name for row in rows for name in row.metrics})
     cells = [[name, *[f"{row.metrics[name]:.3f}" if name in row.metrics else "" for row in rows]] for name in names]
     _print(["best trial's", *[row.status.name for row in rows]], cells)
@@ -67,7 +67,7 @@ def print_comparison(rows: Sequence[ComparisonRow]) -> None:
 
 
 def print_findings(findings: Iterable[Finding]) -> bool:
-    """What the doctor found, one after the other; returns whether studies can run."""
+    """Print what the doctor found, one after the other; returns whether studies can run."""
     console, can_run = _console(), True
     for finding in findings:
         console.print(f"{_MARKS[finding.state]:>8}  {finding.name}: {escape(finding.found)}", highlight=False)

@@ -1,1 +1,1 @@
-"""Better microstructures by gradient ascent, in latent or in pixel space."""
+"""Design of microstructures: an optimiser raises a predicted property over the coordinates of a space."""

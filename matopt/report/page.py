@@ -4,101 +4,150 @@ from __future__ import annotations
 
 import base64
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import jinja2
 
 from matopt.atomic_write import atomic_write
-from matopt.properties import Property
-from matopt.report.design_figures import draw_ascent, draw_morphing
-from matopt.report.evaluation_figures import (
-    draw_augmentation,
-    draw_parity,
-    draw_properties,
-    draw_samples,
-    draw_traits,
-)
-from matopt.report.search_figures import draw_search
-from matopt.report.style import title
-from matopt.report.tables import augmentation_table, design_table, samples_table, trials_table
-from matopt.study.search.ledger import TrialRecord
+from matopt.errors import FailureError
+from matopt.registry import Component
+from matopt.report.figures.base import FIGURES, Figure
+from matopt.report.findings import Findings
+from matopt.report.sections import SECTIONS, Section
+from matopt.report.style import words
+from matopt.report.tables import Table
 
 
 @dataclass(frozen=True)
-class Findings:
-    """What a finished study found, as its report tells it.
+class Drawn:
+    """Holds what the page shows of one figure.
 
     Attributes:
-        name: the study's.
-        config: the study's configuration as text.
-        properties: the columns of every table of values.
-        objectives: the names of the search's objectives.
-        trials: every trial of the search.
-        best: the number of the trial that the evaluation and the design took over.
-        evaluation: what :func:`matopt.stages.evaluation.evaluate` returned.
-        design: what :func:`matopt.stages.design.design` returned; empty where no space was asked for.
-        design_property: the name of the property that was maximised.
+        title: its name in words.
+        caption: the text below it.
+        image: the picture as base64 text.
+        picture: the name of its PNG file.
+        data: the name of its CSV file; empty where it wrote none.
+        table: what is shown below it.
     """
 
-    name: str
-    config: str
-    properties: tuple[Property, ...]
-    objectives: tuple[str, ...]
-    trials: Sequence[TrialRecord]
-    best: int
-    evaluation: Mapping[str, Any]
-    design: Mapping[str, Any]
-    design_property: str
+    title: str
+    caption: str
+    image: str
+    picture: str
+    data: str
+    table: Table | None
 
 
-def write_report(folder: Path, findings: Findings) -> list[Path]:
-    """Draw every figure and write the page; returns the page's path, then the figures'.
+@dataclass(frozen=True)
+class Chapter:
+    """Holds what the page shows of one section.
+
+    Attributes:
+        section: its heading and text.
+        drawn: its figures.
+        omitted: a sentence for each reason why others are not there.
+    """
+
+    section: Section
+    drawn: list[Drawn]
+    omitted: list[str]
+
+
+def write_report(folder: Path, findings: Findings, further: Sequence[Figure] = ()) -> list[Path]:
+    """Draw every figure that the findings allow, and write the page.
 
     Args:
         folder: takes ``index.html``, and a PNG and a CSV file for each figure.
         findings: what the study found.
+        further: figures besides those of the registry.
+
+    Returns:
+        The page's path, then the pictures'.
 
     Raises:
-        FailureError: the folder cannot be written to.
+        FailureError: the folder cannot be written to, or a figure could not be drawn; the page then has the others.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    evaluation, design, properties = findings.evaluation, findings.design, findings.properties
-    designed, designs = None, None
-    paths = [
-        draw_samples(folder, evaluation),
-        draw_properties(folder, evaluation, properties),
-        draw_augmentation(folder, evaluation, properties),
-        draw_parity(folder, evaluation, properties),
-        draw_traits(folder, evaluation),
-        draw_search(folder, findings.trials, findings.objectives, findings.best),
+    figures = [*(FIGURES.build(Component(name)) for name in FIGURES.names()), *further]
+    figures.sort(key=lambda figure: (figure.rank, figure.name))
+    failures: list[str] = []
+    chapters = [
+        _chapter(section, [f for f in figures if f.section == section], folder, findings, failures)
+        for section in dict.fromkeys((*SECTIONS, *(figure.section for figure in figures)))
     ]
-    if design:
-        designed = next(p for p in properties if p.name == findings.design_property)
-        paths += [draw_morphing(folder, design, designed), draw_ascent(folder, design, designed)]
-        designs = design_table(design, designed)
 
+    page = folder / "index.html"
     template = jinja2.Template((files("matopt.report") / "page.html").read_text(), autoescape=True)
     text = template.render(
-        findings=findings,
-        title=title,
-        images={path.stem: base64.b64encode(path.read_bytes()).decode() for path in paths},
-        trials_done=sum(t.outcome is not None for t in findings.trials),
-        samples=samples_table(evaluation),
-        augmentation=augmentation_table(evaluation, properties),
-        design=designs,
-        designed=designed,
-        trials=trials_table(findings.trials, findings.objectives),
+        name=words(findings.name),
+        summary=_summary(findings),
+        chapters=chapters,
+        config=findings.config,
         versions=_versions(),
     )
-    page = folder / "index.html"
     with atomic_write(page) as partial:
-        partial.write_text(text)
-    return [page, *paths]
+        partial.write_text(text, encoding="utf-8")
+    if failures:
+        raise FailureError(f"the report lacks {', '.join(failures)}; {page} has the other figures")
+    return [page, *(folder / drawn.picture for chapter in chapters for drawn in chapter.drawn)]
+
+
+def _chapter(
+    section: Section, figures: Sequence[Figure], folder: Path, findings: Findings, failures: list[str]
+) -> Chapter:
+    """Draw the figures of a section that the findings allow; ``failures`` gets a text for each that raised."""
+    drawn: list[Drawn] = []
+    omitted: dict[str, list[str]] = {}
+    for figure in figures:
+        try:
+            reason = figure.lacks(findings)
+            if not reason:
+                drawn.append(_drawn(figure, findings, figure.draw(folder, findings)))
+        except FailureError:
+            raise
+        except Exception as error:  # a user's figure may raise anything, and the others are worth having
+            reason = " ".join(f"drawing it raised {type(error).__name__}: {error}".split())
+            failures.append(f"{figure.name} ({reason})")
+        if reason:
+            omitted.setdefault(reason, []).append(words(figure.name))
+    sentences = [f"Not shown: {' and '.join(names)}, as {reason}." for reason, names in omitted.items()]
+    return Chapter(section, drawn, sentences)
+
+
+def _drawn(figure: Figure, findings: Findings, picture: Path) -> Drawn:
+    data = picture.with_suffix(".csv")
+    return Drawn(
+        words(figure.name),
+        figure.caption,
+        base64.b64encode(picture.read_bytes()).decode(),
+        picture.name,
+        data.name if data.is_file() else "",
+        figure.table(findings),
+    )
+
+
+def _summary(findings: Findings) -> str:
+    """Say in a sentence what the study did, and what it was not asked for."""
+    done = sum(trial.outcome is not None for trial in findings.trials)
+    parts = [f"{_count(done, 'trial')} complete of {len(findings.trials)}"]
+    if findings.evaluation is not None:
+        compared, tested = len(findings.evaluation.generators), len(findings.evaluation.authentic.porosity)
+        parts.append(f"{_count(compared, 'generator')} compared on {_count(tested, 'authentic test microstructure')}")
+    if findings.design is not None:
+        spaces = " and ".join(words(s.space) for s in findings.design.spaces)
+        parts.append(f"designs for {findings.property(findings.design.property).words} in {spaces} space")
+    absent = [word for word, part in (("evaluation", findings.evaluation), ("design", findings.design)) if part is None]
+    text = ", ".join(parts) + "."
+    return text + (f" The study asks for no {' and no '.join(absent)}." if absent else "")
+
+
+def _count(n: int, thing: str) -> str:
+    return f"{n} {thing}" + ("" if n == 1 else "s")
 
 
 def _versions() -> str:

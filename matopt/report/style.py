@@ -1,4 +1,4 @@
-"""How figures look: one place for colours, sizes and the way they are saved."""
+"""How figures look: one place for colours, sizes, labels and the way they are saved."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -31,18 +33,28 @@ _SETTINGS: Any = {
 
 
 def colour(index: int) -> str:
-    """The colour of the ``index``-th series; the first is the authentic one, black."""
+    """Return the colour of the ``index``-th series; the first is the authentic one, black."""
     return COLOURS[index % len(COLOURS)]
 
 
-def title(name: str) -> str:
-    """A component's name as words."""
+def words(name: str) -> str:
+    """Write the name of a component, a space or a study as words."""
     return name.replace("_", " ")
 
 
+def unit(property_: Property) -> str:
+    """Return the display unit in brackets, with a space before it; nothing where there is none."""
+    return "" if property_.display_unit in ("", "1") else f" [{property_.display_unit}]"
+
+
+def axis_label(property_: Property) -> str:
+    """Write a property's name, symbol and display unit, for an axis or a panel."""
+    return f"{property_.words}\n${property_.symbol}${unit(property_)}"
+
+
 @contextmanager
-def figure(path: Path, columns: int, rows: int = 1, size: tuple[float, float] = (2.6, 2.4)) -> Generator[list[Axes]]:
-    """Axes to draw on, saved to ``path`` (PNG) when the block ends well.
+def canvas(path: Path, columns: int, rows: int = 1, size: tuple[float, float] = (2.6, 2.4)) -> Generator[list[Axes]]:
+    """Give axes to draw on, and save them to ``path`` (PNG) when the block ends well.
 
     Args:
         path: of the picture.
@@ -51,10 +63,30 @@ def figure(path: Path, columns: int, rows: int = 1, size: tuple[float, float] = 
         size: of one pair of axes, in inches.
     """
     with mpl.rc_context(_SETTINGS):
-        canvas = Figure(figsize=(columns * size[0], rows * size[1]), layout="constrained")
-        yield list(canvas.subplots(rows, columns, squeeze=False).flat)
+        figure = Figure(figsize=(columns * size[0], rows * size[1]), layout="constrained")
+        yield list(figure.subplots(rows, columns, squeeze=False).flat)
         with atomic_write(path) as partial:
-            canvas.savefig(partial)
+            figure.savefig(partial)
+
+
+def show_microstructure(ax: Axes, density: torch.Tensor) -> None:
+    """Draw one density ``(*S)``, grain light, pore dark; of a volume, its middle slice."""
+    image = density.float().numpy()
+    if image.ndim == 3:
+        image = image[image.shape[0] // 2]
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set(visible=True, color="0.6", linewidth=0.5)  # grain is as white as the page
+    ax.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+
+
+def note(ax: Axes, text: str) -> None:
+    """Write a remark into axes: that there is nothing to draw, or what was left out."""
+    ax.text(0.5, 0.97, text, transform=ax.transAxes, ha="center", va="top", fontsize=7, color="0.4")
+
+
+def display_values(property_: Property, values: torch.Tensor) -> np.ndarray:
+    """Convert SI values of any shape to the property's display unit, as float64."""
+    return values.double().numpy() * property_.display_factor
 
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -63,9 +95,3 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[objec
         writer = csv.writer(file)
         writer.writerow(header)
         writer.writerows(rows)
-
-
-def axis_label(property_: Property) -> str:
-    """Symbol and display unit, for an axis."""
-    unit = "" if property_.display_unit in ("", "1") else f" [{property_.display_unit}]"
-    return f"{property_.words}\n${property_.symbol}${unit}"

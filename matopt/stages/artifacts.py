@@ -29,7 +29,7 @@ class ArtifactStore:
         self.root = root
 
     def path(self, key: str) -> Path:
-        """Where the result of ``key`` is, or would be."""
+        """Name the file of ``key``, whether it is there or not."""
         return self.root / key[:2] / f"{key}.pt"
 
     def __contains__(self, key: str) -> bool:

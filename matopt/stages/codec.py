@@ -1,4 +1,4 @@
-"""Frozen records as payloads of tensors and plain values, and back."""
+"""The codec of records: frozen dataclasses to payloads of tensors and plain values, and back."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class LabelledSet:
 
     @cached_property
     def key(self) -> str:
-        """What this is, by content: images, voxel size, values."""
+        """A hash of the content: images, voxel size, values, statuses."""
         return content_key(
             list(self.microstructures.hashes),
             self.microstructures.voxel_size,

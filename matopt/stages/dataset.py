@@ -1,4 +1,4 @@
-"""The data stage's result as it is saved: properties are left out, as the simulators have them."""
+"""The dataset as the artifact store keeps it: without its properties, which the simulators name when it is read."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SavedDataset:
 
     @staticmethod
     def of(dataset: Dataset) -> SavedDataset:
-        """Take from a dataset what is to be saved."""
+        """Take from a dataset what is saved of it."""
         return SavedDataset(_saved(dataset.train), _saved(dataset.validation), _saved(dataset.test))
 
     def restored(self, properties: Sequence[Property]) -> Dataset:

@@ -1,4 +1,4 @@
-"""The evaluation stage: what augmentation is worth, on the test set, which nothing before has seen."""
+"""The evaluation stage: what augmentation is worth to a predictor, on the test set, which nothing before has seen."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHEET = 24
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """What is compared.
+    """Which generators are compared, and by fits of which predictor.
 
     Attributes:
         generators: by name, with their settings.
@@ -37,6 +37,7 @@ class EvaluationSettings:
         draws: independent random draws of each size.
         predictor_key: the best trial's predictor, whose predictions and traits are examined on the test set.
         seed: of the generators; the draws follow from it.
+        metrics: what samples are scored by, besides the metrics of the registry.
     """
 
     generators: Mapping[str, Component]
@@ -46,10 +47,11 @@ class EvaluationSettings:
     draws: int
     predictor_key: str
     seed: int
+    metrics: tuple[Component, ...] = ()
 
 
 def evaluation_key(settings: EvaluationSettings, dataset: Dataset, physics: Physics, context: ModelContext) -> str:
-    """The key of the evaluation's result."""
+    """Make the key of the evaluation's result."""
     return stage_key("evaluation", settings, dataset, physics, folder=context.folder)
 
 
@@ -74,7 +76,7 @@ def evaluate(
         raw = generator.sample(max(settings.sizes), settings.seed)
         artificial = Microstructures.from_density(raw, generator.voxel_size)
         pools[name] = LabelledSet(artificial, workers.label(artificial))
-        scores = sample_scores(generator, dataset.train, dataset.test, settings.seed)
+        scores = sample_scores(generator, dataset.train, dataset.test, settings.seed, context, settings.metrics)
         generators.append(GeneratorResult(name, key, scores, _samples(pools[name], raw[:SHEET, 0].cpu().half())))
 
     best = load_predictor(settings.predictor_key, context)

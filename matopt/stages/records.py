@@ -9,9 +9,27 @@ import torch
 from matopt.stages.audit import AuditRow
 
 
+@dataclass(frozen=True)
+class TrialResult:
+    """What a trial of the search found.
+
+    Attributes:
+        metrics: its scores on the validation set.
+        generator_key, predictor_key: of its fitted models in the artifact store.
+        seconds: how long it took.
+        waiting: how much of that it waited for simulators that others kept busy.
+    """
+
+    metrics: dict[str, float]
+    generator_key: str
+    predictor_key: str
+    seconds: float
+    waiting: float = 0.0
+
+
 @dataclass(frozen=True, eq=False)
 class SampleSet:
-    """N microstructures as their statistics, and a few of them to look at.
+    """Porosity and properties of N microstructures, and images of a few of them.
 
     Attributes:
         sheet: ``(K, *S)`` densities, raw where a generator drew them.
@@ -28,7 +46,7 @@ class SampleSet:
 
 @dataclass(frozen=True, eq=False)
 class GeneratorResult:
-    """What one generator's samples are like.
+    """The samples of one generator, and how near they come to the test split.
 
     Attributes:
         name: of the generator in the study.
@@ -45,7 +63,7 @@ class GeneratorResult:
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """A predictor that was fitted to the authentic microstructures and some artificial ones.
+    """The R2 of a predictor that was fitted to the authentic microstructures and some artificial ones.
 
     Attributes:
         generator: whose samples were added, or :data:`matopt.stages.evaluation.AUTHENTIC` where none were.
@@ -62,7 +80,7 @@ class CurvePoint:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What the evaluation found on the test split.
+    """The evaluation of generators and of the best trial's predictor, on the test split.
 
     Attributes:
         properties: the names of the P columns.
@@ -114,7 +132,7 @@ class SpaceResult:
 
 @dataclass(frozen=True, eq=False)
 class DesignResult:
-    """What became of the designs.
+    """The designs of every space, as predicted and as the physics has them.
 
     Attributes:
         property: the name of what was raised.

@@ -1,4 +1,4 @@
-"""How properties depend on the size of the window that they are computed in."""
+"""Representative volumes: how properties depend on the size of the window that they are computed in."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from matopt.stages.simulate import simulate
 
 @dataclass(frozen=True)
 class SizePoint:
-    """One property in windows of one size.
+    """The statistics of one property over windows of one size.
 
     Attributes:
         property: which one.
@@ -59,7 +59,7 @@ def size_curves(
     seed: int = 0,
     advance: Callable[[int], None] = lambda count: None,
 ) -> list[SizePoint]:
-    """Properties against the size of the window, with their spread between windows.
+    """Compute properties against the size of the window, with their spread between windows.
 
     Windows of one size do not overlap and are chosen at random over the whole scan. Where the mean no longer changes
     with the size, and the spread is small enough, windows are representative volumes (Kanit, Forest, Galliet, Mounoury,

@@ -1,4 +1,4 @@
-"""What trials and evaluations are judged by: predictions, traits, and the morphology of samples."""
+"""The scores of trials and evaluations: every metric, computed of a predictor or of a generator's samples."""
 
 from __future__ import annotations
 
@@ -6,23 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import wasserstein_distance
 
-from matopt.descriptors.correlation import radial_correlation
-from matopt.descriptors.greyness import grey_share
-from matopt.descriptors.phases import volume_fraction
-from matopt.descriptors.style import StyleFeatures, morphology_distance
-from matopt.descriptors.style_blocks import FilterGrams, SegmentStatistics
 from matopt.generators.base import Generator
 from matopt.microstructures import Microstructures
 from matopt.physics.base import Physics
 from matopt.predictors.base import Predictor
 from matopt.registry import Component
-from matopt.stages.audit import AuditRow, compare, interpretability, residuals
+from matopt.stages.audit import AuditRow, compare, residuals
 from matopt.stages.data import LabelledSet
 from matopt.stages.keys import stage_key
+from matopt.stages.metrics.base import METRICS, Metric, Predictions, PredictorMetric, SampleMetric, Samples
 from matopt.stages.models import ModelContext, build_traits
-from matopt.stages.r2 import r2
 
 AUDITED = 24
 """How many microstructures the audit takes: the physics is solved at several probes of each."""
@@ -41,7 +35,7 @@ class PhysicsResiduals:
 def predictor_audit(
     predictor: Predictor, labelled: LabelledSet, physics: Physics, traits: Sequence[Component], context: ModelContext
 ) -> list[AuditRow]:
-    """The audit of a predictor, trait by trait, at and around microstructures."""
+    """Audit a predictor trait by trait, at held-out microstructures and their probes."""
     audited = labelled.microstructures[:AUDITED]
     density = audited.density(context.device)
     built = build_traits(tuple(traits), context.folder)
@@ -62,42 +56,71 @@ def predictor_audit(
 
 
 def predictor_scores(
-    predictor: Predictor, labelled: LabelledSet, physics: Physics, traits: Sequence[Component], context: ModelContext
+    predictor: Predictor,
+    labelled: LabelledSet,
+    physics: Physics,
+    traits: Sequence[Component],
+    context: ModelContext,
+    further: Sequence[Component] = (),
 ) -> dict[str, float]:
-    """R2 of each property and their mean; interpretability, and each trait's residual and similarity to the physics."""
-    by_property = r2(predictor, labelled.microstructures, labelled.labels)
-    scores = {"r2": float(np.mean(list(by_property.values())))}
-    scores |= {f"r2/{name}": value for name, value in by_property.items()}
-    if traits:
-        rows = predictor_audit(predictor, labelled, physics, traits, context)
-        scores["interpretability"] = interpretability(rows)
-        scores |= {f"trait/{row.trait}/residual": row.model_residual for row in rows}
-        scores |= {f"trait/{row.trait}/similarity": row.similarity for row in rows}
+    """Compute the metrics of a predictor, and each trait's residual and similarity to the physics.
+
+    Args:
+        predictor: the fitted predictor.
+        labelled: held-out microstructures.
+        physics: what its traits are held against.
+        traits: of the study.
+        context: where the physics' residuals are kept.
+        further: metrics besides those of the registry; those of a generator's samples are left out.
+
+    Returns:
+        Metric -> value; of one property ``<metric>/<property>``, of one trait ``trait/<trait>/<quantity>``.
+    """
+    audit = predictor_audit(predictor, labelled, physics, traits, context) if traits else []
+    predictions = Predictions(predictor, labelled, audit)
+    scores: dict[str, float] = {}
+    for name, metric in _metrics(further, context).items():
+        if isinstance(metric, PredictorMetric) and (traits or not metric.needs_traits):
+            scores[name] = metric.value(predictions)
+            scores |= {f"{name}/{p}": value for p, value in metric.by_property(predictions).items()}
+    for row in audit:
+        scores[f"trait/{row.trait}/residual"] = row.model_residual
+        scores[f"trait/{row.trait}/similarity"] = row.similarity
     return scores
 
 
-def sample_scores(generator: Generator, train: LabelledSet, held_out: LabelledSet, seed: int) -> dict[str, float]:
-    """How near the samples of a generator come to authentic microstructures that it has not seen.
+def sample_scores(
+    generator: Generator,
+    train: LabelledSet,
+    held_out: LabelledSet,
+    seed: int,
+    context: ModelContext,
+    further: Sequence[Component] = (),
+) -> dict[str, float]:
+    """Compute the metrics of what a generator draws, against authentic microstructures that it has not seen.
+
+    Args:
+        generator: the fitted generator.
+        train: what it was fitted to.
+        held_out: what its samples are compared with.
+        seed: of the samples.
+        context: whose folder the metrics of a user's own are relative to.
+        further: metrics besides those of the registry; those of a predictor are left out.
 
     Returns:
-        ``morphology_distance`` of the binarised samples, ``porosity_distance`` (first Wasserstein distance),
-        ``s2_error`` (relative L2 error of the radial two-point correlation's mean) and ``grey_share`` (of raw pixels
-        between 0.1 and 0.9).
+        Metric -> value.
     """
     raw = generator.sample(SAMPLED, seed)
-    density = Microstructures.from_density(raw, generator.voxel_size).density(raw.device)
-    authentic = held_out.microstructures.density(raw.device)
-    dimensions = raw.ndim - 2
-    # Other random filters than those that a generator may have been trained by.
-    blocks = [FilterGrams(dimensions, seed=1), SegmentStatistics(dimensions)]
-    features = StyleFeatures(train.microstructures.density(raw.device), blocks)
-    radius = min(density.shape[2:]) // 3
-    s2, reference = (radial_correlation(d, radius)[1].mean(0) for d in (density, authentic))
-    return {
-        "morphology_distance": morphology_distance(features, density, authentic),
-        "porosity_distance": float(
-            wasserstein_distance(volume_fraction(density).cpu(), held_out.microstructures.porosity)
-        ),
-        "s2_error": float((s2 - reference).norm() / reference.norm()),
-        "grey_share": float(grey_share(raw).mean()),
-    }
+    samples = Samples(
+        raw,
+        Microstructures.from_density(raw, generator.voxel_size).density(raw.device),
+        held_out.microstructures.density(raw.device),
+        train.microstructures.density(raw.device),
+    )
+    metrics = _metrics(further, context)
+    return {name: metric.value(samples) for name, metric in metrics.items() if isinstance(metric, SampleMetric)}
+
+
+def _metrics(further: Sequence[Component], context: ModelContext) -> dict[str, Metric]:
+    components = [*map(Component, METRICS.names()), *further]
+    return {component.kind: METRICS.build(component, context.folder) for component in components}

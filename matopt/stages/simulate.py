@@ -1,4 +1,4 @@
-"""Labels: properties of microstructures, computed once."""
+"""Simulation of microstructures: their properties, looked up where they were computed before."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from matopt.properties import PropertyTable
 
 
 def compute(simulator: Simulator, microstructures: Microstructures, device: str = "cpu") -> LabelBatch:
-    """What ``simulator`` says of ``microstructures``, computed on ``device``."""
+    """Compute the property of one simulator for a batch of microstructures, on ``device``."""
     with torch.no_grad():
         solution = simulator.solve(microstructures.density(device), microstructures.voxel_size)
     return LabelBatch(
@@ -31,7 +31,7 @@ def simulate(
     store: LabelStore | None = None,
     device: str = "cpu",
 ) -> PropertyTable:
-    """The properties of microstructures, with their statuses.
+    """Compute the properties of microstructures, with the status of each value.
 
     Args:
         microstructures: N of them.

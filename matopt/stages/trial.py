@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from time import perf_counter
 
 from matopt.physics.base import Physics
 from matopt.registry import Component
@@ -16,18 +17,20 @@ from matopt.stages.models import (
     load_generator,
     load_predictor,
 )
+from matopt.stages.records import TrialResult
 from matopt.stages.scores import predictor_scores, sample_scores
 from matopt.training.report import Report, no_report
 
 
 @dataclass(frozen=True)
 class TrialSettings:
-    """A point of the search.
+    """The settings of a trial: one point of the search.
 
     Attributes:
         generator, predictor, traits: what is fitted, with their settings.
         augmentation: how many artificial microstructures join the training set.
         seed: of everything in the trial.
+        metrics: what it is scored by, besides the metrics of the registry.
     """
 
     generator: Component
@@ -35,15 +38,7 @@ class TrialSettings:
     traits: tuple[Component, ...]
     augmentation: int
     seed: int
-
-
-@dataclass(frozen=True)
-class TrialResult:
-    """What a trial found: its metrics on the validation set, and the keys of its models."""
-
-    metrics: dict[str, float]
-    generator_key: str
-    predictor_key: str
+    metrics: tuple[Component, ...] = ()
 
 
 def run_trial(
@@ -64,6 +59,7 @@ def run_trial(
         context: where models are made.
         report: hears of both trainings.
     """
+    start = perf_counter()
     generator_task = GeneratorTask(settings.generator, dataset.train, dataset.validation, settings.seed)
     generator_key = fit_generator(generator_task, context, report)
     generator = load_generator(generator_key, context)
@@ -75,7 +71,7 @@ def run_trial(
     predictor_key = fit_predictor(predictor_task, context, report)
     predictor = load_predictor(predictor_key, context)
     metrics = {
-        **predictor_scores(predictor, dataset.validation, physics, settings.traits, context),
-        **sample_scores(generator, dataset.train, dataset.validation, settings.seed),
+        **predictor_scores(predictor, dataset.validation, physics, settings.traits, context, settings.metrics),
+        **sample_scores(generator, dataset.train, dataset.validation, settings.seed, context, settings.metrics),
     }
-    return TrialResult(metrics, generator_key, predictor_key)
+    return TrialResult(metrics, generator_key, predictor_key, perf_counter() - start)

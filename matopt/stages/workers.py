@@ -1,10 +1,11 @@
-"""Who does the work of a stage: this process, or the actors of a cluster."""
+"""The workers of a stage: this process, or the actors of a cluster."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
+from matopt.design.ascent import Designs
 from matopt.microstructures import Microstructures
 from matopt.properties import PropertyTable
 from matopt.stages.ascent import AscentTask, run_ascent
@@ -13,27 +14,27 @@ from matopt.stages.models import GeneratorTask, ModelContext, PredictorTask, fit
 
 
 class Workers(Protocol):
-    """Does the heavy work that the stages ask for, in the order asked, as parallel as it can."""
+    """Labels, fits and ascends for the stages, in the order asked, in parallel where it can."""
 
     def label(self, microstructures: Microstructures) -> PropertyTable:
-        """The properties of microstructures, from the label store or the simulators."""
+        """Look up or compute the properties of microstructures."""
         ...
 
     def fit_generators(self, tasks: Sequence[GeneratorTask]) -> list[str]:
-        """The keys of the fitted generators."""
+        """Fit generators, each unless it was; returns their keys."""
         ...
 
     def fit_predictors(self, tasks: Sequence[PredictorTask]) -> list[str]:
-        """The keys of the fitted predictors."""
+        """Fit predictors, each unless it was; returns their keys."""
         ...
 
-    def ascend(self, task: AscentTask) -> dict[str, Any]:
+    def ascend(self, task: AscentTask) -> Designs:
         """The trajectories of a batch of designs."""
         ...
 
 
 class LocalWorkers:
-    """This process, one task after the other.
+    """Does the work in this process, one task after the other: in a notebook, or on a machine without Ray.
 
     Args:
         label: computes or looks up properties.
@@ -45,13 +46,13 @@ class LocalWorkers:
         self._context = context
 
     def fit_generators(self, tasks: Sequence[GeneratorTask]) -> list[str]:
-        """The keys of the fitted generators."""
+        """Fit generators, each unless it was; returns their keys."""
         return [fit_generator(task, self._context) for task in tasks]
 
     def fit_predictors(self, tasks: Sequence[PredictorTask]) -> list[str]:
-        """The keys of the fitted predictors."""
+        """Fit predictors, each unless it was; returns their keys."""
         return [fit_predictor(task, self._context) for task in tasks]
 
-    def ascend(self, task: AscentTask) -> dict[str, Any]:
+    def ascend(self, task: AscentTask) -> Designs:
         """The trajectories of a batch of designs."""
         return run_ascent(task, self._context)

@@ -1,4 +1,4 @@
-"""What of an installation works, and what to do about what does not."""
+"""The doctor: checks an installation, and says what to do about what does not work."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from packaging.requirements import Requirement
 
 from matopt.errors import FailureError, InputError
 from matopt.study.cluster.ray_cluster import Cluster
+from matopt.study.layout import Layout, mlflow_database, studies
 from matopt.study.tracking.tracker import Tracker, undelivered
 
 GIB = 2**30
@@ -30,7 +31,7 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check of an installation.
 
     Attributes:
         name: what it is.
@@ -151,8 +152,8 @@ def _storage(storage: Path) -> Iterator[Finding]:
         yield Finding("storage", "warning", found, "a study of this size may fill it: free some space")
     else:
         yield Finding("storage", "ok", found)
-    yield _database(storage / "mlflow.db")
-    for left in undelivered(storage):
+    yield _database(mlflow_database(storage))
+    for left in [left for layout in studies(storage) for left in undelivered(layout)]:
         yield Finding("tracking", "warning", str(left), "launch the study again when MLflow is back")
 
 
@@ -195,7 +196,7 @@ def _ray_starts() -> Finding:
 def _mlflow_takes_a_run() -> Finding:
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        tracker = Tracker(Path(folder), "doctor")
+        tracker = Tracker(Layout(Path(folder), "doctor"))
         run = tracker.start_run("doctor", "doctor")
         tracker.metrics(run, {"answer": 42.0})
         tracker.end_run(run)

@@ -21,31 +21,30 @@ from matopt.study.cluster.ray_cluster import Cluster
 from matopt.study.cluster.workers import RayWorkers
 from matopt.study.config.differences import differences
 from matopt.study.config.study import Study
-from matopt.study.layout import read_json, write_json
+from matopt.study.layout import Layout, read_json, write_json
 from matopt.study.lock import launch_lock
+from matopt.study.records import LaunchResult, TrialRecord, best
 from matopt.study.results import (
-    LaunchResult,
     data_key,
-    design_settings,
+    design_plan,
     evaluation_settings,
-    layout_of,
     physics_of,
     search_key,
     simulators_of,
 )
-from matopt.study.search.ledger import Ledger, TrialRecord, best
+from matopt.study.search.ledger import Ledger
 from matopt.study.session import Session
 from matopt.study.state import LaunchState, Progress, no_progress
+from matopt.study.tracking.launch_runs import LaunchRuns
 from matopt.study.tracking.tracker import Tracker
-from matopt.study.tracking.tracks import LaunchRuns
 
 MakeReport = Callable[[LaunchResult], list[Path]]
 """Writes the report's files and returns them, the page first."""
 
 
 def changes(study: Study) -> list[str]:
-    """What is different from the study's last launch, a line each; nothing where it was never launched."""
-    before = read_json(layout_of(study).config)
+    """List what is different from the study's last launch, a line each; nothing where it was never launched."""
+    before = read_json(Layout.of(study).config)
     return differences(before, study.as_json) if before is not None else []
 
 
@@ -67,18 +66,18 @@ def launch(
         InputError: the study's images cannot fill its splits, or the address is none.
         FailureError: the work cannot be done; what was finished is kept, and the next launch goes on from there.
     """
-    layout = layout_of(study)
+    layout = Layout.of(study)
     layout.make()
     with launch_lock(layout):
         state = LaunchState(layout, progress)
         write_json(layout.config, study.as_json)
-        tracker = Tracker(layout.storage, layout.name, study.config.tracking.uri)
+        tracker = Tracker(layout, study.config.tracking.uri)
         session = _session(study, address, state, LaunchRuns(tracker, study))
         try:
             result = _run(session, make_report)
-            session.tracks.end("FINISHED")
+            session.runs.end("FINISHED")
         except BaseException as error:
-            session.tracks.end("FAILED" if isinstance(error, Exception) else "KILLED")
+            session.runs.end("FAILED" if isinstance(error, Exception) else "KILLED")
             raise
         finally:
             with state.overhead():
@@ -90,8 +89,8 @@ def launch(
         return replace(result, undelivered=undelivered, page=page, times=state.times)
 
 
-def _session(study: Study, address: str | None, state: LaunchState, tracks: LaunchRuns) -> Session:
-    layout, resources = layout_of(study), study.config.resources
+def _session(study: Study, address: str | None, state: LaunchState, runs: LaunchRuns) -> Session:
+    layout, resources = Layout.of(study), study.config.resources
     there = ModelContext(ArtifactStore(layout.artifacts), study.folder, resources.device)
     # A cluster's head may have none of the GPUs that its nodes have.
     here = (
@@ -99,7 +98,7 @@ def _session(study: Study, address: str | None, state: LaunchState, tracks: Laun
     )
     cluster = Cluster(address, layout.storage)
     workers = RayWorkers(cluster, resources, there, LabelStore(layout.labels), study.simulators, state)
-    return Session(study, layout, state, here, workers, tracks)
+    return Session(study, layout, state, here, workers, runs)
 
 
 def _run(session: Session, make_report: MakeReport | None) -> LaunchResult:
@@ -111,7 +110,7 @@ def _run(session: Session, make_report: MakeReport | None) -> LaunchResult:
         winner = best(trials, study.objectives)
         assert winner is not None  # a search without a complete trial has raised
         state.note(best=winner.number)
-        session.tracks.register(winner, session.context.artifacts)
+        session.runs.register(winner, session.context.artifacts)
     evaluation = designs = None
     if study.config.evaluation is not None:
         with state.stage("evaluation"):
@@ -127,7 +126,7 @@ def _run(session: Session, make_report: MakeReport | None) -> LaunchResult:
         if make_report is not None:
             state.progress(0, 1)
             result = replace(result, report=make_report(result))
-            session.tracks.report(result.report)
+            session.runs.report(result.report)
             state.progress(1, 1)
     return result
 
@@ -152,7 +151,7 @@ def _search(session: Session, dataset: Dataset) -> list[TrialRecord]:
     if ledger.missing(total):
         with session.state.overhead():  # seconds, which a finished study need not spend
             from matopt.study.search.study_search import run_search
-        run_search(session, dataset, ledger)
+        return run_search(session, dataset, ledger)
     return ledger.records()
 
 
@@ -162,9 +161,9 @@ def _evaluation(session: Session, dataset: Dataset, winner: TrialRecord) -> Eval
     physics = physics_of(session.study, dataset)
 
     def make() -> Evaluation:
-        with session.tracks.stage("evaluation", winner) as run:
+        with session.runs.stage("evaluation", winner) as run:
             found = evaluate(settings, dataset, physics, session.workers, session.context)
-            session.tracks.evaluation(run, found)
+            session.runs.evaluation(run, found)
         return found
 
     key = evaluation_key(settings, dataset, physics, session.context)
@@ -172,14 +171,14 @@ def _evaluation(session: Session, dataset: Dataset, winner: TrialRecord) -> Eval
 
 
 def _design(session: Session, dataset: Dataset, winner: TrialRecord) -> DesignResult:
-    settings = design_settings(session.study, winner)
-    assert settings is not None
+    plan = design_plan(session.study, winner)
+    assert plan is not None
 
     def make() -> DesignResult:
-        with session.tracks.stage("design", winner) as run:
-            found = design(settings, dataset, session.workers)
-            session.tracks.design(run, found)
+        with session.runs.stage("design", winner) as run:
+            found = design(plan, dataset, session.workers)
+            session.runs.design(run, found)
         return found
 
-    key = design_key(settings, dataset, session.context)
+    key = design_key(plan, dataset, session.context)
     return session.context.artifacts.get(key, DesignResult, make)

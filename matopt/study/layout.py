@@ -1,7 +1,8 @@
-"""Where a study rests on disk."""
+"""Where studies rest on disk: the one place that knows the files and folders under a storage folder."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,12 @@ from typing import Any
 
 from matopt.atomic_write import atomic_write
 from matopt.errors import FailureError
+from matopt.study.config.study import Study
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The folders of one study under a storage folder, which all studies and all nodes share.
+    """Names the files and folders of one study under a storage folder, which all studies and all nodes share.
 
     Attributes:
         storage: the storage folder, absolute.
@@ -23,15 +25,30 @@ class Layout:
     storage: Path
     name: str
 
+    @staticmethod
+    def of(study: Study) -> Layout:
+        """Say where ``study`` rests."""
+        return Layout(study.storage, study.config.name)
+
     @property
     def labels(self) -> Path:
-        """What the simulators computed, for all studies."""
+        """The label store of all studies: what the simulators computed."""
         return self.storage / "labels"
 
     @property
     def artifacts(self) -> Path:
-        """What the stages made, for all studies."""
+        """The artifact store of all studies: what the stages made."""
         return self.storage / "artifacts"
+
+    @property
+    def database(self) -> Path:
+        """MLflow's SQLite store, of all studies that name no tracking server."""
+        return mlflow_database(self.storage)
+
+    @property
+    def mlflow_artifacts(self) -> Path:
+        """What MLflow keeps beside :attr:`database` for this study."""
+        return self.storage / "mlflow-artifacts" / self.name
 
     @property
     def folder(self) -> Path:
@@ -45,13 +62,17 @@ class Layout:
 
     @property
     def journal(self) -> Path:
-        """The ledger of the trials."""
+        """The ledger of the trials, an Optuna journal."""
         return self.folder / "trials.journal"
 
     @property
-    def spool(self) -> Path:
-        """Tracking events that wait for their delivery."""
+    def spools(self) -> Path:
+        """Tracking events that wait for their delivery: a folder for each tracking server."""
         return self.folder / "spool"
+
+    def spool(self, uri: str | None) -> Path:
+        """Name the folder of what is for the tracking server ``uri`` alone; None is the database."""
+        return self.spools / (hashlib.blake2b(uri.encode(), digest_size=4).hexdigest() if uri else "embedded")
 
     @property
     def state(self) -> Path:
@@ -60,7 +81,7 @@ class Layout:
 
     @property
     def scratch(self) -> Path:
-        """What the search's engine writes; deleted after each search."""
+        """What Ray Tune writes; deleted after each search."""
         return self.folder / "search"
 
     @property
@@ -70,7 +91,7 @@ class Layout:
 
     @property
     def lock(self) -> Path:
-        """Names the process that runs the study."""
+        """The study's lock: names the process that launches it."""
         return self.folder / "launch.lock"
 
     def make(self) -> None:
@@ -80,10 +101,26 @@ class Layout:
             FailureError: the storage folder cannot be written to.
         """
         try:
-            for folder in (self.labels, self.artifacts, self.folder, self.spool):
+            for folder in (self.labels, self.artifacts, self.folder, self.spools):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise FailureError(f"cannot write to {self.storage}: {error.strerror}; set 'storage' elsewhere") from error
+
+
+def studies(storage: Path) -> list[Layout]:
+    """List the studies that have a folder under a storage folder, by name."""
+    root = storage.resolve()
+    return [Layout(root, folder.name) for folder in sorted((root / "studies").glob("*"))]
+
+
+def mlflow_database(storage: Path) -> Path:
+    """Name the SQLite file that MLflow keeps the studies of a storage folder in."""
+    return storage / "mlflow.db"
+
+
+def node_probe(storage: Path, token: str) -> Path:
+    """Name a file that lies there while the nodes of a cluster are asked whether they see the storage folder."""
+    return storage / f".seen-{token}"
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -93,7 +130,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The JSON value of a file, None where there is no file."""
+    """Read the JSON value of a file; None where there is no file."""
     try:
         return json.loads(path.read_text())
     except (FileNotFoundError, NotADirectoryError):

@@ -1,4 +1,8 @@
-"""The lock that keeps two launches of a study apart."""
+"""The lock of a study, the only one: it keeps two launches apart.
+
+Who holds it is the one writer of the ledger, of the study's state and of its spool, and has the one sender to MLflow.
+(The label store has locks of its own, since all studies write to it at once; Optuna's journal file locks itself.)
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ from matopt.study.layout import Layout, read_json
 
 @contextmanager
 def launch_lock(layout: Layout) -> Generator[None]:
-    """Hold the study, so that one process at a time launches it; the lock of a dead process is taken over.
+    """Hold a study, so that one process at a time launches it; the lock of a dead process is taken over.
 
     Raises:
         FailureError: another process runs the study, or did on another host.
@@ -41,7 +45,7 @@ def launch_lock(layout: Layout) -> Generator[None]:
 
 
 def lock_owner(layout: Layout) -> int | None:
-    """The process on this host that runs the study; None where none does."""
+    """Look up the process on this host that launches the study; None where none does."""
     owner = read_json(layout.lock)
     if owner is None or owner["host"] != socket.gethostname() or _started(owner["pid"]) != owner["started"]:
         return None
@@ -72,7 +76,7 @@ def _take_over(layout: Layout) -> None:
 
 
 def _started(pid: int) -> str | None:
-    """When a process started; None where it is dead. Its number alone may be another process by now."""
+    """Tell when a process started; None where it is dead. Its number alone may be another process by now."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -82,7 +86,7 @@ def _started(pid: int) -> str | None:
 
 
 def _alive_elsewhere(pid: int) -> str | None:
-    """The same on systems without /proc, where a process's number has to do."""
+    """Tell whether a process is alive on systems without /proc, where its number has to do."""
     if Path("/proc/self").exists():
         return None
     try:

@@ -1,93 +1,52 @@
-"""What a study's stages result in, and under which keys the results are kept."""
+"""The results of a study: under which keys they are kept, and how a finished study is read."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TypeVar
 
 from matopt.data.sources.base import SOURCES
 from matopt.errors import FailureError
 from matopt.physics.base import SIMULATORS, Physics, Simulator
-from matopt.properties import Property
 from matopt.stages.artifacts import ArtifactStore
+from matopt.stages.ascent import DesignPlan
 from matopt.stages.data import Dataset
 from matopt.stages.dataset import SavedDataset
-from matopt.stages.design import DesignSettings, design_key
+from matopt.stages.design import design_key
 from matopt.stages.evaluation import EvaluationSettings, evaluation_key
 from matopt.stages.keys import stage_key
 from matopt.stages.models import ModelContext
 from matopt.stages.records import DesignResult, Evaluation
 from matopt.study.config.study import Study
 from matopt.study.layout import Layout, read_json
-from matopt.study.search.ledger import TrialRecord, best, read_records
-from matopt.study.tracking.tracker import Undelivered
+from matopt.study.records import LaunchResult, TrialRecord, best
+from matopt.study.search.ledger import read_records
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class LaunchResult:
-    """What a study found.
-
-    Attributes:
-        study: the study.
-        properties: the columns of every table of values.
-        trials: every trial of the search.
-        best: the trial that evaluation and design took over.
-        evaluation: None where the study asks for none.
-        design: None where the study asks for none.
-        report: the files of the report, its page first.
-        undelivered: what MLflow does not have yet.
-        page: MLflow's page that compares the trials; None where MLflow did not answer.
-        times: stage -> seconds of ``wall``, ``computing``, ``waiting`` and ``overhead``, over all launches.
-    """
-
-    study: Study
-    properties: tuple[Property, ...]
-    trials: list[TrialRecord]
-    best: TrialRecord
-    evaluation: Evaluation | None
-    design: DesignResult | None
-    report: list[Path] = field(default_factory=list)
-    undelivered: Undelivered | None = None
-    page: str | None = None
-    times: dict[str, dict[str, float]] = field(default_factory=dict)
-
-    @property
-    def layout(self) -> Layout:
-        """Where the study rests on disk."""
-        return layout_of(self.study)
-
-
-def layout_of(study: Study) -> Layout:
-    """Where a study rests on disk."""
-    return Layout(study.storage, study.config.name)
-
-
 def simulators_of(study: Study) -> tuple[Simulator, ...]:
-    """The simulators themselves."""
+    """Build the simulators of a study."""
     return tuple(SIMULATORS.build(simulator, study.folder) for simulator in study.simulators)
 
 
 def data_key(study: Study) -> str:
-    """The key of the dataset: of the study's data and physics, and of what the source's files hold."""
+    """Make the key of the dataset: of the study's data and physics, and of what the source's files hold."""
     source = SOURCES.build(study.source, study.folder)
     return stage_key("data", study.inputs("data"), source.fingerprint(), folder=study.folder)
 
 
 def search_key(study: Study, dataset: Dataset) -> str:
-    """The key of the search: of all that a trial's result follows from besides its point."""
+    """Make the key of the search: of all that a trial's result follows from besides its point."""
     return stage_key("search", study.inputs("search"), dataset.train, dataset.validation, folder=study.folder)
 
 
 def physics_of(study: Study, dataset: Dataset) -> Physics:
-    """The simulators at the voxel size of the dataset."""
+    """Build the simulators of a study at the voxel size of its dataset."""
     return Physics(simulators_of(study), dataset.train.microstructures.voxel_size)
 
 
 def evaluation_settings(study: Study, winner: TrialRecord) -> EvaluationSettings | None:
-    """What the evaluation of the best trial compares; None where the study asks for none."""
+    """Gather the settings of the evaluation, of the best trial's models; None where the study asks for none."""
     section = study.config.evaluation
     if section is None or winner.outcome is None:
         return None
@@ -100,32 +59,25 @@ def evaluation_settings(study: Study, winner: TrialRecord) -> EvaluationSettings
         section.draws,
         winner.outcome.predictor_key,
         study.config.seed,
+        study.metrics,
     )
 
 
-def design_settings(study: Study, winner: TrialRecord) -> DesignSettings | None:
+def design_plan(study: Study, winner: TrialRecord) -> DesignPlan | None:
     """What is designed with the best trial's models; None where the study asks for none."""
-    section = study.config.design
-    if section is None or winner.outcome is None:
+    settings = study.design
+    if settings is None or winner.outcome is None:
         return None
-    return DesignSettings(
-        section.property,
-        tuple(section.spaces),
-        section.seeds,
-        winner.outcome.generator_key,
-        winner.outcome.predictor_key,
-        section.options,
-        study.config.seed,
-    )
+    return DesignPlan(settings, winner.outcome.generator_key, winner.outcome.predictor_key, study.config.seed)
 
 
 def finished(study: Study) -> LaunchResult:
-    """What a finished study found, read from its storage folder; nothing is computed.
+    """Read what a finished study found from its storage folder; nothing is computed.
 
     Raises:
         FailureError: a stage is not finished, for the study as it is now.
     """
-    layout = layout_of(study)
+    layout = Layout.of(study)
     context = ModelContext(ArtifactStore(layout.artifacts), study.folder)
 
     def load(stage: str, key: str, kind: type[T]) -> T:
@@ -139,7 +91,7 @@ def finished(study: Study) -> LaunchResult:
     winner = best(trials, study.objectives)
     if winner is None:
         raise FailureError(f"study {layout.name!r}: no trial of its search is complete; launch it")
-    evaluation, design = evaluation_settings(study, winner), design_settings(study, winner)
+    evaluation, design = evaluation_settings(study, winner), design_plan(study, winner)
     physics = physics_of(study, dataset)
     return LaunchResult(
         study,

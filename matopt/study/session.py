@@ -9,7 +9,7 @@ from matopt.study.cluster.workers import RayWorkers
 from matopt.study.config.study import Study
 from matopt.study.layout import Layout
 from matopt.study.state import LaunchState
-from matopt.study.tracking.tracks import LaunchRuns
+from matopt.study.tracking.launch_runs import LaunchRuns
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Session:
         state: what it says of itself.
         context: where models are made and run in this process.
         workers: do the work.
-        tracks: the launch's runs in MLflow.
+        runs: the launch's runs in MLflow.
     """
 
     study: Study
@@ -30,4 +30,4 @@ class Session:
     state: LaunchState
     context: ModelContext
     workers: RayWorkers
-    tracks: LaunchRuns
+    runs: LaunchRuns

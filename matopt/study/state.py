@@ -1,4 +1,4 @@
-"""What a launch says of itself while it runs: the stage, how far it is, where the time goes. Anyone may read it."""
+"""The state of a launch while it runs: the stage, how far it is, where the time goes. Anyone may read it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 from matopt.study.layout import Layout, read_json, write_json
 
-STAGES = ("data", "search", "evaluation", "design", "report")
 _EVERY = 1.0
 
 
@@ -17,12 +16,12 @@ class Progress(Protocol):
     """Hears how far a launch is."""
 
     def __call__(self, stage: str, done: int, total: int, message: str) -> None:
-        """``done`` of ``total`` pieces of ``stage`` are finished."""
+        """Hear that ``done`` of ``total`` pieces of ``stage`` are finished."""
         ...
 
 
 def no_progress(stage: str, done: int, total: int, message: str) -> None:
-    """Progress that nobody hears."""
+    """Ignore progress."""
 
 
 class LaunchState:
@@ -49,7 +48,7 @@ class LaunchState:
 
     @contextmanager
     def stage(self, name: str) -> Generator[None]:
-        """Everything inside is part of a stage."""
+        """Count everything inside as part of a stage."""
         self._entries.update(stage=name, done=0, total=0, message="")
         self._times.setdefault(name, {"wall": 0.0, "computing": 0.0, "waiting": 0.0, "overhead": 0.0})
         self._begun = time.time()
@@ -65,7 +64,7 @@ class LaunchState:
 
     @contextmanager
     def overhead(self) -> Generator[None]:
-        """What is done inside serves no result."""
+        """Count the time inside as overhead, which serves no result."""
         start = time.perf_counter()
         try:
             yield
@@ -79,7 +78,7 @@ class LaunchState:
             times[kind] += amount
 
     def progress(self, done: int, total: int, message: str = "") -> None:
-        """``done`` of ``total`` pieces of the stage are finished."""
+        """Say that ``done`` of ``total`` pieces of the stage are finished."""
         self._entries.update(done=done, total=total, message=message)
         self._progress(self._entries["stage"], done, total, message)
         if done == total or time.monotonic() - self._written > _EVERY:
@@ -87,7 +86,7 @@ class LaunchState:
             self._write()
 
     def message(self, text: str) -> None:
-        """What is being done, where it is no counted piece."""
+        """Say what is being done, where it is no counted piece."""
         self.progress(self._entries["done"], self._entries["total"], text)
 
     def note(self, **entries: Any) -> None:

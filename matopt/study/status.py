@@ -1,4 +1,4 @@
-"""How studies stand and how they compare, read from their folders: without Ray, while they run or after a crash."""
+"""The status of studies, read from their folders: without Ray, while they run or after a crash."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from typing import Any
 
 from matopt.errors import InputError
 from matopt.study.config.differences import differences
-from matopt.study.layout import Layout, read_json
+from matopt.study.layout import Layout, read_json, studies
 from matopt.study.lock import lock_owner
-from matopt.study.search.ledger import TrialRecord, best, read_records
+from matopt.study.records import TrialRecord, best
+from matopt.study.search.ledger import read_records
 from matopt.study.tracking.tracker import undelivered
 
 
 @dataclass(frozen=True)
 class StudyStatus:
-    """How a study stands.
+    """The status of one study.
 
     Attributes:
         name: the study's.
@@ -67,7 +68,7 @@ class StudyStatus:
 
 @dataclass(frozen=True)
 class ComparisonRow:
-    """One study among others.
+    """One study in a comparison.
 
     Attributes:
         status: how it stands.
@@ -81,7 +82,7 @@ class ComparisonRow:
 
 
 def study_status(storage: Path, name: str) -> StudyStatus:
-    """How the study ``name`` of a storage folder stands.
+    """Read the status of the study ``name`` of a storage folder.
 
     Raises:
         InputError: there is no such study.
@@ -97,7 +98,7 @@ def study_status(storage: Path, name: str) -> StudyStatus:
     counts = Counter(record.state for record in records)
     if not is_running:  # nobody runs them; the next launch begins them anew
         counts["waiting"] += counts.pop("running", 0)
-    left = [str(spool) for spool in undelivered(layout.storage) if layout.spool in spool.folder.parents]
+    left = [str(spool) for spool in undelivered(layout)]
     report = Path(state["report"][0]) if state.get("report") else None
     return StudyStatus(
         name=name,
@@ -122,12 +123,12 @@ def study_status(storage: Path, name: str) -> StudyStatus:
 
 
 def list_studies(storage: Path) -> list[StudyStatus]:
-    """All studies of a storage folder, by name."""
+    """Read the status of all studies of a storage folder, by name."""
     return [study_status(storage, name) for name in _names(storage)]
 
 
 def compare(storage: Path, names: Sequence[str]) -> list[ComparisonRow]:
-    """Studies side by side: what their best trials reached, and in what their configurations differ.
+    """Put studies side by side: what their best trials reached, and in what their configurations differ.
 
     Raises:
         InputError: there is no such study.
@@ -145,7 +146,7 @@ def compare(storage: Path, names: Sequence[str]) -> list[ComparisonRow]:
 
 
 def _names(storage: Path) -> list[str]:
-    return sorted(path.parent.name for path in (storage.resolve() / "studies").glob("*/study.json"))
+    return [layout.name for layout in studies(storage) if layout.config.is_file()]
 
 
 def _times(state: dict[str, Any], is_running: bool) -> dict[str, dict[str, float]]:

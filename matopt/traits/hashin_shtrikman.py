@@ -30,8 +30,6 @@ class HashinShtrikman(Trait):
     Walpole, J. Mech. Phys. Solids 14 (1966) 151.
     """
 
-    name = "hashin_shtrikman"
-
     def applies_to(self, properties: Sequence[Property]) -> bool:
         """Whether any of the properties has bounds."""
         return any(p.bounds is not None for p in properties)

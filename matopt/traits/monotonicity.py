@@ -25,8 +25,6 @@ class Monotonicity(Trait):
     Hill 1963, for any finite increment), and solid neither conducts better than the pores nor lets fluid pass.
     """
 
-    name = "monotonicity"
-
     def applies_to(self, properties: Sequence[Property]) -> bool:
         """Whether any of the properties is known to rise or to fall with the solid fraction."""
         return any(p.increases_with_solid is not None for p in properties)

@@ -9,16 +9,19 @@ import numpy as np
 import pytest
 from small_study import GENERATOR, PREDICTOR, PROPERTIES, TRAITS, CountingLabel
 
+from matopt.design.settings import DesignSettings
 from matopt.microstructures import Microstructures
 from matopt.physics.base import Physics
 from matopt.registry import Component
 from matopt.stages.artifacts import ArtifactStore
+from matopt.stages.ascent import DesignPlan
 from matopt.stages.data import Dataset
-from matopt.stages.design import DesignSettings, design
+from matopt.stages.design import design
 from matopt.stages.evaluation import EvaluationSettings, evaluate
 from matopt.stages.models import ModelContext, PredictorTask
+from matopt.stages.records import TrialResult
 from matopt.stages.simulate import simulate
-from matopt.stages.trial import TrialResult, TrialSettings, run_trial
+from matopt.stages.trial import TrialSettings, run_trial
 from matopt.stages.workers import LocalWorkers
 
 
@@ -70,10 +73,9 @@ def test_the_evaluation_compares_generators_over_sizes_and_draws(
 def test_designs_are_checked_by_the_physics_as_binarised(
     dataset: Dataset, physics: Physics, shop: ModelContext, trial: TrialResult
 ) -> None:
-    settings = DesignSettings(
-        "youngs_modulus", ("latent", "pixel"), 6, trial.generator_key, trial.predictor_key, {"steps": 4, "n_checked": 3}
-    )
-    found = design(settings, dataset, LocalWorkers(CountingLabel(), shop))
+    settings = DesignSettings(property="youngs_modulus", seeds=6, steps=4, n_checked=3)
+    plan = DesignPlan(settings, trial.generator_key, trial.predictor_key)
+    found = design(plan, dataset, LocalWorkers(CountingLabel(), shop))
     assert found.property == "youngs_modulus"
     assert [space.space for space in found.spaces] == ["latent", "pixel"]
     for space in found.spaces:
@@ -92,8 +94,9 @@ def test_designs_are_checked_by_the_physics_as_binarised(
 def test_a_report_has_every_figure_and_its_data(
     dataset: Dataset, physics: Physics, shop: ModelContext, trial: TrialResult, tmp_path: Path
 ) -> None:
-    from matopt.report.page import Findings, write_report
-    from matopt.study.search.ledger import Outcome, TrialRecord
+    from matopt.report.findings import Findings
+    from matopt.report.page import write_report
+    from matopt.study.records import TrialRecord
 
     workers = LocalWorkers(CountingLabel(), shop)
     evaluation = evaluate(
@@ -103,31 +106,17 @@ def test_a_report_has_every_figure_and_its_data(
         workers,
         shop,
     )
-    options = {"steps": 2, "n_checked": 2}
-    designs = design(
-        DesignSettings("youngs_modulus", ("latent",), 4, trial.generator_key, trial.predictor_key, options),
-        dataset,
-        workers,
-    )
+    settings = DesignSettings(property="youngs_modulus", seeds=4, spaces=(Component("latent"),), steps=2, n_checked=2)
+    designs = design(DesignPlan(settings, trial.generator_key, trial.predictor_key), dataset, workers)
     record = TrialRecord(
         0,
         "complete",
         {"augmentation.size": 10},
-        Outcome(trial.metrics, trial.generator_key, trial.predictor_key, 1.0, 0.0),
+        trial,
     )
     page, *figures = write_report(
         tmp_path / "report",
-        Findings(
-            "small <study>",
-            "name: small",
-            physics.properties,
-            ("r2",),
-            [record],
-            0,
-            evaluation,
-            designs,
-            "youngs_modulus",
-        ),
+        Findings("small <study>", "name: small", physics.properties, ("r2",), (record,), 0, evaluation, designs),
     )
     text = page.read_text()
     assert "small &lt;study&gt;" in text

@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 from small_study import GENERATOR, PREDICTOR, TRAITS
 
+from matopt.design.settings import DesignSettings
 from matopt.microstructures import Microstructures
 from matopt.physics.base import Physics, simulators
 from matopt.properties import Property, PropertyTable
 from matopt.registry import Component, content_key
 from matopt.stages.artifacts import ArtifactStore
+from matopt.stages.ascent import DesignPlan
 from matopt.stages.data import Dataset, LabelledSet
-from matopt.stages.design import DesignSettings, design_key
+from matopt.stages.design import design_key
 from matopt.stages.evaluation import EvaluationSettings, evaluation_key
 from matopt.stages.keys import component_identity, stage_key
 from matopt.stages.models import GeneratorTask, ModelContext, PredictorTask
@@ -53,6 +55,8 @@ def changed(value: Any) -> Any:
     if isinstance(value, dict):
         (name, first), *others = value.items()
         return {name: changed(first), **dict(others)}
+    if isinstance(value, DesignSettings):
+        return replace(value, steps=value.steps + 1)
     return replace(value, tolerance=2 * value.tolerance)  # a simulator
 
 
@@ -64,13 +68,14 @@ SETTINGS = [
     (GeneratorTask(GENERATOR, DATASET.train, DATASET.validation, 0), of("generator")),
     (PredictorTask(PREDICTOR, TRAITS, DATASET.train, DATASET.validation, 0), of("predictor")),
     (
-        EvaluationSettings({"vae": GENERATOR}, PREDICTOR, TRAITS, (5, 10), 2, "predictor", 0),
+        EvaluationSettings({"vae": GENERATOR}, PREDICTOR, TRAITS, (5, 10), 2, "predictor", 0, (Component("mine"),)),
         lambda settings: evaluation_key(settings, DATASET, PHYSICS, HERE),
     ),
     (
-        DesignSettings("youngs_modulus", ("latent",), 6, "generator", "predictor", {"steps": 4}),
-        lambda settings: design_key(settings, DATASET, HERE),
+        DesignPlan(DesignSettings(property="youngs_modulus"), "generator", "predictor", 0),
+        lambda plan: design_key(plan, DATASET, HERE),
     ),
+    (DesignSettings(property="youngs_modulus"), of("design")),
     (DATASET, of("dataset")),
     (PHYSICS, of("physics")),
 ]

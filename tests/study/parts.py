@@ -16,6 +16,7 @@ from matopt.generators.base import Generator, LatentGenerator
 from matopt.physics.base import Simulator, Solution
 from matopt.predictors.base import Predictor
 from matopt.properties import Property
+from matopt.stages.metrics.base import PredictorMetric, SampleMetric
 from matopt.traits.base import Trait
 
 
@@ -91,6 +92,26 @@ class Mine(Trait):
     name = "mine"
 
     def residual(self, model, density): ...
+
+
+class OfAreas(Trait):
+    def applies_to(self, properties: Sequence[Property]) -> bool:
+        return any(p.name == "area" for p in properties)
+
+    def residual(self, model, density): ...
+
+
+class Roughness(SampleMetric):
+    direction = "minimize"
+
+    def value(self, samples): ...
+
+
+class Likeness(PredictorMetric):
+    direction = "maximize"
+    needs_traits = True
+
+    def value(self, predictions): ...
 
 
 class NotATrait:

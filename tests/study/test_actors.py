@@ -3,6 +3,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from matopt.physics.base import SIMULATORS
 from matopt.registry import Component
 from matopt.stages.artifacts import ArtifactStore
 from matopt.stages.models import ModelContext
-from matopt.study.cluster.actors import SimulatorActor
+from matopt.study.cluster.actors import Actor, SimulatorActor
 from matopt.study.cluster.labelling import ClusterLabel
 from matopt.study.cluster.pool import Pool
 from matopt.study.cluster.ray_cluster import Cluster
@@ -140,6 +141,25 @@ def test_a_cluster_that_is_not_there_is_told_at_once(tmp_path):
     assert time.perf_counter() - start < 15
 
 
-def test_the_token_of_a_local_cluster_is_in_no_file(cluster):
-    assert len(os.environ["RAY_AUTH_TOKEN"]) >= 32
-    assert torch.get_num_threads() >= 1
+class Threads(Actor):
+    """An actor that says how many threads it computes with."""
+
+    def count(self):
+        return torch.get_num_threads()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_actor_computes_with_the_threads_that_it_is_given(cluster, context, threads):
+    pool = Pool.of(Threads, 1, 60, (context, threads))
+    assert [count for _, count in pool.map("count", [()])] == [threads]
+    pool.kill()
+
+
+def test_the_token_of_a_local_cluster_is_in_no_file(cluster, context):
+    token = os.environ["RAY_AUTH_TOKEN"].encode()
+    assert len(token) >= 32
+    session = Path(ray._private.worker._global_node.get_session_dir_path())
+    folders = (session, Path("~/.ray").expanduser(), context.folder.parent)
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    assert any(path.is_relative_to(session) and path.stat().st_size for path in files)
+    assert [path for path in files if token in path.read_bytes()] == []

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from matopt.data.sources.base import SOURCES
+from matopt.design.settings import DesignSettings
 from matopt.errors import InputError
 from matopt.generators.base import GENERATORS
 from matopt.physics.base import SIMULATORS
@@ -110,10 +111,17 @@ WRONG = [
     ('  "parts.py:Mine":', '  "parts.py:NotATrait":', "is not a Trait; derive it from matopt.traits.base.Trait"),
     ('  "parts.py:Mine":', '  "parts.py:Min":', "parts.py has no class 'Min'"),
     ("{weight: 0.1}", "{weight: [0.1]}", "traits.hashin_shtrikman.weight: must be a number, got [0.1]"),
-    ("trials: 3", "trials: 3\n  sampler: tpee", 'got "tpee"; did you mean'),
+    ("trials: 3", "trials: 3\n  sampler: tpee", "no samplers called 'tpee'; did you mean 'tpe'?"),
     ("trials: 3", "trials: 3\n  select: r4", "search.select: 'r4' is not among the objectives; there are: r2, morph"),
     ("{r2: maximize, ", "{r2: minimize, ", "search.objectives.r2: r2 is better the other way: maximize"),
     ("{r2: maximize, ", "{r3/diffusivity: maximize, ", "no such objective; did you mean 'r2/diffusivity'?"),
+    ("{r2: maximize, ", "{'parts.py:Roughness': maximize, ", "parts.py:Roughness is better the other way: minimize"),
+    ("{r2: maximize, ", "{'parts.py:Roughnes': minimize, ", "parts.py has no class 'Roughnes'"),
+    ("{r2: maximize, ", "{'parts.py:Mine': minimize, ", "parts.py:Mine is not a Metric; derive it from matopt.stag"),
+    ("{r2: maximize, ", "{'parts.py:Roughness/diffusivity': minimize, ", "no such objective; there are: "),
+    ("{r2: maximize, ", "{s2_eror: minimize, ", "no such objective; did you mean 's2_error'?"),
+    ('  "parts.py:Mine":', '  "parts.py:OfAreas":', "it says nothing about youngs_modulus and diffusivity; leave"),
+    ("validation: 10", "validation: 1", "data.split.validation: must be at least 2, as its spread is measured, got 1"),
     ("morphology_weight: {log", "morfology_weight: {log", "'parts.py:Latent' has no such setting; did you mean 'morph"),
     ("log: [1e-2, 1e3]", "log: [0, 1e3]", "search.space.generator.morphology_weight: log needs numbers above 0"),
     ("log: [1e-2, 1e3]", "lin: [1, 2]", "must be one of {uniform: [low, high]}, {log: [low, high]}"),
@@ -144,6 +152,35 @@ def test_an_error_names_file_line_and_key_and_what_would_be_right(folder, old, n
     assert found is not None, caught.value
     first = EXAMPLE[: EXAMPLE.index(old)].count("\n") + 1
     assert found.startswith(tuple(f"{path}:{line}: " for line in range(first, first + 1 + new.count("\n"))))
+
+
+@pytest.mark.parametrize("metric", ["interpretability", "parts.py:Likeness"])
+def test_a_metric_of_traits_needs_traits(folder, metric):
+    overrides = [f"search.objectives={{{metric}: maximize}}", "search.space={}"]
+    assert metric in load_study(folder / "example.yaml", overrides).objectives
+    with pytest.raises(
+        InputError, match=f"{metric} is computed of traits, and there are none; name some under 'traits'"
+    ):
+        load_study(folder / "example.yaml", [*overrides, "traits={}"])
+
+
+def test_a_trait_that_only_the_search_names_must_apply_too(folder):
+    path = edited(folder, "traits.parts.py:Mine.weight: {", "traits.parts.py:OfAreas.weight: {")
+    with pytest.raises(
+        InputError, match=r"traits\.parts\.py:OfAreas\.weight: 0.0 cannot be used: .*it says nothing about"
+    ):
+        load_study(path)
+
+
+def test_the_search_follows_from_the_text_of_a_metric_of_the_users_own(folder):
+    (folder / "metric.py").write_text((folder / "parts.py").read_text())
+    overrides = ["search.objectives={metric.py:Roughness: minimize}"]
+    assert load_study(folder / "example.yaml", overrides).metrics == (Component("metric.py:Roughness"),)
+    before = [load_study(folder / "example.yaml", overrides).inputs(stage) for stage in ("data", "search")]
+    with (folder / "metric.py").open("a") as file:
+        file.write("\n# edited\n")
+    after = [load_study(folder / "example.yaml", overrides).inputs(stage) for stage in ("data", "search")]
+    assert before[0] == after[0] and before[1] != after[1]
 
 
 def test_every_error_has_a_line_of_its_own_in_the_order_of_the_file(folder):
@@ -279,11 +316,21 @@ def test_every_study_that_is_shipped_is_whole(path, request):
 DESIGN = "design: {property: diffusivity, seeds: 4, steps: 5}\nresources:"
 
 
-def test_the_other_keys_of_the_design_are_settings_of_the_ascent(folder):
-    study = load_study(edited(folder, "resources:", DESIGN))
-    assert study.config.design is not None and study.config.design.options["steps"] == 5
-    assert study.as_json["design"]["steps"] == 5 and "options" not in study.as_json["design"]
-    assert study.inputs("design")["design"] == study.as_json["design"]
+def test_the_other_keys_of_the_design_are_settings_of_its_optimiser(folder):
+    study = load_study(edited(folder, "resources:", DESIGN.replace("steps: 5", "steps: 5, step_size: 0.1")))
+    assert study.design == DesignSettings(
+        property="diffusivity",
+        seeds=4,
+        steps=5,
+        spaces=(Component("latent", {"quantile": 0.5}), Component("pixel")),
+        optimiser=Component("steepest_ascent", {"step_size": 0.1}),
+    )
+    section = study.as_json["design"]
+    assert (section["steps"], section["optimiser"], section["step_size"]) == (5, "steepest_ascent", 0.1)
+    assert section["spaces"] == [{"kind": "latent", "quantile": 0.5}, "pixel"]
+    assert study.inputs("design")["design"] == section
+    (folder / "again.yaml").write_text(json.dumps(study.as_json))
+    assert load_study(folder / "again.yaml").as_json == study.as_json
 
 
 @pytest.mark.parametrize(
@@ -291,16 +338,49 @@ def test_the_other_keys_of_the_design_are_settings_of_the_ascent(folder):
     [
         ("step: 5", "design.step: no such key; did you mean 'steps'?"),
         ("within: 5", "design.within: no such key"),
+        (
+            "rate: 0.1",
+            "design.rate: no such key; there are: property, seeds, steps, n_checked, batch_size, spaces, optimiser, "
+            "step_size",
+        ),
         ("steps: 0", "design.steps: must be at least 1, got 0"),
+        ("n_checked: 1", "design.n_checked: must be at least 2, got 1"),
         ("steps: many", 'design.steps: must be a whole number, got "many"'),
-        ("spaces: [latnt]", "design.spaces[0]: must be 'latent' or 'pixel', got \"latnt\"; did you mean 'latent'?"),
+        ("step_size: 0", "design.step_size: step_size must be above 0, got 0"),
+        ("spaces: [latnt]", "design.spaces[0]: no spaces called 'latnt'; did you mean 'latent'?"),
+        ("spaces: [pixel, pixel]", "design.spaces[1]: pixel is listed twice; keep one"),
+        ("spaces: pixel", 'design.spaces: must be a list of spaces, like [latent, pixel], got "pixel"'),
+        ("spaces: [{kind: latent, quantile: 2}]", "design.spaces[0].quantile: quantile must be above 0 and at most 1"),
+        ('spaces: ["parts.py:NotATrait"]', "design.spaces[0]: parts.py:NotATrait is not a Space; derive it from"),
+        ("optimiser: steepest", "design.optimiser: no optimisers called 'steepest'; did you mean 'steepest_ascent'?"),
+        ("optimiser: {kind: steepest_ascent}", "design.optimiser: must be the name of an optimiser, whose settings"),
+        ('optimiser: "parts.py:Mine"', "design.optimiser: parts.py:Mine is not an Optimiser; derive it from"),
+        ('optimiser: "parts.py:annotations"', "design.optimiser: parts.py:annotations is not an Optimiser"),
+        ('optimiser: "parts.py:Plain"', "design.optimiser: its setting 'steps' is a key of every design; rename it"),
     ],
 )
-def test_a_wrong_setting_of_the_ascent_is_named(folder, setting, message):
+def test_a_wrong_setting_of_the_design_is_named(folder, setting, message):
     path = edited(folder, "resources:", DESIGN.replace("steps: 5", setting))
     with pytest.raises(InputError) as caught:
         load_study(path)
     assert f":28: {message}" in str(caught.value)
+
+
+def test_a_space_and_an_optimiser_of_a_users_own_are_named_in_the_study(folder):
+    for name in ("dilation.py", "random_steps.py"):
+        shutil.copy(HERE.parent / "design" / name, folder)
+    own = 'spaces: [{kind: "dilation.py:Dilation", largest: 3}], optimiser: "random_steps.py:RandomSteps", spread: 0.5'
+    study = load_study(edited(folder, "resources:", DESIGN.replace("steps: 5", own)))
+    assert study.design.spaces == (Component("dilation.py:Dilation", {"largest": 3.0}),)
+    assert study.design.optimiser == Component("random_steps.py:RandomSteps", {"spread": 0.5})
+    keys = {content_key(study.inputs("design"))}
+    for name in ("dilation.py", "random_steps.py"):
+        with (folder / name).open("a") as file:
+            file.write("# edited\n")
+        keys.add(content_key(study.inputs("design")))
+    assert len(keys) == 3
+    with pytest.raises(InputError, match=r"design\.larges: no such key; .*spread"):
+        load_study(folder / "example.yaml", ["design.larges=2"])
 
 
 def test_a_design_in_latent_space_needs_a_generator_that_has_one(folder):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from matopt.study.doctor import Finding, examine
+from matopt.study.layout import Layout
 from matopt.study.tracking.tracker import Tracker
 
 
@@ -57,7 +58,7 @@ def test_a_database_that_cannot_be_written_to_is_a_failure(tmp_path: Path, ill: 
 
 
 def test_what_waits_for_mlflow_is_told(tmp_path: Path) -> None:
-    tracker = Tracker(tmp_path, "sandstone", "http://127.0.0.1:9")
+    tracker = Tracker(Layout(tmp_path, "sandstone"), "http://127.0.0.1:9")
     tracker.start_run("trial/0", "trial 0")
     tracker.close(0)
     found = findings(tmp_path)["tracking"]

@@ -16,8 +16,8 @@ from matopt.errors import FailureError
 from matopt.study import results
 from matopt.study.config.study import load_study
 from matopt.study.launch import changes, launch
-from matopt.study.layout import read_json
-from matopt.study.results import layout_of
+from matopt.study.layout import Layout, read_json
+from matopt.study.lock import launch_lock
 from matopt.study.search.ledger import read_records
 from matopt.study.status import compare, list_studies, study_status
 
@@ -73,7 +73,7 @@ def simulated(file):
 
 
 def records(study):
-    layout = layout_of(study)
+    layout = Layout.of(study)
     return read_records(layout.journal, read_json(layout.state)["search"])
 
 
@@ -150,7 +150,7 @@ def finished(file):
     """The study after launches that were killed in its data, its search and its evaluation, and a last one."""
     study = load(file)
     run_and_kill(file, "data", 28, 0.0)
-    assert read_json(layout_of(study).state)["stage"] == "data"
+    assert read_json(Layout.of(study).state)["stage"] == "data"
     run_and_kill(file, "search", 1, 0.7)  # one trial is complete, the next is in the middle
     assert "complete" in [r.state for r in records(study)] and "running" in [r.state for r in records(study)]
     run_and_kill(file, "evaluation", 1, 0.3)
@@ -216,7 +216,17 @@ def test_more_trials_run_only_what_is_missing(finished, file):
     assert open_runs(study)[0] == []
     assert set(extended.times) >= {"data", "search", "evaluation", "report"}
     assert extended.times["search"]["computing"] >= 4 * 1.4
-    assert not layout_of(study).lock.exists() and not layout_of(study).scratch.exists()
+    assert not Layout.of(study).lock.exists() and not Layout.of(study).scratch.exists()
+
+
+def test_a_study_has_one_launch_at_a_time(file):
+    study = load(file, "name=held")
+    Layout.of(study).make()
+    with launch_lock(Layout.of(study)):
+        before = sorted(Layout.of(study).folder.rglob("*"))
+        with pytest.raises(FailureError, match=f"running already, as process {os.getpid()}"):
+            launch(study)
+        assert sorted(Layout.of(study).folder.rglob("*")) == before  # no state, no tracker
 
 
 def test_what_the_machine_cannot_give_is_one_line_and_so_is_its_status(file):

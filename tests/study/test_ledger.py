@@ -1,6 +1,4 @@
 import math
-import multiprocessing
-import os
 import signal
 import subprocess
 import sys
@@ -10,15 +8,15 @@ import optuna
 import pytest
 
 from matopt.errors import FailureError
-from matopt.study.layout import Layout
-from matopt.study.lock import launch_lock, lock_owner
-from matopt.study.search.ledger import Ledger, Outcome, read_records
+from matopt.stages.records import TrialResult
+from matopt.study.records import best
+from matopt.study.search.ledger import Ledger, read_records
 
 OBJECTIVES = {"r2": "maximize", "distance": "minimize"}
 
 
 def outcome(r2, distance=0.1):
-    return Outcome({"r2": r2, "distance": distance}, "g", "p", 1.0, 0.25)
+    return TrialResult({"r2": r2, "distance": distance}, "g", "p", 1.0, 0.25)
 
 
 def ask(ledger):
@@ -42,7 +40,7 @@ def test_a_ledger_is_read_as_it_was_written(journal):
     assert again == ledger.records()
     assert [r.state for r in again] == ["complete"] * 3 + ["failed"]
     assert again[1].outcome == outcome(0.9)
-    assert ledger.best() == again[1]
+    assert best(again, OBJECTIVES) == again[1]
     assert again[3].error == "ValueError: no such thing"
     assert read_records(journal, "b") == []
 
@@ -75,7 +73,7 @@ def test_an_objective_that_is_no_number_is_refused(journal, bad):
     with pytest.raises(FailureError, match="distance"):
         ledger.complete(number, outcome(0.1, bad))
     with pytest.raises(FailureError, match="distance"):
-        ledger.complete(number, Outcome({"r2": 1.0}, "g", "p", 1.0, 0.0))
+        ledger.complete(number, TrialResult({"r2": 1.0}, "g", "p", 1.0, 0.0))
     assert ledger.records()[0].state == "running"
 
 
@@ -95,16 +93,18 @@ def test_half_a_line_and_a_dead_writers_lock_are_overcome_at_once(journal):
 
 
 WRITER = """
-import sys, pathlib, optuna
-from matopt.study.search.ledger import Ledger, Outcome
+import itertools, sys, pathlib, optuna
+from matopt.stages.records import TrialResult
+from matopt.study.search.ledger import Ledger
 ledger = Ledger(pathlib.Path(sys.argv[1]), "a", {"r2": "maximize"})
 study = optuna.load_study(storage=ledger.storage, study_name="a")
 ledger.recover()
-print("begun", flush=True)
-while True:
+for count in itertools.count():
     trial = study.ask()
     trial.suggest_float("x", 0, 1)
-    ledger.complete(trial.number, Outcome({"r2": 0.5}, "g", "p", 1.0, 0.0))
+    ledger.complete(trial.number, TrialResult({"r2": 0.5}, "g", "p", 1.0, 0.0))
+    if count == 0:
+        print("begun", flush=True)
 """
 
 
@@ -122,28 +122,3 @@ def test_a_writer_killed_at_any_time_leaves_a_ledger_that_goes_on(journal):
         assert set(states) <= {"complete", "waiting"} and states.count("waiting") <= 1
         assert states.count("complete") > complete
         complete = states.count("complete")
-
-
-def _hold(storage, queue, release):
-    with launch_lock(Layout(storage, "s")):
-        queue.put(os.getpid())
-        release.wait()
-
-
-def test_one_launch_at_a_time_and_a_dead_ones_lock_is_taken_over(tmp_path):
-    layout = Layout(tmp_path, "s")
-    layout.make()
-    context = multiprocessing.get_context("spawn")
-    queue, release = context.Queue(), context.Event()
-    holder = context.Process(target=_hold, args=(tmp_path, queue, release))
-    holder.start()
-    pid = queue.get(timeout=60)
-    assert lock_owner(layout) == pid
-    with pytest.raises(FailureError, match=f"running already, as process {pid}"), launch_lock(layout):
-        pass
-    holder.kill()
-    holder.join()
-    assert lock_owner(layout) is None
-    with launch_lock(layout):
-        assert lock_owner(layout) == os.getpid()
-    assert not layout.lock.exists()

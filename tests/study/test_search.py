@@ -20,6 +20,7 @@ from matopt.study.cluster.ray_cluster import Cluster
 from matopt.study.search.ledger import Ledger
 from matopt.study.search.trials import TrialContext
 from matopt.study.search.tuning import SearchCallback, SearchPlan, TrialPoint, search
+from matopt.training.report import no_report
 
 optuna = pytest.importorskip("optuna")
 SOLID = Component("tiny_components.py:Solid", {})
@@ -31,7 +32,7 @@ class Heard(SearchCallback):
 
     def begin(self, number, params):
         self.begun.append(number)
-        return f"run {number}"
+        return no_report
 
     def complete(self, number, outcome):
         self.completed.append(number)
@@ -44,7 +45,6 @@ class Heard(SearchCallback):
 def context(tmp_path_factory):
     """What trials need, on a cluster of this machine."""
     root = tmp_path_factory.mktemp("storage")
-    (root / "spool").mkdir()
     cluster = Cluster(None, root, cpus=2)
     cluster.start()
     models = ModelContext(ArtifactStore(root / "artifacts"), Path(__file__).parent)
@@ -54,7 +54,7 @@ def context(tmp_path_factory):
     label = ClusterLabel(LabelStore(root / "labels"), [SOLID], models, lambda: pool)
     labelled = LabelledSet(images, label(images))
     dataset = Dataset(labelled[:8], labelled[8:14], labelled[14:])
-    yield TrialContext(dataset, (SOLID,), models, root / "labels", pool, root / "spool", 1)
+    yield TrialContext(dataset, (SOLID,), models, root / "labels", pool, 1)
     cluster.close()
 
 

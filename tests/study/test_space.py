@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matopt.study.config.space import Choice, Int, Log, Uniform, read_dimension, suggest
+from matopt.study.space import Choice, Int, Log, Uniform, read_dimension, suggest
 
 SPACE = {
     "generator.morphology_weight": Log(1e-2, 1e3),

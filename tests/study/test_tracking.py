@@ -19,6 +19,7 @@ from mlflow.artifacts import download_artifacts
 from mlflow.entities import Run
 
 from matopt.errors import FailureError, InputError
+from matopt.study.layout import Layout
 from matopt.study.tracking.spool import SpoolWriter, read_events
 from matopt.study.tracking.tracker import Tracker, undelivered
 
@@ -69,7 +70,7 @@ def test_a_launch_is_a_run_and_its_trials_are_its_children(storage: Path) -> Non
     figure = storage / "figure.png"
     figure.write_bytes(b"png")
 
-    tracker = Tracker(storage, "sandstone")
+    tracker = Tracker(Layout(storage, "sandstone"))
     launch = tracker.start_run("launch", "launch 1", params={"search": {"trials": 2, "space": ["a", "b"]}})
     trial = SpoolWriter(tracker.folder)  # as another process would
     run = trial.start_run("trial/0", "trial 0", launch, {f"setting{i}": i for i in range(250)}, {"stage": "trial"})
@@ -97,13 +98,13 @@ def test_a_launch_is_a_run_and_its_trials_are_its_children(storage: Path) -> Non
     (version,) = client.search_model_versions("name = 'sandstone.predictor'")
     copy = Path(download_artifacts(version.source, dst_path=str(storage / "copy")))
     assert (copy / "state.pt").read_bytes() == b"weights" and version.tags == {"r2": "0.5"}
-    assert [path.name for path in tracker.spool.iterdir()] == ["lock"]  # nothing is kept that was delivered
+    assert [path.name for path in tracker.spool.iterdir()] == []  # nothing is kept that was delivered
 
 
 def test_sending_everything_twice_doubles_nothing(storage: Path) -> None:
     model = storage / "state.pt"
     model.write_bytes(b"weights")
-    tracker = Tracker(storage, "sandstone")
+    tracker = Tracker(Layout(storage, "sandstone"))
     run = tracker.start_run("trial/0", "trial 0", params={"a": 1}, tags={"stage": "trial"})
     for step in range(40):
         tracker.metrics(run, {"loss": 0.5, "r2": float("nan")}, step)
@@ -114,7 +115,7 @@ def test_sending_everything_twice_doubles_nothing(storage: Path) -> None:
     assert not tracker.close(60)
 
     shutil.copytree(again, tracker.folder)  # as if the crash had come before the first note
-    assert not Tracker(storage, "sandstone").close(60)
+    assert not Tracker(Layout(storage, "sandstone")).close(60)
 
     client = client_of(storage)
     (only,) = runs_of(client)["trial/0"]
@@ -128,8 +129,9 @@ def test_a_killed_driver_loses_nothing_and_leaves_no_run_open(storage: Path) -> 
     script = """
 import os, signal, sys
 from pathlib import Path
+from matopt.study.layout import Layout
 from matopt.study.tracking.tracker import Tracker
-tracker = Tracker(Path(sys.argv[1]), "sandstone")
+tracker = Tracker(Layout(Path(sys.argv[1]), "sandstone"))
 launch = tracker.start_run("launch", "launch 1")
 done, cut = (tracker.start_run(f"trial/{i}", f"trial {i}", launch) for i in range(2))
 for step in range(100):
@@ -141,10 +143,10 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert subprocess.run([sys.executable, "-c", script, storage], check=False).returncode == -signal.SIGKILL
     client = client_of(storage)
     assert runs_of(client) == {}, "the driver was meant to die before it could send"
-    (left,) = undelivered(storage)
+    (left,) = undelivered(Layout(storage, "sandstone"))
     assert left.waiting == 3 + 200 + 1
 
-    tracker = Tracker(storage, "sandstone")
+    tracker = Tracker(Layout(storage, "sandstone"))
     launch = tracker.start_run("launch", "launch 2")
     tracker.end_run(tracker.start_run("trial/1", "trial 1", launch))
     tracker.end_run(launch)
@@ -159,7 +161,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_new_attempt_at_a_trial_ends_the_old_one(storage: Path) -> None:
-    tracker = Tracker(storage, "sandstone")
+    tracker = Tracker(Layout(storage, "sandstone"))
     tracker.start_run("trial/0", "trial 0")
     tracker.end_run(tracker.start_run("trial/0", "trial 0"))
     assert not tracker.close(60)
@@ -187,7 +189,7 @@ for step in range(10**9):
 
 
 def test_a_torn_last_line_is_not_read_and_stops_nothing(storage: Path) -> None:
-    tracker = Tracker(storage, "sandstone")
+    tracker = Tracker(Layout(storage, "sandstone"))
     run = tracker.start_run("trial/0", "trial 0")
     tracker.metrics(run, {"loss": 1.0}, 0)
     (tracker.folder / "killed.jsonl").write_bytes(
@@ -202,27 +204,19 @@ def test_a_torn_last_line_is_not_read_and_stops_nothing(storage: Path) -> None:
 
 def test_what_mlflow_refuses_is_set_aside_and_the_rest_goes_on(storage: Path) -> None:
     client = client_of(storage)
-    tracker = Tracker(storage, "sandstone")
+    tracker = Tracker(Layout(storage, "sandstone"))
     deleted, kept = tracker.start_run("trial/0", "trial 0"), tracker.start_run("trial/1", "trial 1")
     wait_until(lambda: len(runs_of(client)) == 2, 30)
     client.delete_run(runs_of(client)["trial/0"][0].info.run_id)
     for run in (deleted, kept):
         tracker.metrics(run, {"loss": 1.0}, 7)
-    tracker.artifact(kept, tracker.spool / "lock")
+    tracker.artifact(kept, storage / "mlflow.db")
     tracker.end_run(kept)
     left = tracker.close(60)
     assert (left.waiting, left.refused) == (0, 1) and "refused" in str(left)
     assert deleted in (tracker.spool / "refused" / "events.jsonl").read_text()
     (run,) = runs_of(client)["trial/1"]
     assert run.data.metrics == {"loss": 1.0} and run.info.status == "FINISHED"
-
-
-def test_a_study_has_one_driver(tmp_path: Path) -> None:
-    tracker = Tracker(tmp_path, "sandstone", "http://127.0.0.1:9")
-    with pytest.raises(FailureError, match="another process"):
-        Tracker(tmp_path, "sandstone", "http://127.0.0.1:9")
-    tracker.close(5)
-    Tracker(tmp_path, "sandstone", "http://127.0.0.1:9").close(0)
 
 
 @pytest.mark.parametrize("name", ["", "a/", "/a", "a//b", "../a", "a/./b", "loss%", "L²", "a\n", "a" * 251])
@@ -289,7 +283,7 @@ def test_a_server_killed_in_the_middle_costs_neither_time_nor_data(storage: Path
             slowest = max(slowest, time.monotonic() - begun)
 
     try:
-        tracker = Tracker(storage, "sandstone", uri)
+        tracker = Tracker(Layout(storage, "sandstone"), uri)
         run = tracker.start_run("trial/0", "trial 0", params={"a": 1})
         emit(0)
         client = MlflowClient(uri)

@@ -74,10 +74,11 @@ class Linear(Predictor):
     Args:
         seconds: that a fit takes.
         ridge: added to the normal equations.
+        floor: the least that it predicts.
     """
 
-    def __init__(self, seconds: float = 0.0, ridge: float = 1e-6):
-        self.seconds, self.ridge = seconds, ridge
+    def __init__(self, seconds: float = 0.0, ridge: float = 1e-6, floor: float = -1e9):
+        self.seconds, self.ridge, self.floor = seconds, ridge, floor
 
     def fit(self, train, labels, validation=None, traits=(), report=lambda step, **scalars: False, seed=0):
         self.properties = labels.properties
@@ -91,7 +92,7 @@ class Linear(Predictor):
         return self
 
     def predict(self, density):
-        return self._features(density.double()) @ self.weights
+        return (self._features(density.double()) @ self.weights).clamp_min(self.floor)
 
     def _features(self, density):
         solid = density.flatten(1).mean(1)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from matopt.data.labels.store import LabelBatch
+from matopt.design.ascent import Designs
 from matopt.microstructures import Microstructures
 from matopt.physics.base import SIMULATORS, Simulator
 from matopt.registry import Component
@@ -22,7 +23,7 @@ from matopt.stages.simulate import compute
 
 
 class Actor:
-    """A process with a context of its own.
+    """A process of the cluster, with a context and a number of threads of its own.
 
     Args:
         context: where models are made, and on which device.
@@ -42,7 +43,7 @@ class SimulatorActor(Actor):
         self._simulators: dict[str, Simulator] = {}
 
     def solve(self, simulator: Component, phases: np.ndarray, voxel_size: float) -> tuple[LabelBatch, float]:
-        """What ``simulator`` says of microstructures, and the seconds it took."""
+        """Compute the labels of microstructures; returns the seconds it took as well."""
         key = repr(simulator)
         if key not in self._simulators:
             self._simulators[key] = SIMULATORS.build(simulator, self._context.folder)
@@ -54,7 +55,7 @@ class GeneratorActor(Actor):
     """Fits generators."""
 
     def fit(self, task: GeneratorTask) -> tuple[str, float]:
-        """The key of the fitted generator, and the seconds it took."""
+        """Fit a generator, unless it was; returns its key and the seconds it took."""
         return _timed(lambda: fit_generator(task, self._context))
 
 
@@ -62,14 +63,14 @@ class PredictorActor(Actor):
     """Fits predictors."""
 
     def fit(self, task: PredictorTask) -> tuple[str, float]:
-        """The key of the fitted predictor, and the seconds it took."""
+        """Fit a predictor, unless it was; returns its key and the seconds it took."""
         return _timed(lambda: fit_predictor(task, self._context))
 
 
 class DesignActor(Actor):
     """Ascends designs, all seeds of a task in one batch."""
 
-    def ascend(self, task: AscentTask) -> tuple[Any, float]:
+    def ascend(self, task: AscentTask) -> tuple[Designs, float]:
         """The trajectories, and the seconds they took."""
         return _timed(lambda: run_ascent(task, self._context))
 

@@ -1,4 +1,4 @@
-"""Labels from the label store and the simulators' actors."""
+"""Labelling on a cluster: from the label store, and by the simulators' actors."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class ClusterLabel:
         self.waiting = 0.0
 
     def __call__(self, microstructures: Microstructures) -> PropertyTable:
-        """The table of all properties, in the order of the study."""
+        """Look up or compute all properties, in the order of the study."""
         if self._progress is not None:
             self._done, self._total = 0, int(self._store.lookup(microstructures, self._simulators)[1].sum())
         return self._store.label(microstructures, self._simulators, self._solve)

@@ -45,12 +45,15 @@ class Pool:
     def map(
         self, method: str, calls: Sequence[tuple], done: Callable[[int], None] = lambda n: None
     ) -> list[tuple[int, Any]]:
-        """Who answered each of ``calls``, and what, in order. An actor that is done takes the next call.
+        """Call ``method`` with each of ``calls``; an actor that is done takes the next one.
 
         Args:
             method: the actors' method.
             calls: the arguments of each call.
             done: hears how many calls are answered.
+
+        Returns:
+            Of each call, in order, the number of the actor that answered, and the answer.
 
         Raises:
             FailureError: an actor failed, or none answered within the timeout.

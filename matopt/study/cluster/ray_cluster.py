@@ -19,6 +19,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from matopt.errors import FailureError, InputError
 from matopt.stages.keys import code_version
+from matopt.study.layout import node_probe
 
 _CONNECT_SECONDS = 10.0
 
@@ -127,7 +128,7 @@ class Cluster:
 
     def _check_nodes(self) -> None:
         token = uuid.uuid4().hex
-        path = self._storage / f".seen-{token}"
+        path = node_probe(self._storage, token)
         path.write_text(token)
         try:
             nodes = {node["NodeID"]: node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}
@@ -169,6 +170,6 @@ def _look(path: str) -> tuple[str | None, str]:
 
 
 def _line(error: BaseException) -> str:
-    """The last line of an error's text, which in Ray's long ones says what happened."""
+    """Take the last line of an error's text, which in Ray's long ones says what happened."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from matopt.data.labels.store import LabelStore
+from matopt.design.ascent import Designs
 from matopt.microstructures import Microstructures
 from matopt.properties import PropertyTable
 from matopt.registry import Component
@@ -20,7 +21,7 @@ from matopt.study.state import LaunchState
 
 
 class RayWorkers:
-    """Spreads the work of the stages over actors. See :class:`matopt.stages.workers.Workers`.
+    """Spreads the work of the stages over actors; see :class:`matopt.stages.workers.Workers`.
 
     Nothing is started before it is needed: a study whose results are all kept needs no Ray.
 
@@ -96,7 +97,7 @@ class RayWorkers:
         return min(1.0, int(share * 1000) / 1000) if share else 1.0
 
     def simulators(self) -> Pool:
-        """The simulators' actors. Ray counts no CPU for them: a trial that waits for them leaves its own idle."""
+        """Get the simulators' actors. Ray counts no CPU for them: a trial that waits for them leaves its own idle."""
         if self._simulators is None:
             self.start()
             self._simulators = self._pool(SimulatorActor, self._resources.simulators, cpus=0)
@@ -109,7 +110,7 @@ class RayWorkers:
             self._models = None
 
     def label(self, microstructures: Microstructures) -> PropertyTable:
-        """The properties of microstructures, from the label store or the simulators."""
+        """Look up or compute the properties of microstructures."""
         before = self._label.computing, self._label.waiting
         try:
             return self._label(microstructures)
@@ -117,19 +118,19 @@ class RayWorkers:
             self._state.spent(computing=self._label.computing - before[0], waiting=self._label.waiting - before[1])
 
     def fit_generators(self, tasks: Sequence[GeneratorTask]) -> list[str]:
-        """The keys of the fitted generators."""
+        """Fit generators, each unless it was; returns their keys."""
         return self._fit(GeneratorActor, tasks, "generators fitted")
 
     def fit_predictors(self, tasks: Sequence[PredictorTask]) -> list[str]:
-        """The keys of the fitted predictors."""
+        """Fit predictors, each unless it was; returns their keys."""
         return self._fit(PredictorActor, tasks, "predictors fitted")
 
-    def ascend(self, task: AscentTask) -> dict[str, Any]:
+    def ascend(self, task: AscentTask) -> Designs:
         """The trajectories of a batch of designs."""
-        self._state.message(f"ascending in {task.space} space")
-        ((_, (path, seconds)),) = self._of(DesignActor, 1).map("ascend", [(task,)])
+        self._state.message(f"ascending in {task.space.kind} space")
+        ((_, (designs, seconds)),) = self._of(DesignActor, 1).map("ascend", [(task,)])
         self._state.spent(computing=seconds)
-        return path
+        return designs
 
     def _fit(self, kind: type, tasks: Sequence[Any], message: str) -> list[str]:
         pool = self._of(kind, min(len(tasks), self._resources.predictors))

@@ -1,36 +1,34 @@
-"""The checks of a study: each field, what fields have to do with each other, and the search space."""
+"""The checks of a study: each field, fields against each other, and the search space."""
 
 from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from matopt.generators.base import GENERATORS, LatentGenerator
+from matopt.design.spaces.base import SPACES
+from matopt.generators.base import GENERATORS
+from matopt.physics.base import SIMULATORS
+from matopt.registry import Component
+from matopt.spelling import suggestion
+from matopt.stages.metrics.base import METRICS, Metric, PredictorMetric, split_objective
 from matopt.study.config.component_fields import Checking
+from matopt.study.config.components import KIND, build_component, check_component
 from matopt.study.config.messages import problems_of
 from matopt.study.config.schema import StudyConfig
-from matopt.study.config.study_file import Key, Problem, StudyText, dotted, near, shown, split_key
+from matopt.study.config.study_file import Key, Problem, StudyText, dotted, shown, split_key
+from matopt.study.samplers.base import SAMPLERS
 
 SEARCHABLE = ("generator", "predictor", "augmentation", "traits")
 """The sections that a search may change. The others say what its trials are compared by."""
 
-OBJECTIVES = {
-    "r2": "maximize",
-    "interpretability": "maximize",
-    "morphology_distance": "minimize",
-    "porosity_distance": "minimize",
-    "s2_error": "minimize",
-    "grey_share": "minimize",
-}
-"""What a trial is judged by, and which way is better. ``r2/<property>`` is one property's."""
-
 
 def check_fields(text: StudyText, checking: Checking) -> tuple[StudyConfig | None, list[Problem]]:
-    """The configuration that a text means, or what is wrong with its fields."""
+    """Read the configuration that a text means, and list what is wrong with its fields."""
     try:
         return StudyConfig.model_validate_json(json.dumps(text.tree), context=checking), []
     except ValidationError as error:
@@ -38,21 +36,23 @@ def check_fields(text: StudyText, checking: Checking) -> tuple[StudyConfig | Non
 
 
 def cross_problems(config: StudyConfig, folder: Path) -> list[Problem]:
-    """What no section can know by itself."""
+    """Find what is wrong with fields that have to do with each other, though each is right by itself."""
     problems = []
-    properties = list(config.physics)
-    known = OBJECTIVES | {f"r2/{name}": "maximize" for name in properties}
+    properties = [build_component(SIMULATORS, simulator, folder).property.name for simulator in config.physics.values()]
     for name, direction in config.search.objectives.items():
-        key = ("search", "objectives", name)
-        if name not in known:
-            problems.append(Problem(key, f"no such objective; {near(name, list(known))}"))
-        elif known[name] != direction:
-            problems.append(Problem(key, f"{name} is better the other way: {known[name]}"))
-        elif name == "interpretability" and not config.traits:
-            problems.append(Problem(key, "without traits nothing can be interpreted; name some under 'traits'"))
+        if message := _objective_problem(name, direction, properties, bool(config.traits), folder):
+            problems.append(Problem(("search", "objectives", name), message))
     if config.search.select is not None and config.search.select not in config.search.objectives:
-        hint = near(config.search.select, list(config.search.objectives))
+        hint = suggestion(config.search.select, list(config.search.objectives))
         problems.append(Problem(("search", "select"), f"{config.search.select!r} is not among the objectives; {hint}"))
+    sampler = build_component(SAMPLERS, config.search.sampler, folder)
+    if refusal := sampler.refusal(config.search_spec):
+        problems.append(Problem(("search", "sampler"), refusal))
+    for split, n in config.data.split.model_dump().items():
+        if n < 2 and (split != "test" or config.evaluation):
+            problems.append(
+                Problem(("data", "split", split), f"must be at least 2, as its spread is measured, got {n}")
+            )
     if config.evaluation:
         kinds = [g if isinstance(g, str) else g.kind for g in config.evaluation.generators]
         for index, kind in enumerate(kinds):
@@ -60,14 +60,44 @@ def cross_problems(config: StudyConfig, folder: Path) -> list[Problem]:
                 problems.append(Problem(("evaluation", "generators", index), f"{kind} is listed twice; keep one"))
     if config.design:
         if config.design.property not in properties:
-            hint = near(config.design.property, properties)
+            hint = suggestion(config.design.property, properties)
             problems.append(Problem(("design", "property"), f"{config.design.property!r} is not simulated; {hint}"))
-        has_latent_space = issubclass(GENERATORS.find(config.generator.kind, folder), LatentGenerator)
-        if "latent" in config.design.spaces and not has_latent_space:
-            problems.append(
-                Problem(("design", "spaces"), f"{config.generator.kind} has no latent space; write [pixel]")
-            )
+        generator = GENERATORS.find(config.generator.kind, folder)
+        for space in config.design.spaces:
+            if missing := SPACES.find(space.kind, folder).missing_from(generator):
+                others = [name for name in SPACES.names() if not SPACES.find(name).missing_from(generator)]
+                message = f"{config.generator.kind} has no {missing}; write [{', '.join(others)}]"
+                problems.append(Problem(("design", "spaces"), message))
     return problems
+
+
+def _objective_problem(name: str, direction: str, properties: Sequence[str], has_traits: bool, folder: Path) -> str:
+    """Say what is wrong with an objective: no such metric, the other direction, nothing to compute it from."""
+    kind, property_ = split_objective(name)
+    if ".py:" in kind:
+        component, problems = check_component(METRICS, Metric, {KIND: kind}, folder)
+        if component is None:
+            return problems[0].message
+    elif kind not in METRICS.names():
+        return f"no such objective; {suggestion(name, _objectives(properties))}"
+    metric = METRICS.build(Component(kind), folder)
+    if property_:
+        is_by_property = isinstance(metric, PredictorMetric) and metric.is_by_property
+        if not is_by_property or property_ not in properties:
+            return f"no such objective; {suggestion(name, _objectives(properties))}"
+    if metric.direction != direction:
+        return f"{name} is better the other way: {metric.direction}"
+    if isinstance(metric, PredictorMetric) and metric.needs_traits and not has_traits:
+        return f"{name} is computed of traits, and there are none; name some under 'traits'"
+    return ""
+
+
+def _objectives(properties: Sequence[str]) -> list[str]:
+    """List the objectives of the registry's metrics, those of single properties too."""
+    names = METRICS.names()
+    metrics = [(name, METRICS.find(name)) for name in names]
+    single = [name for name, metric in metrics if issubclass(metric, PredictorMetric) and metric.is_by_property]
+    return names + [f"{name}/{property_}" for name in single for property_ in properties]
 
 
 def space_problems(config: StudyConfig, text: StudyText, checking: Checking) -> list[Problem]:

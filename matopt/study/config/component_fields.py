@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator, ValidationInfo
 
 from matopt.data.sources.base import SOURCES, Source
-from matopt.design.ascent import ascend
+from matopt.design.optimisers.base import OPTIMISERS, Optimiser
+from matopt.design.settings import DesignSettings
+from matopt.design.spaces.base import SPACES, Space
 from matopt.errors import InputError
 from matopt.generators.base import GENERATORS, Generator
 from matopt.physics.base import SIMULATORS, Simulator
 from matopt.predictors.base import PREDICTORS, Predictor
 from matopt.registry import Component, Registry
+from matopt.spelling import suggestion
 from matopt.study.config.components import KIND, check_component, check_settings, settings_of
 from matopt.study.config.messages import nested
-from matopt.study.config.study_file import Problem, near, shown
+from matopt.study.config.study_file import Problem, shown
+from matopt.study.samplers.base import SAMPLERS, Sampler
 from matopt.traits.base import TRAITS, Trait
-
-_GIVEN = ("within", "starts", "hold", "seeds", "seed", "device")
-"""Arguments of the ascent that the design stage sets by itself."""
 
 
 class Checking:
-    """What validation needs besides the values.
+    """Checks the components of a study file while pydantic validates it; each component once.
 
     Args:
         folder: the study file's, which paths are relative to.
@@ -37,7 +39,7 @@ class Checking:
         self._checked: dict[str, tuple[Component | None, list[Problem]]] = {}
 
     def component(self, registry: Registry, base: type, given: Any) -> Component:
-        """The component of a section."""
+        """Check a section that holds one component, ``{kind: ..., **settings}``, and return it."""
         if not isinstance(given, dict):
             raise ValueError(f"must be a section with keys of its own, like {{kind: ...}}, got {shown(given)}")
         component, problems = self._check(registry, base, given)
@@ -46,7 +48,7 @@ class Checking:
         return component
 
     def components(self, registry: Registry, base: type, given: Mapping[str, Any]) -> dict[str, Component]:
-        """The components of a section in which each key is a kind and its value the settings."""
+        """Check a section in which each key is a kind and its value the settings, and return its components."""
         members: dict[str, Component] = {}
         problems: list[Problem] = []
         for kind, settings in given.items():
@@ -63,18 +65,60 @@ class Checking:
             raise nested(problems)
         return members
 
-    def ascent_options(self, given: Mapping[str, Any], others: Sequence[str]) -> dict[str, Any]:
-        """Settings of the ascent, out of a section that has ``others`` too."""
-        known = {name: s for name, s in settings_of(ascend).items() if name not in _GIVEN and not s.is_required}
-        problems = [
-            Problem((name,), f"no such key; {near(name, [*others, *known])}") for name in given if name not in known
-        ]
-        settings, found = check_settings("design", known, {n: v for n, v in given.items() if n in known}, self.folder)
-        counts = [n for n in given if type(settings.get(n)) is int and settings[n] < 1]
-        found += [Problem((name,), f"must be at least 1, got {settings[name]}") for name in counts]
-        if problems or found:
-            raise nested([*problems, *found])
-        return settings
+    def design(self, given: Any) -> DesignSettings:
+        """Read the design section: its own keys, and beside them the settings of its optimiser."""
+        if not isinstance(given, dict):
+            raise ValueError(f"must be a section with keys of its own, got {shown(given)}")
+        fields = settings_of(DesignSettings)
+        spaces, space_problems = self._spaces(given.get("spaces", [space.kind for space in fields["spaces"].default]))
+        optimiser, optimiser_problems = self._optimiser(given, list(fields))
+        known = {name: setting for name, setting in fields.items() if name not in ("spaces", "optimiser")}
+        numbers = {name: given[name] for name in given if name in known}
+        settings, problems = check_settings("the design", known, numbers, self.folder)
+        problems += space_problems + optimiser_problems
+        if optimiser is not None and not problems:
+            try:
+                return DesignSettings(**settings, spaces=spaces, optimiser=optimiser)
+            except InputError as error:  # its message begins with the name of the setting
+                name, _, message = str(error).partition(" ")
+                problems.append(Problem((name,), message))
+        raise nested(problems)
+
+    def _spaces(self, given: Any) -> tuple[tuple[Component, ...], list[Problem]]:
+        if not isinstance(given, list) or not given:
+            names = ", ".join(SPACES.names())
+            return (), [Problem(("spaces",), f"must be a list of spaces, like [{names}], got {shown(given)}")]
+        spaces: list[Component] = []
+        problems: list[Problem] = []
+        for index, item in enumerate(given):
+            component, found = self._check(SPACES, Space, item if isinstance(item, dict) else {KIND: item})
+            problems += [Problem(("spaces", index, *(k for k in p.key if k != KIND)), p.message) for p in found]
+            if component is None:
+                continue
+            if component.kind in [space.kind for space in spaces]:
+                problems.append(Problem(("spaces", index), f"{component.kind} is listed twice; keep one"))
+            spaces.append(component)
+        return tuple(spaces), problems
+
+    def _optimiser(self, given: Mapping[str, Any], own: Sequence[str]) -> tuple[Component | None, list[Problem]]:
+        """Check the optimiser of a design section; all keys but the section's ``own`` are its settings."""
+        kind = given.get("optimiser", settings_of(DesignSettings)["optimiser"].default.kind)
+        if not isinstance(kind, str):
+            message = f"must be the name of an optimiser, whose settings stand beside it, got {shown(kind)}"
+            return None, [Problem(("optimiser",), message)]
+        try:
+            member = OPTIMISERS.find(kind, self.folder)
+        except InputError as error:
+            return None, [Problem(("optimiser",), str(error))]
+        known = list(settings_of(member)) if isinstance(member, type) else []
+        if taken := [name for name in known if name in own]:
+            return None, [Problem(("optimiser",), f"its setting {taken[0]!r} is a key of every design; rename it")]
+        settings = {name: value for name, value in given.items() if name in known}
+        unknown = [name for name in given if name not in own and name not in known]
+        problems = [Problem((name,), f"no such key; {suggestion(name, [*own, *known])}") for name in unknown]
+        component, found = self._check(OPTIMISERS, Optimiser, {KIND: kind, **settings})
+        problems += [Problem(p.key if p.key and p.key[0] != KIND else ("optimiser",), p.message) for p in found]
+        return component, problems
 
     def _check(
         self, registry: Registry, base: type, given: Mapping[str, Any]
@@ -87,7 +131,7 @@ class Checking:
 
 
 def checking(info: ValidationInfo) -> Checking:
-    """What the validation in progress was given."""
+    """Return the context of the validation in progress."""
     assert isinstance(info.context, Checking)
     return info.context
 
@@ -110,7 +154,7 @@ def _read_simulators(value: Any, info: ValidationInfo) -> dict[str, Component]:
             problems.append(Problem(("properties", index), f"{name} is listed twice; keep one"))
     for key in value:
         if key != "properties" and key not in names:
-            problems.append(Problem((key,), f"no such key; {near(key, ['properties', *map(str, names)])}"))
+            problems.append(Problem((key,), f"no such key; {suggestion(key, ['properties', *map(str, names)])}"))
     if problems:
         raise nested(problems)
     return checking(info).components(SIMULATORS, Simulator, {name: value.get(name) for name in names})
@@ -124,11 +168,32 @@ def _read_traits(value: Any, info: ValidationInfo) -> dict[str, Component]:
     return checking(info).components(TRAITS, Trait, value)
 
 
+def _read_sampler(value: Any, info: ValidationInfo) -> Component:
+    return checking(info).component(SAMPLERS, Sampler, {KIND: value} if isinstance(value, str) else value)
+
+
+def default_sampler() -> Component:
+    """Return the sampler of a study that names none, with all its settings."""
+    component, _ = check_component(SAMPLERS, Sampler, {KIND: "tpe"}, Path())
+    assert component is not None
+    return component
+
+
 def _read_baseline(value: Any, info: ValidationInfo) -> Component | str:
     if not isinstance(value, str):
         return checking(info).component(GENERATORS, Generator, value)
     checking(info).component(GENERATORS, Generator, {KIND: value})
     return value
+
+
+def _read_design(value: Any, info: ValidationInfo) -> DesignSettings | None:
+    return None if value is None else checking(info).design(value)
+
+
+def _design_as_section(settings: DesignSettings) -> dict[str, Any]:
+    spaces = [space.as_dict() if space.settings else space.kind for space in settings.spaces]
+    plain = asdict(settings) | {"spaces": spaces, "optimiser": settings.optimiser.kind}
+    return plain | dict(settings.optimiser.settings)
 
 
 _AS_DICT = PlainSerializer(lambda component: component if isinstance(component, str) else component.as_dict())
@@ -140,6 +205,12 @@ _AS_PHYSICS = PlainSerializer(
 SourceField = Annotated[Component, _one(SOURCES, Source), _AS_DICT]
 GeneratorField = Annotated[Component, _one(GENERATORS, Generator), _AS_DICT]
 PredictorField = Annotated[Component, _one(PREDICTORS, Predictor), _AS_DICT]
+SamplerField = Annotated[Component, PlainValidator(_read_sampler), _AS_DICT]
 SimulatorsField = Annotated[dict[str, Component], PlainValidator(_read_simulators), _AS_PHYSICS]
 TraitsField = Annotated[dict[str, Component], PlainValidator(_read_traits), _AS_SETTINGS]
 BaselineField = Annotated[Component | str, PlainValidator(_read_baseline), _AS_DICT]
+DesignField = Annotated[
+    DesignSettings | None,
+    PlainValidator(_read_design),
+    PlainSerializer(lambda settings: settings and _design_as_section(settings)),
+]

@@ -15,21 +15,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from matopt.errors import InputError
 from matopt.registry import Component, Registry
+from matopt.spelling import suggestion
 from matopt.study.config.messages import problems_of
-from matopt.study.config.study_file import Problem, near
+from matopt.study.config.study_file import Problem
 
 KIND = "kind"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One argument of a class or function.
+    """Describes one argument of a class or function.
 
     Attributes:
         model: a pydantic model with one field, ``value``, of the annotated type.
@@ -45,7 +47,7 @@ class Setting:
 
 @cache
 def settings_of(member: Callable[..., Any]) -> dict[str, Setting]:
-    """The arguments of a class or function that a study may set, by name."""
+    """List the arguments of a class or function that a study may set, by name."""
     settings: dict[str, Setting] = {}
     for function in _initialisers(member):
         hints = _hints(member, function)
@@ -86,7 +88,7 @@ def check_settings(
     ]
     for name, value in given.items():
         if name not in known:
-            hint = near(name, list(known)) if known else "it has none"
+            hint = suggestion(name, list(known)) if known else "it has none"
             problems.append(Problem((name,), f"{owner} has no such setting; {hint}"))
             continue
         try:
@@ -106,7 +108,7 @@ def check_settings(
 def check_component(
     registry: Registry, base: type, given: Mapping[str, Any], folder: Path
 ) -> tuple[Component | None, list[Problem]]:
-    """The component that ``{"kind": ..., **settings}`` describes, all settings filled in, or what is wrong with it.
+    """Check the component that ``{"kind": ..., **settings}`` describes, and fill in all its settings.
 
     The object is built once, so that what its class checks by itself is checked now.
     """
@@ -119,16 +121,16 @@ def check_component(
     except InputError as error:
         return None, [Problem((KIND,), str(error))]
     if not (isinstance(member, type) and issubclass(member, base)):
-        return None, [
-            Problem((KIND,), f"{kind} is not a {base.__name__}; derive it from {base.__module__}.{base.__name__}")
-        ]
+        article = "an" if base.__name__[0] in "AEIOU" else "a"
+        message = f"{kind} is not {article} {base.__name__}; derive it from {base.__module__}.{base.__name__}"
+        return None, [Problem((KIND,), message)]
     written = {name: value for name, value in given.items() if name != KIND}
     settings, problems = check_settings(f"{kind!r}", settings_of(member), written, folder)
     if problems:
         return None, problems
     component = Component(kind, settings)
     try:
-        registry.build(resolve_paths(registry, component, folder), folder)
+        build_component(registry, component, folder)
     except Exception as error:  # a user's class may raise anything
         message = str(error) if isinstance(error, InputError | ValueError) else f"{type(error).__name__}: {error}"
         named = [name for name in written if re.search(rf"\b{re.escape(name)}\b", message)]
@@ -136,8 +138,19 @@ def check_component(
     return component, []
 
 
+def build_component(registry: Registry[T], component: Component, folder: Path) -> T:
+    """Build the object that a checked component describes.
+
+    Args:
+        registry: of the component's family.
+        component: with paths as they are written.
+        folder: what they are relative to: the study file's.
+    """
+    return registry.build(resolve_paths(registry, component, folder), folder)
+
+
 def resolve_paths(registry: Registry, component: Component, folder: Path) -> Component:
-    """``component`` with its paths made absolute, so that it can be built from any working directory."""
+    """Make the paths of a component absolute, so that it can be built from any working directory."""
     known = settings_of(registry.find(component.kind, folder))
     resolved = {
         name: str((folder / value).resolve()) if _is_place(value, known[name]) else value
@@ -155,7 +168,7 @@ _STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True, allow_inf_nan=Fa
 
 
 def _initialisers(member: Callable[..., Any]) -> list[Callable[..., Any]]:
-    """The function itself; of a class its ``__init__``, and while they take ``**settings`` those of its bases."""
+    """Return the function itself; of a class its ``__init__``, and while they take ``**settings`` its bases'."""
     if not isinstance(member, type):
         return [member]
     found: list[Callable[..., Any]] = []

@@ -12,7 +12,7 @@ _ABSENT = object()
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """One line for each key whose value is another: "search.trials: 4 -> 8". In the order of ``new``.
+    """List the keys whose values differ, a line each, in the order of ``new``: "search.trials: 4 -> 8".
 
     Args:
         old: the configuration before, as :attr:`Study.as_json` gives it, or as JSON gave it back.
@@ -24,7 +24,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 
 def _leaves(tree: Any, key: Key = ()) -> dict[Key, Any]:
-    """Single values and lists by key; an empty section counts as a value."""
+    """List single values and lists by key; an empty section counts as a value."""
     if not isinstance(tree, dict) or not tree:
         return {key: tree}
     return {leaf: value for name, item in tree.items() for leaf, value in _leaves(item, (*key, name)).items()}

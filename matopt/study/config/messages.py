@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from matopt.study.config.study_file import Key, Problem, near, shown
+from matopt.spelling import closest, suggestion
+from matopt.study.config.study_file import Key, Problem, shown
 
 _MESSAGES = {
     "int_type": "must be a whole number",
@@ -34,12 +34,12 @@ _NESTED = "problems"
 
 
 def nested(problems: Sequence[Problem]) -> PydanticCustomError:
-    """What a validator raises for several problems inside its value; their keys are relative to it."""
+    """Wrap several problems inside one value for a validator to raise; their keys are relative to the value."""
     return PydanticCustomError(_NESTED, "see the context", {"problems": list(problems)})
 
 
 def problems_of(error: ValidationError, tree: Any, known: Callable[[Key], Sequence[str]]) -> list[Problem]:
-    """One problem for each value that ``error`` complains of.
+    """Translate an error of pydantic's: one problem for each value that it complains of.
 
     Args:
         error: as pydantic raised it.
@@ -55,7 +55,7 @@ def problems_of(error: ValidationError, tree: Any, known: Callable[[Key], Sequen
         elif detail["type"] == "missing":
             found.setdefault(key, []).append("is missing; the study needs it")
         elif detail["type"] == "extra_forbidden":
-            found.setdefault(key, []).append(f"no such key; {near(str(key[-1]), known(key[:-1]))}")
+            found.setdefault(key, []).append(f"no such key; {suggestion(str(key[-1]), known(key[:-1]))}")
         elif detail["type"] == "value_error":
             found.setdefault(key, []).append(str(detail["ctx"]["error"]))
         else:
@@ -66,12 +66,12 @@ def problems_of(error: ValidationError, tree: Any, known: Callable[[Key], Sequen
 
 def _with_value(text: str, detail: Any) -> str:
     expected = str(detail.get("ctx", {}).get("expected", "")).replace("'", "").replace(" or ", ", ").split(", ")
-    close = difflib.get_close_matches(str(detail["input"]), expected, n=1)
-    return f"{text}, got {shown(detail['input'])}" + (f"; did you mean {close[0]!r}?" if close else "")
+    near = closest(str(detail["input"]), expected)
+    return f"{text}, got {shown(detail['input'])}" + (f"; did you mean {near!r}?" if near else "")
 
 
 def _either(messages: Sequence[str]) -> str:
-    """The branches of a union, as one sentence: "must be a number, or a text, got [1]"."""
+    """Join the messages of a union's branches: "must be a number, or a text, got [1]"."""
     branches = list(dict.fromkeys(messages))
     if len(branches) == 1 or not all(b.startswith("must be ") and ", got " in b for b in branches):
         return "; ".join(branches)
@@ -80,7 +80,7 @@ def _either(messages: Sequence[str]) -> str:
 
 
 def _present(location: Key, tree: Any, keep_last: bool) -> Key:
-    """``location`` without the names of union branches, which pydantic adds but no file has."""
+    """Strip a location of the names of union branches, which pydantic adds but no file has."""
     key: list[str | int] = []
     for part in location:
         is_item = isinstance(tree, list) and isinstance(part, int) and part < len(tree)

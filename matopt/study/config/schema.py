@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -11,28 +11,33 @@ from pydantic import (
     Field,
     PlainSerializer,
     PlainValidator,
-    SerializerFunctionWrapHandler,
     ValidationInfo,
-    model_serializer,
     model_validator,
 )
 
+from matopt.physics.base import SIMULATORS
 from matopt.study.config.component_fields import (
     BaselineField,
+    DesignField,
     GeneratorField,
     PredictorField,
+    SamplerField,
     SimulatorsField,
     SourceField,
     TraitsField,
     checking,
+    default_sampler,
 )
-from matopt.study.config.space import Dimension, read_dimension
-from matopt.study.config.study_file import shown
+from matopt.study.config.components import build_component
+from matopt.study.config.messages import nested
+from matopt.study.config.study_file import Problem, shown
+from matopt.study.samplers.base import SearchSpec
+from matopt.study.space import Dimension, read_dimension
+from matopt.traits.base import TRAITS
 
 AtLeastOne = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
 Direction = Literal["maximize", "minimize"]
-Space = Literal["latent", "pixel"]
 
 
 def _name(text: str) -> str:
@@ -71,13 +76,13 @@ def _accuracy() -> dict[str, Direction]:
 
 
 class Section(BaseModel):
-    """Part of a study: no unknown keys, no silent conversions, never changed."""
+    """Base of all sections: no unknown keys, no silent conversions, never changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class WindowSection(Section):
-    """How microstructures are cut; see :class:`matopt.data.windows.window.Window`."""
+    """Sets how microstructures are cut; see :class:`matopt.data.windows.window.Window`."""
 
     size: AtLeastOne
     stride: AtLeastOne | None = None
@@ -87,7 +92,7 @@ class WindowSection(Section):
 
 
 class SplitSection(Section):
-    """How many microstructures each split has."""
+    """Sets how many microstructures each split has."""
 
     train: AtLeastOne
     validation: AtLeastOne
@@ -95,7 +100,7 @@ class SplitSection(Section):
 
 
 class DataSection(Section):
-    """The authentic microstructures."""
+    """Sets where authentic microstructures come from, and how they are cut and split."""
 
     source: SourceField
     window: WindowSection
@@ -103,16 +108,20 @@ class DataSection(Section):
 
 
 class AugmentationSection(Section):
-    """The artificial microstructures that join the predictor's training set."""
+    """Sets how many artificial microstructures join the predictor's training set."""
 
     size: NotNegative = 100
 
 
 class SearchSection(Section):
-    """The trials. ``trials`` is a total, ``select`` the objective that picks the best one (the first by default)."""
+    """Sets what the trials vary, how their points are chosen and what they are judged by.
+
+    ``trials`` is a total; ``startup`` points are random before a sampler trusts its model; ``select`` is the objective
+    that picks the best trial (the first by default).
+    """
 
     trials: AtLeastOne = 1
-    sampler: Literal["tpe", "random", "nsga2"] = "tpe"
+    sampler: SamplerField = Field(default_factory=default_sampler)
     startup: AtLeastOne = 10
     space: dict[
         str,
@@ -127,39 +136,15 @@ class SearchSection(Section):
 
 
 class EvaluationSection(Section):
-    """The generators that are compared by what their samples are worth to the predictor."""
+    """Sets which generators are compared by what their samples are worth to the predictor."""
 
     generators: Annotated[tuple[BaselineField, ...], AfterValidator(_some)]
     sizes: Annotated[tuple[AtLeastOne, ...], AfterValidator(_different)] = (50, 100, 200, 500, 1000)
     draws: AtLeastOne = 10
 
 
-class DesignSection(Section):
-    """The gradient ascent. Its other keys are settings of :func:`matopt.design.ascent.ascend`, here ``options``."""
-
-    property: str
-    seeds: AtLeastOne = 100
-    spaces: Annotated[tuple[Space, ...], Field(strict=False), AfterValidator(_different)] = ("latent", "pixel")
-    options: dict[str, Any]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _gather(cls, value: Any, info: ValidationInfo) -> Any:
-        if not isinstance(value, dict):
-            return value
-        others = [key for key in cls.model_fields if key != "options"]
-        own = {key: item for key, item in value.items() if key in others}
-        rest = {key: item for key, item in value.items() if key not in own}
-        return own | {"options": checking(info).ascent_options(rest, others)}
-
-    @model_serializer(mode="wrap")
-    def _spread(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        plain = serialise(self)
-        return plain | plain.pop("options")
-
-
 class ResourcesSection(Section):
-    """How many of each actor there are at once, and what each may use. ``timeout`` is in seconds."""
+    """Sets how many actors of each kind there are, and what each may use. ``timeout`` is in seconds."""
 
     device: Annotated[str, AfterValidator(_device)] = "cpu"
     trials: AtLeastOne = 1
@@ -170,13 +155,19 @@ class ResourcesSection(Section):
 
 
 class TrackingSection(Section):
-    """Where the study is recorded: null is a SQLite file in the storage folder."""
+    """Sets where MLflow records the study: null is a SQLite file in the storage folder."""
 
     uri: Annotated[str | None, AfterValidator(_uri)] = None
 
 
+class ReportSection(Section):
+    """Adds figures to those that every report has: ``path.py:Name``, or a section with a ``kind``."""
+
+    figures: Annotated[tuple[str | dict[str, Any], ...], Field(strict=False)] = ()
+
+
 class StudyConfig(Section):
-    """A whole study."""
+    """The configuration of a study: all its sections, with defaults for those that are left out."""
 
     name: Annotated[str, AfterValidator(_name)]
     seed: NotNegative = 0
@@ -189,6 +180,33 @@ class StudyConfig(Section):
     traits: TraitsField = Field(default_factory=dict)
     search: SearchSection = Field(default_factory=SearchSection)
     evaluation: EvaluationSection | None = None
-    design: DesignSection | None = None
+    design: DesignField = None
     resources: ResourcesSection = Field(default_factory=ResourcesSection)
     tracking: TrackingSection = Field(default_factory=TrackingSection)
+    report: ReportSection = Field(default_factory=ReportSection)
+
+    @model_validator(mode="after")
+    def _traits_apply(self, info: ValidationInfo) -> Self:
+        """Refuse traits that say nothing about the study's properties: every trial would fail by them."""
+        folder = checking(info).folder
+        properties = [build_component(SIMULATORS, simulator, folder).property for simulator in self.physics.values()]
+        problems = [
+            Problem(("traits", name), f"it says nothing about {' and '.join(p.name for p in properties)}; leave it out")
+            for name, trait in self.traits.items()
+            if not build_component(TRAITS, trait, folder).applies_to(properties)
+        ]
+        if problems:
+            raise nested(problems)
+        return self
+
+    @property
+    def search_spec(self) -> SearchSpec:
+        """Describe the search to its sampler."""
+        return SearchSpec(
+            self.search.space,
+            tuple(self.search.objectives),
+            self.search.trials,
+            self.search.startup,
+            self.resources.trials,
+            self.seed,
+        )

@@ -9,18 +9,23 @@ from typing import Any
 
 from matopt.data.sources.base import SOURCES
 from matopt.data.windows.window import Window
+from matopt.design.optimisers.base import OPTIMISERS
+from matopt.design.settings import DesignSettings
+from matopt.design.spaces.base import SPACES
 from matopt.errors import InputError
 from matopt.generators.base import GENERATORS
 from matopt.physics.base import SIMULATORS
 from matopt.predictors.base import PREDICTORS
 from matopt.registry import Component, Registry
 from matopt.stages.keys import component_identity
+from matopt.stages.metrics.base import METRICS, split_objective
 from matopt.study.config.checks import SEARCHABLE, check_fields, cross_problems, space_problems
 from matopt.study.config.component_fields import Checking
 from matopt.study.config.components import resolve_paths
 from matopt.study.config.schema import StudyConfig
-from matopt.study.config.space import Plain
 from matopt.study.config.study_file import StudyText, read_study_file, read_value, split_key
+from matopt.study.samplers.base import SAMPLERS
+from matopt.study.space import Plain
 from matopt.traits.base import TRAITS
 
 STAGES: dict[str, tuple[str, ...]] = {
@@ -34,7 +39,7 @@ STAGES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """A study that was checked as a whole.
+    """A checked study: its configuration, and its parts as components that can be built.
 
     Attributes:
         config: all sections, with all defaults.
@@ -55,22 +60,22 @@ class Study:
 
     @property
     def source(self) -> Component:
-        """Where the authentic microstructures come from, with absolute paths."""
+        """The source of the authentic microstructures, with absolute paths."""
         return self._resolved(SOURCES, self.config.data.source)
 
     @property
     def window(self) -> Window:
-        """How they are cut."""
+        """The windows that microstructures are cut in."""
         return Window(**self.config.data.window.model_dump())
 
     @property
     def split(self) -> dict[str, int]:
-        """How many of them go into each split."""
+        """Split -> how many microstructures it has."""
         return self.config.data.split.model_dump()
 
     @property
     def simulators(self) -> tuple[Component, ...]:
-        """One for each property, in order."""
+        """The simulators, one for each property, in order."""
         return tuple(self._resolved(SIMULATORS, s) for s in self.config.physics.values())
 
     @property
@@ -89,6 +94,17 @@ class Study:
         return tuple(self._resolved(TRAITS, trait) for trait in self.config.traits.values())
 
     @property
+    def sampler(self) -> Component:
+        """The sampler that chooses the points of the search."""
+        return self._resolved(SAMPLERS, self.config.search.sampler)
+
+    @property
+    def metrics(self) -> tuple[Component, ...]:
+        """The metrics of the user's own among the objectives; those of the registry are computed anyway."""
+        kinds = dict.fromkeys(split_objective(name)[0] for name in self.config.search.objectives)
+        return tuple(Component(kind) for kind in kinds if kind not in METRICS.names())
+
+    @property
     def baselines(self) -> dict[str, Component]:
         """The generators of the evaluation, by kind. The study's own kind, named without settings, has the study's."""
         members = self.config.evaluation.generators if self.config.evaluation else ()
@@ -101,6 +117,15 @@ class Study:
         return found
 
     @property
+    def design(self) -> DesignSettings | None:
+        """The designs; None where the study asks for none."""
+        settings = self.config.design
+        if settings is None:
+            return None
+        spaces = tuple(self._resolved(SPACES, space) for space in settings.spaces)
+        return replace(settings, spaces=spaces, optimiser=self._resolved(OPTIMISERS, settings.optimiser))
+
+    @property
     def objectives(self) -> dict[str, str]:
         """Metric -> "maximize" or "minimize"; the one that picks the best trial comes first."""
         objectives = dict(self.config.search.objectives)
@@ -108,7 +133,7 @@ class Study:
         return {first: objectives.pop(first), **objectives}
 
     def with_parameters(self, parameters: Mapping[str, Plain]) -> Study:
-        """The study at a point of its search space, ``{"generator.morphology_weight": 3.0, ...}``, checked anew.
+        """Set the study to a point of its search space, ``{"generator.morphology_weight": 3.0, ...}``, and check it.
 
         Raises:
             InputError: a parameter that the study does not have, or a value that it cannot have.
@@ -119,7 +144,7 @@ class Study:
         return replace(self, config=_checked(text, Checking(self.folder)), text=text)
 
     def inputs(self, stage: str) -> dict[str, Any]:
-        """The part of the study that a stage's result follows from, as JSON values for a content key.
+        """Select the part of the study that a stage's result follows from, as JSON values for a content key.
 
         Paths count by what is written; the text of a user's file (``path.py:Name``) counts whole. Which trials were
         asked for, and how many there are, does not change what a trial finds: the search's total is left out.
@@ -129,9 +154,12 @@ class Study:
         """
         whole = self.as_json
         part = {name: whole[name] for name in STAGES[stage]}
+        members = [self.generator, self.predictor, *self.traits, *self.simulators, *self.baselines.values()]
         if stage == "search":
+            members += self.metrics
             part["search"] = {key: whole["search"][key] for key in ("space", "objectives")}
-        members = (self.generator, self.predictor, *self.traits, *self.simulators, *self.baselines.values())
+        if stage == "design" and self.design is not None:
+            members += [*self.design.spaces, self.design.optimiser]
         identities = [component_identity(member, self.folder) for member in (self.source, *members)]
         part["sources"] = {i["kind"]: i["source"] for i in identities if "source" in i}
         return part

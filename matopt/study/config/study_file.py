@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import re
@@ -15,6 +14,7 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from matopt.errors import InputError
+from matopt.spelling import closest
 
 Key = tuple[str | int, ...]
 """Where a value is: ("search", "space", "augmentation.size", "choice", 0)."""
@@ -22,7 +22,7 @@ Key = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with one value, and what would be right."""
+    """Names one value that is wrong, and says what would be right."""
 
     key: Key
     message: str
@@ -30,7 +30,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class StudyText:
-    """What a study file says, unchecked.
+    """The unchecked content of a study file, with the place of every key.
 
     Attributes:
         tree: dictionaries, lists, texts, numbers, booleans and None.
@@ -43,21 +43,21 @@ class StudyText:
     name: str = "study"
 
     def with_value(self, key: Key, value: Any, place: str) -> StudyText:
-        """A copy in which ``key`` has another value; sections that it needs are begun."""
+        """Return a copy in which ``key`` has another value; sections that it needs are begun."""
         places = {k: p for k, p in self.places.items() if k[: len(key)] != key}
         for length in range(1, len(key) + 1):  # the sections that it begins are its doing too
             places.setdefault(key[:length], place)
         return StudyText(_replace(self.tree, key, value, place), places, self.name)
 
     def place(self, key: Key) -> str:
-        """Where ``key`` was set, or the nearest that holds it."""
+        """Say where ``key`` was set, or the nearest key that holds it."""
         for length in range(len(key), 0, -1):
             if key[:length] in self.places:
                 return self.places[key[:length]]
         return self.name
 
     def error(self, problems: Sequence[Problem]) -> InputError:
-        """One line for each problem, in the order of the file: place, dotted key, what is wrong."""
+        """Make an error with a line for each problem, in the order of the file: place, dotted key, what is wrong."""
         order = {key: number for number, key in enumerate(self.places)}
         ranked = sorted(problems, key=lambda p: order.get(p.key, -1))
         return InputError("\n".join(f"{self.place(p.key)}: {dotted(p.key)}: {p.message}" for p in ranked))
@@ -75,8 +75,8 @@ def read_study_file(path: Path) -> StudyText:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        close = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.yaml")], n=1)
-        hint = f"did you mean {path.with_name(close[0])}?" if close else "a study is a YAML file like quickstart.yaml"
+        near = closest(path.name, [p.name for p in path.parent.glob("*.yaml")])
+        hint = f"did you mean {path.with_name(near)}?" if near else "a study is a YAML file like quickstart.yaml"
         raise InputError(f"no study file {path}; {hint}") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}; a study is a YAML file") from None
@@ -90,7 +90,7 @@ def read_study_file(path: Path) -> StudyText:
 
 
 def read_value(text: str, place: str) -> Any:
-    """The value of one piece of YAML, as given on a command line.
+    """Read one piece of YAML, as given on a command line.
 
     Raises:
         InputError: not YAML.
@@ -99,7 +99,7 @@ def read_value(text: str, place: str) -> Any:
 
 
 def split_key(text: str, tree: Any) -> Key:
-    """The key that a dotted text names in ``tree``, whose own keys may hold dots ("traits.mine.py:Mine.weight")."""
+    """Split a dotted text into a key of ``tree``, whose own keys may hold dots ("traits.mine.py:Mine.weight")."""
     if not text:
         return ()
     if isinstance(tree, dict):
@@ -112,7 +112,7 @@ def split_key(text: str, tree: Any) -> Key:
 
 
 def dotted(key: Key) -> str:
-    """``search.space.augmentation.size.choice[0]``."""
+    """Write a key with dots: ``search.space.augmentation.size.choice[0]``."""
     text = ""
     for part in key:
         text += f"[{part}]" if isinstance(part, int) else f".{part}"
@@ -120,16 +120,10 @@ def dotted(key: Key) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as a study file would have it, on one line and cut to its length."""
+    """Write a value as a study file would have it, on one line of 60 characters at most."""
     text = json.dumps(value, ensure_ascii=False)
     text = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def near(name: str, known: Sequence[str]) -> str:
-    """What to say of a name that is not one of ``known``: the closest, or all of them."""
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known)}"
 
 
 def _replace(tree: Any, key: Key, value: Any, place: str) -> Any:

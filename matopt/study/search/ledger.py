@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import optuna
 from optuna.storages import JournalStorage
@@ -17,8 +17,9 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from matopt.errors import FailureError
+from matopt.stages.records import TrialResult
+from matopt.study.records import State, TrialRecord
 
-State = Literal["complete", "failed", "running", "waiting"]
 _STATES: dict[TrialState, State] = {
     TrialState.COMPLETE: "complete",
     TrialState.FAIL: "failed",
@@ -28,43 +29,6 @@ _STATES: dict[TrialState, State] = {
 _REPEATS = "repeats"
 _OUTCOME = "outcome"
 _ERROR = "error"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a trial found.
-
-    Attributes:
-        metrics: its scores on the validation set.
-        generator_key, predictor_key: its models in the artifact store.
-        seconds: how long it took.
-        waiting: how much of that it waited for simulators that others kept busy.
-    """
-
-    metrics: dict[str, float]
-    generator_key: str
-    predictor_key: str
-    seconds: float
-    waiting: float
-
-
-@dataclass(frozen=True)
-class TrialRecord:
-    """What the ledger knows of one trial.
-
-    Attributes:
-        number: counts from 0.
-        state: "complete", "failed", "running", or "waiting" to be run again.
-        params: the point of the search space.
-        outcome: of a complete trial.
-        error: one line that says why a trial failed.
-    """
-
-    number: int
-    state: State
-    params: dict[str, Any] = field(default_factory=dict)
-    outcome: Outcome | None = None
-    error: str = ""
 
 
 class Ledger:
@@ -112,19 +76,19 @@ class Ledger:
         self._study.enqueue_trial(params, user_attrs={_REPEATS: number})
 
     def records(self) -> list[TrialRecord]:
-        """The trials in order; of one that was run again, the last run."""
+        """List the trials in order; of one that was run again, the last run."""
         return _records(self._study.get_trials(deepcopy=False))
 
     def missing(self, total: int) -> int:
-        """How many trials are to be run for ``total`` of them to be complete."""
+        """Count the trials that are to be run for ``total`` of them to be complete."""
         return max(0, total - sum(record.state == "complete" for record in self.records()))
 
     @property
     def n_started(self) -> int:
-        """How many trials were ever begun, repetitions included."""
+        """How many trials were ever started, repetitions included."""
         return len(self._study.get_trials(deepcopy=False))
 
-    def complete(self, number: int, outcome: Outcome) -> None:
+    def complete(self, number: int, outcome: TrialResult) -> None:
         """Enter what a trial found.
 
         Raises:
@@ -142,17 +106,13 @@ class Ledger:
         self.storage.set_trial_user_attr(self._id(number), _ERROR, " ".join(error.split()))
         self._study.tell(number, state=TrialState.FAIL)
 
-    def best(self) -> TrialRecord | None:
-        """The complete trial with the best first objective; None where none is complete."""
-        return best(self.records(), self.objectives)
-
     def _id(self, number: int) -> int:
         study_id = self.storage.get_study_id_from_name(self.key)
         return self.storage.get_trial_id_from_study_id_trial_number(study_id, number)
 
 
 def read_records(journal: Path, key: str) -> list[TrialRecord]:
-    """The trials of a search, from beside the process that runs it; none where it has not begun."""
+    """Read the trials of a search, from beside the process that runs it; none where it has not begun."""
     if not journal.is_file():
         return []
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -161,14 +121,6 @@ def read_records(journal: Path, key: str) -> list[TrialRecord]:
     except KeyError:
         return []
     return _records(study.get_trials(deepcopy=False))
-
-
-def best(records: Sequence[TrialRecord], objectives: Mapping[str, str]) -> TrialRecord | None:
-    """The complete trial with the best first objective; None where none is complete."""
-    name, direction = next(iter(objectives.items()))
-    sign = 1 if direction == "maximize" else -1
-    scored = [(sign * r.outcome.metrics[name], -r.number, r) for r in records if r.outcome is not None]
-    return max(scored)[2] if scored else None
 
 
 def _records(trials: Sequence[FrozenTrial]) -> list[TrialRecord]:
@@ -183,7 +135,7 @@ def _record(trial: FrozenTrial) -> TrialRecord:
         trial.number,
         _STATES[trial.state],
         dict(params),
-        None if outcome is None else Outcome(**outcome),
+        None if outcome is None else TrialResult(**outcome),
         trial.user_attrs.get(_ERROR, ""),
     )
 

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import optuna
 
 from matopt.stages.data import Dataset
+from matopt.stages.records import TrialResult
 from matopt.stages.trial import TrialSettings
-from matopt.study.config.space import suggest
 from matopt.study.config.study import Study
-from matopt.study.search.ledger import Ledger, Outcome, best
+from matopt.study.records import TrialRecord, best
+from matopt.study.samplers.base import SAMPLERS
+from matopt.study.search.ledger import Ledger
 from matopt.study.search.trials import TrialContext
 from matopt.study.search.tuning import SearchCallback, SearchPlan, TrialPoint, search
 from matopt.study.session import Session
+from matopt.study.space import suggest
+from matopt.training.report import Report
 
 
-def run_search(session: Session, dataset: Dataset, ledger: Ledger) -> None:
-    """Run the trials that the study asks for and the ledger lacks."""
+def run_search(session: Session, dataset: Dataset, ledger: Ledger) -> list[TrialRecord]:
+    """Run the trials that the study asks for and the ledger lacks; returns all trials of the ledger."""
     study, resources = session.study, session.study.config.resources
     pool = session.workers.simulators()  # before any trial: a trial that waits for actors that wait for CPUs never ends
     context = TrialContext(
@@ -27,48 +32,42 @@ def run_search(session: Session, dataset: Dataset, ledger: Ledger) -> None:
         session.workers.context,
         session.layout.labels,
         pool,
-        session.tracks.folder,
         resources.cpus_per_trial,
     )
     plan = SearchPlan(
         study.config.search.trials,
         _point(study),
-        _sampler(study),
+        _chooser(study),
         resources.trials,
         {"cpu": resources.cpus_per_trial, "gpu": session.workers.gpus},
         session.layout.scratch,
     )
-    search(plan, ledger, context, _SearchWatcher(session, ledger))
+    return search(plan, ledger, context, _LaunchCallback(session, ledger))
 
 
 def _point(study: Study) -> Callable[[optuna.trial.BaseTrial], TrialPoint]:
     def point(trial: optuna.trial.BaseTrial) -> TrialPoint:
         params = suggest(study.config.search.space, trial)
         at = study.with_parameters(params)
-        settings = TrialSettings(at.generator, at.predictor, at.traits, at.config.augmentation.size, study.config.seed)
-        return TrialPoint(params, settings)
+        size, seed = at.config.augmentation.size, study.config.seed
+        return TrialPoint(params, TrialSettings(at.generator, at.predictor, at.traits, size, seed, study.metrics))
 
     return point
 
 
-def _sampler(study: Study) -> Callable[[int], optuna.samplers.BaseSampler]:
-    section = study.config.search
+def _chooser(study: Study) -> Callable[[int], optuna.samplers.BaseSampler]:
+    sampler, spec = SAMPLERS.build(study.sampler, study.folder), study.config.search_spec
 
-    def sampler(n_started: int) -> optuna.samplers.BaseSampler:
-        # Seeded by what was begun before, or it would start with the points that it started with then.
-        seed = study.config.seed + n_started
-        if section.sampler == "random":
-            return optuna.samplers.RandomSampler(seed)
-        if section.sampler == "nsga2":
-            return optuna.samplers.NSGAIISampler(seed=seed)
-        is_parallel = study.config.resources.trials > 1
-        return optuna.samplers.TPESampler(n_startup_trials=section.startup, seed=seed, constant_liar=is_parallel)
+    def chooser(n_started: int) -> optuna.samplers.BaseSampler:
+        with warnings.catch_warnings():  # that an interface may change, which its user cannot act on
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return sampler.build(spec, n_started)
 
-    return sampler
+    return chooser
 
 
-class _SearchWatcher(SearchCallback):
-    """Tells the launch's state and tracks of the trials."""
+class _LaunchCallback(SearchCallback):
+    """Tells the launch's state, and its runs in MLflow, of the trials."""
 
     def __init__(self, session: Session, ledger: Ledger) -> None:
         self._session = session
@@ -76,18 +75,18 @@ class _SearchWatcher(SearchCallback):
         self._runs: dict[int, str] = {}
         self._tell()
 
-    def begin(self, number: int, params: dict[str, Any]) -> str:
-        self._runs[number] = self._session.tracks.begin_trial(self._ledger.key, number, params)
-        return self._runs[number]
+    def begin(self, number: int, params: dict[str, Any]) -> Report:
+        self._runs[number] = self._session.runs.begin_trial(self._ledger.key, number, params)
+        return self._session.runs.report_of(self._runs[number])
 
-    def complete(self, number: int, outcome: Outcome) -> None:
-        self._session.tracks.end_trial(self._runs.pop(number), outcome.metrics)
+    def complete(self, number: int, outcome: TrialResult) -> None:
+        self._session.runs.end_trial(self._runs.pop(number), outcome.metrics)
         self._session.state.spent(computing=outcome.seconds - outcome.waiting, waiting=outcome.waiting)
         self._tell()
 
     def fail(self, number: int, error: str) -> None:
         if number in self._runs:  # not where its very settings were refused
-            self._session.tracks.end_trial(self._runs.pop(number), None)
+            self._session.runs.end_trial(self._runs.pop(number), None)
         self._tell(f"trial {number} failed: {error}")
 
     def _tell(self, message: str = "") -> None:

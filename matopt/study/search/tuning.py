@@ -14,9 +14,12 @@ from ray import tune
 from ray.tune.search.optuna import OptunaSearch
 
 from matopt.errors import FailureError, InputError
+from matopt.stages.records import TrialResult
 from matopt.stages.trial import TrialSettings
-from matopt.study.search.ledger import Ledger, Outcome, TrialRecord
+from matopt.study.records import TrialRecord
+from matopt.study.search.ledger import Ledger
 from matopt.study.search.trials import ERROR, OUTCOME, TrialContext, trial
+from matopt.training.report import Report, no_report
 
 _REPEATS = 2
 
@@ -31,7 +34,7 @@ class TrialPoint:
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """What a search is.
+    """How many trials a search runs, where it looks, and with what.
 
     Attributes:
         total: how many trials are to be complete in the end.
@@ -53,18 +56,18 @@ class SearchPlan:
 class SearchCallback:
     """Hears of a search's trials; a launch derives its own."""
 
-    def begin(self, number: int, params: dict[str, Any]) -> str:
-        """A trial begins; returns the name under which its figures are tracked."""
-        return ""
+    def begin(self, number: int, params: dict[str, Any]) -> Report:
+        """Hear that a trial begins; returns what is to hear of its trainings, in the trial's own process."""
+        return no_report
 
-    def complete(self, number: int, outcome: Outcome) -> None:
-        """A trial is complete."""
+    def complete(self, number: int, outcome: TrialResult) -> None:
+        """Hear that a trial is complete."""
 
     def fail(self, number: int, error: str) -> None:
-        """A trial failed."""
+        """Hear that a trial failed."""
 
 
-def search(plan: SearchPlan, ledger: Ledger, context: TrialContext, watcher: SearchCallback) -> list[TrialRecord]:
+def search(plan: SearchPlan, ledger: Ledger, context: TrialContext, callback: SearchCallback) -> list[TrialRecord]:
     """Run the trials that are missing; returns all trials of the ledger.
 
     A trial that raises is entered as failed, and the search goes on. A trial whose process dies is run again.
@@ -73,29 +76,29 @@ def search(plan: SearchPlan, ledger: Ledger, context: TrialContext, watcher: Sea
         FailureError: no trial is complete in the end.
     """
     ledger.recover()
-    lost = _run(plan, ledger.missing(plan.total), ledger, context, watcher)
+    lost = _run(plan, ledger.missing(plan.total), ledger, context, callback)
     for _ in range(_REPEATS):
         for number in lost:
             ledger.enqueue_again(number)
-        lost = _run(plan, len(lost), ledger, context, watcher)
+        lost = _run(plan, len(lost), ledger, context, callback)
     records = ledger.records()
     if not any(record.state == "complete" for record in records):
         raise FailureError(f"all {len(records)} trials failed; the last: {records[-1].error}")
     return records
 
 
-def _run(plan: SearchPlan, count: int, ledger: Ledger, context: TrialContext, watcher: SearchCallback) -> list[int]:
+def _run(plan: SearchPlan, count: int, ledger: Ledger, context: TrialContext, callback: SearchCallback) -> list[int]:
     """Run ``count`` trials; returns those whose processes died."""
     if not count:
         return []
-    log = _Log(ledger, watcher)
+    log = _Log(ledger, callback)
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     shutil.rmtree(plan.scratch, ignore_errors=True)
     try:
         tune.Tuner(
             tune.with_resources(tune.with_parameters(trial, context=context), plan.resources),
             tune_config=tune.TuneConfig(
-                search_alg=_LedgerSearch(plan.point, ledger, plan.sampler(ledger.n_started), watcher),
+                search_alg=_LedgerSearch(plan.point, ledger, plan.sampler(ledger.n_started), callback),
                 num_samples=count,
                 max_concurrent_trials=plan.concurrent,  # more would be chosen blindly, long before they run
                 reuse_actors=True,
@@ -115,7 +118,7 @@ class _LedgerSearch(OptunaSearch):
         point: Callable[[Any], TrialPoint],
         ledger: Ledger,
         sampler: optuna.samplers.BaseSampler,
-        watcher: SearchCallback,
+        callback: SearchCallback,
     ) -> None:
         modes = {"maximize": "max", "minimize": "min"}
         super().__init__(
@@ -127,7 +130,7 @@ class _LedgerSearch(OptunaSearch):
             storage=ledger.storage,
         )
         self._point = point
-        self._watcher = watcher
+        self._callback = callback
 
     def suggest(self, trial_id: str) -> dict[str, Any]:
         assert self._ot_study is not None
@@ -135,9 +138,9 @@ class _LedgerSearch(OptunaSearch):
         try:
             point = self._point(chosen)
         except InputError as error:  # settings that exclude each other: this trial fails, the search goes on
-            return {"number": chosen.number, "settings": error, "run": ""}
-        run = self._watcher.begin(chosen.number, point.params)
-        return {"number": chosen.number, "settings": point.settings, "run": run}
+            return {"number": chosen.number, "settings": error, "report": no_report}
+        report = self._callback.begin(chosen.number, point.params)
+        return {"number": chosen.number, "settings": point.settings, "report": report}
 
     def on_trial_complete(self, trial_id: str, result: dict | None = None, error: bool = False) -> None:
         pass
@@ -152,9 +155,9 @@ class _LedgerSearch(OptunaSearch):
 class _Log(tune.Callback):
     """Enters what came of the trials."""
 
-    def __init__(self, ledger: Ledger, watcher: SearchCallback) -> None:
+    def __init__(self, ledger: Ledger, callback: SearchCallback) -> None:
         self._ledger = ledger
-        self._watcher = watcher
+        self._callback = callback
         self.lost: list[int] = []
 
     def __getstate__(self) -> dict[str, Any]:
@@ -163,13 +166,13 @@ class _Log(tune.Callback):
     def on_trial_complete(self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any) -> None:
         number, result = trial.config["number"], trial.last_result
         if OUTCOME in result:
-            outcome = Outcome(**result[OUTCOME])
+            outcome = TrialResult(**result[OUTCOME])
             try:
                 self._ledger.complete(number, outcome)
             except FailureError as error:
                 self._fail(number, str(error))
             else:
-                self._watcher.complete(number, outcome)
+                self._callback.complete(number, outcome)
         else:
             self._fail(number, result.get(ERROR, "it ended without a result"))
 
@@ -179,4 +182,4 @@ class _Log(tune.Callback):
 
     def _fail(self, number: int, error: str) -> None:
         self._ledger.fail(number, error)
-        self._watcher.fail(number, error)
+        self._callback.fail(number, error)

@@ -1,4 +1,4 @@
-"""What MLflow is told, each thing in a way that makes telling it twice harmless.
+"""The calls of MLflow, each made in a way that makes repeating it harmless.
 
 A crash can come between the sending and the note that it was sent, so everything may be sent again. A run
 is found by its token (the tag ``matopt.run``) before it is created; a metric's point is identified by name,
@@ -31,7 +31,7 @@ class NotYet(Exception):
 
 
 class Experiment:
-    """A study's experiment. Any exception but the two above is an outage: connect again, send again.
+    """The MLflow experiment of a study. Any exception but the two above is an outage: connect again, send again.
 
     Args:
         uri: MLflow's tracking URI.

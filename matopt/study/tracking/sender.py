@@ -7,7 +7,6 @@ after the sending, so that a crash between the two sends again, which is harmles
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import threading
 import time
@@ -37,18 +36,17 @@ class Sender(threading.Thread):
         name: the experiment's name.
         uri: MLflow's tracking URI.
         artifacts: where a new experiment keeps its artifacts; None leaves it to the server.
-        lock: the open file that says that the study has a sender; closed when this one has ended.
 
     Attributes:
         trouble: what went wrong last; None when all is well.
         experiment: the experiment's id; None before MLflow has answered.
     """
 
-    def __init__(self, spool: Path, launch: str, name: str, uri: str, artifacts: str | None, lock: int) -> None:
+    def __init__(self, spool: Path, launch: str, name: str, uri: str, artifacts: str | None) -> None:
         super().__init__(name="matopt-tracking", daemon=True)
         self.trouble: str | None = None
         self.experiment: str | None = None
-        self._spool, self._launch, self._lock = spool, launch, lock
+        self._spool, self._launch = spool, launch
         self._destination = (uri, name, artifacts, self._set_aside)
         self._mlflow: Experiment | None = None
         self._ended_others = False
@@ -62,14 +60,7 @@ class Sender(threading.Thread):
         self.join(timeout + 1)
 
     def run(self) -> None:
-        """Deliver until told to finish."""
-        try:
-            self._deliver()
-        finally:
-            os.close(self._lock)
-
-    def _deliver(self) -> None:
-        """Go round and round; an outage is waited for, ever longer up to half a minute."""
+        """Deliver, round and round, until told to finish; an outage is waited for, ever longer up to half a minute."""
         wait = _POLL
         while True:
             last = self._last_round.is_set()
@@ -190,12 +181,12 @@ class Sender(threading.Thread):
 
 
 def launch_folders(spool: Path) -> list[Path]:
-    """The folders of a study's launches, oldest first."""
+    """List the folders of a study's launches, oldest first."""
     return sorted(spool.glob("launch-*"))
 
 
 def delivered(path: Path) -> int:
-    """How many bytes of a spool file MLflow has."""
+    """Read how many bytes of a spool file MLflow has."""
     try:
         return int(path.with_suffix(".delivered").read_text())
     except (FileNotFoundError, ValueError):
@@ -203,6 +194,6 @@ def delivered(path: Path) -> int:
 
 
 def pending(folder: Path) -> Iterator[Any]:
-    """The events of a launch that MLflow does not have yet."""
+    """Read the events of a launch that MLflow does not have yet."""
     for path in sorted(folder.glob("*.jsonl")):
         yield from (event for _, event in read_events(path, delivered(path)))

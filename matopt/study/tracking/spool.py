@@ -18,6 +18,8 @@ import time
 import uuid
 import weakref
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -176,8 +178,31 @@ class SpoolWriter:
                 raise FailureError(f"cannot write to the tracking spool {self.path}: {error.strerror}") from error
 
 
+@dataclass(frozen=True)
+class SpoolReport:
+    """Adds a training's figures to a run: the :class:`matopt.training.report.Report` of a trial in any process.
+
+    Attributes:
+        folder: the spool folder of one launch.
+        run: the token of the run.
+    """
+
+    folder: Path
+    run: str
+
+    def __call__(self, step: int, /, **scalars: float) -> bool:
+        """Spool the figures of ``step``; never asks the training to stop."""
+        _writer(self.folder).metrics(self.run, scalars, step)
+        return False
+
+
+@cache
+def _writer(folder: Path) -> SpoolWriter:
+    return SpoolWriter(folder)  # one for the process
+
+
 def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested settings as dotted names and texts; lists and plain values as JSON."""
+    """Flatten nested settings to dotted names and texts; lists and plain values become JSON."""
     flat: dict[str, str] = {}
     for name, value in settings.items():
         path = f"{prefix}{name}"
@@ -189,7 +214,7 @@ def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def read_events(path: Path, offset: int = 0) -> Iterator[tuple[int, dict[str, Any] | bytes]]:
-    """The whole lines of a spool file from ``offset`` on: the offset after each, and its event.
+    """Read the whole lines of a spool file from ``offset`` on: the offset after each, and its event.
 
     A last line without an end is not there yet, or was torn by a crash: it is left alone. A line that is no
     event comes as its bytes.
@@ -216,7 +241,7 @@ def _check_name(kind: str, name: str) -> None:
 
 
 def _tags(tags: Mapping[str, Any] | None) -> dict[str, str]:
-    """Tags as the short texts that people read: numbers to six digits."""
+    """Turn tags into the short texts that people read: numbers to six digits."""
     return {name: f"{value:.6g}" if isinstance(value, float) else _text(value) for name, value in (tags or {}).items()}
 
 

@@ -9,50 +9,16 @@ One MLflow experiment is one study. A launch is a run; its trials, evaluation an
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import os
-import re
 import time
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from matopt.errors import FailureError, InputError
+from matopt.errors import FailureError
+from matopt.study.layout import Layout
+from matopt.study.records import Undelivered
 from matopt.study.tracking.sender import Sender, launch_folders, pending
 from matopt.study.tracking.spool import SpoolWriter
-
-
-@dataclass(frozen=True)
-class Undelivered:
-    """What MLflow does not have.
-
-    Attributes:
-        folder: the spool of the study.
-        waiting: events that the next launch sends.
-        refused: events that MLflow will not take; ``refused/events.jsonl`` has them with the reasons.
-        trouble: what went wrong last, if the server did not answer.
-    """
-
-    folder: Path
-    waiting: int
-    refused: int
-    trouble: str | None = None
-
-    def __bool__(self) -> bool:
-        return bool(self.waiting or self.refused)
-
-    def __str__(self) -> str:
-        if not self:
-            return "MLflow has everything"
-        parts = []
-        if self.waiting:
-            why = f" ({self.trouble})" if self.trouble else ""
-            parts.append(f"{self.waiting} events wait in {self.folder}{why}; the next launch of the study sends them")
-        if self.refused:
-            parts.append(f"MLflow refused {self.refused} events; see {self.folder / 'refused' / 'events.jsonl'}")
-        return ". ".join(parts)
 
 
 class Tracker(SpoolWriter):
@@ -61,53 +27,38 @@ class Tracker(SpoolWriter):
     The connection (8-12 s for a new database) is made in the background. Runs that an earlier launch left
     open are ended as KILLED once there is a connection.
 
+    It is the study's only one while the launch holds the study's lock (:func:`matopt.study.lock.launch_lock`).
+
     Args:
-        storage: the folder of all that studies write; every node must see it.
-        study: the study's name, and the MLflow experiment's.
-        uri: an MLflow tracking URI; by default ``sqlite:///<storage>/mlflow.db`` with its artifacts beside it.
+        layout: of the study, whose name is the MLflow experiment's.
+        uri: an MLflow tracking URI; by default the SQLite file of the storage folder, with its artifacts beside it.
 
     Raises:
-        InputError: a name that cannot be a folder.
-        FailureError: another process drives this study now, or the storage cannot be written to.
+        FailureError: the storage folder cannot be written to.
     """
 
-    def __init__(self, storage: Path, study: str, uri: str | None = None) -> None:
-        if not re.fullmatch(r"\w[\w.\- ]*", study):
-            raise InputError(f"study name {study!r}: use letters, digits, '_', '-', '.' and spaces")
-        root = Path(storage).resolve()
-        self.uri = uri or f"sqlite:///{root / 'mlflow.db'}"
-        self.spool = _spool(root, study, uri)
+    def __init__(self, layout: Layout, uri: str | None = None) -> None:
+        self.uri = uri or f"sqlite:///{layout.database}"
+        self.spool = layout.spool(uri)
         launch = f"launch-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:4]}"
         try:
-            self.spool.mkdir(parents=True, exist_ok=True)
-            lock = os.open(self.spool / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+            (self.spool / launch).mkdir(parents=True)
         except OSError as error:
             raise FailureError(f"cannot write to {self.spool}: {error.strerror}") from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(lock)
-            raise FailureError(f"study {study!r} is being driven by another process; wait for it, or stop it") from None
-        (self.spool / launch).mkdir()
         super().__init__(self.spool / launch)
-        artifacts = None if uri else (root / "mlflow-artifacts" / study).as_uri()
-        self._sender = Sender(self.spool, launch, study, self.uri, artifacts, lock)
+        artifacts = None if uri else layout.mlflow_artifacts.as_uri()
+        self._sender = Sender(self.spool, launch, layout.name, self.uri, artifacts)
         self._sender.start()
 
     def close(self, timeout: float = 30.0) -> Undelivered:
-        """Deliver what is there, for at most ``timeout`` seconds; what is left is kept, and returned as a count."""
+        """Deliver what is there, for at most ``timeout`` seconds; what is left is kept, and returned."""
         with self._lock:
             self._close_file()
         self._sender.finish(timeout)
         return _undelivered(self.spool, self._sender.trouble)
 
-    @property
-    def trouble(self) -> str | None:
-        """What keeps events from being delivered right now (an outage, a wrong password); None when all is well."""
-        return self._sender.trouble
-
     def page(self, metric: str, ascending: bool = False) -> str | None:
-        """The address of MLflow's page that compares the trials by ``metric``, the best first.
+        """Make the address of MLflow's page that compares the trials by ``metric``, the best first.
 
         It shows the runs tagged ``stage: trial`` with their charts; MLflow's own first page shows language models'
         traces, and folds trials into their launch. Without a server in the study the address is the one of
@@ -126,16 +77,9 @@ class Tracker(SpoolWriter):
         return f"{server}/#/experiments/{self._sender.experiment}/runs?{urlencode(view, quote_via=quote)}"
 
 
-def undelivered(storage: Path) -> list[Undelivered]:
-    """What MLflow does not have of the studies in ``storage``, one entry for each that has such; starts nothing."""
-    spools = sorted((Path(storage).resolve() / "studies").glob("*/spool/*"))
-    return [left for spool in spools if (left := _undelivered(spool, None))]
-
-
-def _spool(root: Path, study: str, uri: str | None) -> Path:
-    # One spool for each destination: what was meant for one server is never sent to another.
-    destination = hashlib.blake2b(uri.encode(), digest_size=4).hexdigest() if uri else "embedded"
-    return root / "studies" / study / "spool" / destination
+def undelivered(layout: Layout) -> list[Undelivered]:
+    """List what MLflow does not have of a study, an entry for each tracking server that lacks something."""
+    return [left for spool in sorted(layout.spools.glob("*")) if (left := _undelivered(spool, None))]
 
 
 def _undelivered(spool: Path, trouble: str | None) -> Undelivered:

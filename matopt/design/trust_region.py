@@ -1,4 +1,4 @@
-"""What holds designs to the material: their morphology may not leave that of the authentic microstructures."""
+"""The trust region of designs: the microstructures whose morphology is like that of the authentic ones."""
 
 from __future__ import annotations
 
@@ -10,34 +10,37 @@ from matopt.descriptors.energy_distance import distances
 from matopt.errors import InputError
 
 
-class MorphologyHold:
-    """The energy distance of a single design from the authentic microstructures, in style, and how much is allowed.
+class MorphologyTrustRegion:
+    """Microstructures at a small energy distance from the authentic ones, in style.
 
-    ``2 E|x - Y| - E|Y - Y'|`` with x the style vector of the design and Y, Y' those of authentic microstructures
-    (Székely and Rizzo 2013, for a sample of one): small in the middle of the authentic morphologies, large at their rim
-    and beyond. The limit follows from the authentic microstructures alone: a quantile of the distances of each from
-    the others.
+    The distance of a single design is ``2 E|x - Y| - E|Y - Y'|`` with x its style vector and Y, Y' those of authentic
+    microstructures (Székely and Rizzo 2013, for a sample of one): small in the middle of the authentic morphologies,
+    large at their rim and beyond. The limit follows from the authentic microstructures alone: a quantile of the
+    distances of each from the others.
 
-    The distance from the nearest authentic microstructure would not hold: images with hardly any pore are all alike, so
+    The distance from the nearest authentic microstructure would not do: images with hardly any pore are all alike, so
     that solid grain is nearer to the least porous authentic one than most authentic ones are to each other.
 
     Args:
         features: densities ``(N, 1, *S)`` to style vectors ``(N, F)``:
             :class:`matopt.descriptors.style.StyleFeatures`.
         authentic: ``(M, 1, *S)`` densities, at least three, on the device where designs are.
-        quantile: of the authentic distances.
+        quantile: of the authentic distances, in (0, 1].
+
+    Attributes:
+        limit: the largest distance inside.
 
     Raises:
-        InputError: fewer than three authentic microstructures, or a quantile outside 0 to 1.
+        InputError: fewer than three authentic microstructures, or a quantile outside (0, 1].
     """
 
     def __init__(
         self, features: Callable[[torch.Tensor], torch.Tensor], authentic: torch.Tensor, quantile: float = 0.95
     ) -> None:
         if len(authentic) < 3:
-            raise InputError("a hold needs at least three authentic microstructures to know what is usual")
+            raise InputError("a trust region needs at least three authentic microstructures to know what is usual")
         if not 0 < quantile <= 1:
-            raise InputError(f"the quantile of a hold must be above 0 and at most 1; got {quantile}")
+            raise InputError(f"the quantile of a trust region must be above 0 and at most 1; got {quantile}")
         self._features = features
         with torch.no_grad():
             self._authentic = torch.cat([self._features(part) for part in authentic.split(64)])
@@ -46,5 +49,5 @@ class MorphologyHold:
         self.limit = float((2 * to_others - self._spread).quantile(quantile))
 
     def distance(self, density: torch.Tensor) -> torch.Tensor:
-        """``(N,)`` distances of densities ``(N, 1, *S)`` from the authentic microstructures."""
+        """``(N,)`` energy distances of densities ``(N, 1, *S)`` from the authentic microstructures."""
         return 2 * distances(self._features(density), self._authentic).mean(1) - self._spread

@@ -12,13 +12,13 @@ import numpy as np
 from matopt.stages.artifacts import ArtifactStore
 from matopt.stages.records import DesignResult, Evaluation
 from matopt.study.config.study import Study
-from matopt.study.search.ledger import TrialRecord
-from matopt.study.tracking.spool import Status, flatten
+from matopt.study.records import TrialRecord
+from matopt.study.tracking.spool import SpoolReport, Status, flatten
 from matopt.study.tracking.tracker import Tracker
 
 
 class LaunchRuns:
-    """Says what a launch does to a tracker.
+    """Tells a tracker what a launch does.
 
     Args:
         tracker: of the study.
@@ -30,29 +30,28 @@ class LaunchRuns:
         self._study = study
         self._run = tracker.start_run("launch", "launch", None, _names(study.as_json), {"stage": "launch"})
 
-    @property
-    def folder(self) -> Path:
-        """Where other processes leave figures for this launch's runs."""
-        return self._tracker.folder
-
     def end(self, status: Status) -> None:
-        """The launch ends."""
+        """End the launch's run."""
         self._tracker.end_run(self._run, status)
 
     def begin_trial(self, search: str, number: int, params: Mapping[str, Any]) -> str:
-        """A trial begins; returns its run."""
+        """Begin the run of a trial; returns its token."""
         return self._tracker.start_run(
             f"trial/{search}/{number}", f"trial {number}", self._run, _names(params), {"stage": "trial"}
         )
 
+    def report_of(self, run: str) -> SpoolReport:
+        """Make what takes a trial's training curves to its run, from whatever process the trial is in."""
+        return SpoolReport(self._tracker.folder, run)
+
     def end_trial(self, run: str, metrics: Mapping[str, float] | None) -> None:
-        """A trial ends, with what it found or without."""
+        """End the run of a trial with what it found, or as failed with None."""
         if metrics is not None:
             self._tracker.metrics(run, _names(metrics))
         self._tracker.end_run(run, "FINISHED" if metrics is not None else "FAILED")
 
     def register(self, winner: TrialRecord, artifacts: ArtifactStore) -> None:
-        """Tell the launch's run which trial is the best, and enter its models in the registry."""
+        """Enter the best trial's metrics with the launch, and its models in the registry."""
         assert winner.outcome is not None
         self._tracker.metrics(self._run, _names(winner.outcome.metrics) | {"best trial": winner.number})
         for role, key in (("generator", winner.outcome.generator_key), ("predictor", winner.outcome.predictor_key)):
@@ -61,7 +60,7 @@ class LaunchRuns:
 
     @contextmanager
     def stage(self, name: str, winner: TrialRecord) -> Generator[str]:
-        """A run of a stage, of the best trial's models."""
+        """Open the run of a stage that the best trial's models go into; yields its token."""
         run = self._tracker.start_run(name, name, self._run, _names(winner.params), {"stage": name})
         try:
             yield run
@@ -86,7 +85,8 @@ class LaunchRuns:
         """Log the mean of the true property along the way."""
         for space in found.spaces:
             for step, values in enumerate(space.true.numpy().T):
-                self._tracker.metrics(run, {f"true {found.property}/{space.space}": values.mean()}, step)
+                mean = {f"true {found.property}/{space.space}": values.mean()}
+                self._tracker.metrics(run, _names(mean), step)
 
     def report(self, files: Sequence[Path]) -> None:
         """Keep the files of the report with the launch."""
@@ -95,6 +95,6 @@ class LaunchRuns:
 
 
 def _names(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Dotted names that MLflow takes: it refuses those of files in folders above ("../mine.py:Trait")."""
+    """Make dotted names that MLflow takes: it refuses those of files in folders above ("../mine.py:Trait")."""
     flat = flatten(values) if any(isinstance(v, Mapping) for v in values.values()) else dict(values)
     return {name.replace("../", ""): value for name, value in flat.items()}

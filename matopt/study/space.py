@@ -14,14 +14,14 @@ Plain = bool | int | float | str | None
 
 
 class Dimension(ABC):
-    """One setting of a study that a search may change. In a study file: ``{<word>: [...]}``."""
+    """A dimension of the search space: a setting of the study, and its values. In a study file ``{<word>: [...]}``."""
 
     word: ClassVar[str]
 
     @classmethod
     @abstractmethod
     def read(cls, items: Sequence[Any]) -> Dimension:
-        """The dimension that the list in a study file means.
+        """Read the list in a study file.
 
         Raises:
             ValueError: it means none; the message says what would be right.
@@ -29,7 +29,7 @@ class Dimension(ABC):
 
     @abstractmethod
     def suggest(self, trial: optuna.trial.BaseTrial, name: str) -> Plain:
-        """A value, chosen by the trial's sampler."""
+        """Choose a value with the trial's sampler."""
 
     @property
     @abstractmethod
@@ -38,13 +38,13 @@ class Dimension(ABC):
 
     @property
     def probes(self) -> tuple[Plain, ...]:
-        """Values that must all be allowed for the dimension to be."""
+        """The values that are tried when the file is checked: if they are allowed, all are taken to be."""
         return self.items
 
 
 @dataclass(frozen=True)
 class Uniform(Dimension):
-    """A number between two, each as likely as any other."""
+    """A continuous dimension, uniform between two numbers."""
 
     word = "uniform"
     low: float
@@ -52,7 +52,7 @@ class Uniform(Dimension):
 
     @classmethod
     def read(cls, items: Sequence[Any]) -> Dimension:
-        """Two numbers, the smaller first."""
+        """Read two numbers, the smaller first."""
         low, high = _ends(items, int | float, "numbers")
         return cls(float(low), float(high))
 
@@ -67,31 +67,31 @@ class Uniform(Dimension):
         return self.low, self.low + 0.381966 * (self.high - self.low), self.high
 
     def suggest(self, trial: optuna.trial.BaseTrial, name: str) -> Plain:
-        """A float."""
+        """Choose a float."""
         return trial.suggest_float(name, self.low, self.high)
 
 
 @dataclass(frozen=True)
 class Log(Uniform):
-    """A positive number between two, each order of magnitude as likely as any other."""
+    """A continuous dimension, uniform in the logarithm between two positive numbers."""
 
     word = "log"
 
     @classmethod
     def read(cls, items: Sequence[Any]) -> Dimension:
-        """Two positive numbers, the smaller first."""
+        """Read two positive numbers, the smaller first."""
         if _ends(items, int | float, "numbers")[0] <= 0:
             raise ValueError(f"log needs numbers above 0, got {list(items)}; 0 itself can be had by choice")
         return super().read(items)
 
     def suggest(self, trial: optuna.trial.BaseTrial, name: str) -> Plain:
-        """A float."""
+        """Choose a float."""
         return trial.suggest_float(name, self.low, self.high, log=True)
 
 
 @dataclass(frozen=True)
 class Int(Dimension):
-    """A whole number between two, both included."""
+    """A dimension of the whole numbers between two, both included."""
 
     word = "int"
     low: int
@@ -99,7 +99,7 @@ class Int(Dimension):
 
     @classmethod
     def read(cls, items: Sequence[Any]) -> Dimension:
-        """Two whole numbers, the smaller first."""
+        """Read two whole numbers, the smaller first."""
         return cls(*_ends(items, int, "whole numbers"))
 
     @property
@@ -108,20 +108,20 @@ class Int(Dimension):
         return self.low, self.high
 
     def suggest(self, trial: optuna.trial.BaseTrial, name: str) -> Plain:
-        """An int."""
+        """Choose an int."""
         return trial.suggest_int(name, self.low, self.high)
 
 
 @dataclass(frozen=True)
 class Choice(Dimension):
-    """One of several values, without an order."""
+    """A categorical dimension: several values without an order."""
 
     word = "choice"
     values: tuple[Plain, ...]
 
     @classmethod
     def read(cls, items: Sequence[Any]) -> Dimension:
-        """Two different values at least."""
+        """Read two different values at least."""
         if not all(item is None or isinstance(item, bool | int | float | str) for item in items):
             raise ValueError("choice takes numbers, texts, true, false and null, no lists or sections")
         if len({(type(item), item) for item in items}) < max(2, len(items)):
@@ -134,7 +134,7 @@ class Choice(Dimension):
         return self.values
 
     def suggest(self, trial: optuna.trial.BaseTrial, name: str) -> Plain:
-        """One of the values."""
+        """Choose one of the values."""
         return trial.suggest_categorical(name, self.values)
 
 
@@ -142,7 +142,7 @@ DIMENSIONS: dict[str, type[Dimension]] = {kind.word: kind for kind in (Uniform, 
 
 
 def read_dimension(value: Any) -> Dimension:
-    """The dimension that an entry of ``search.space`` means.
+    """Read an entry of ``search.space``.
 
     Raises:
         ValueError: it means none; the message says what would be right.
@@ -159,7 +159,7 @@ def read_dimension(value: Any) -> Dimension:
 
 
 def suggest(space: Mapping[str, Dimension], trial: optuna.trial.BaseTrial) -> dict[str, Plain]:
-    """A point of the space, by dotted key, chosen by the trial's sampler."""
+    """Choose a point of the space with the trial's sampler; dotted key -> value."""
     return {name: dimension.suggest(trial, name) for name, dimension in space.items()}
 
 

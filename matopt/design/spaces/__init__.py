@@ -1,0 +1,1 @@
+"""The spaces that designs are searched in, one file each."""

@@ -1,0 +1,45 @@
+"""The sections of the report's page, in their order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page, with a heading and a text that is shown above its figures.
+
+    Attributes:
+        title: the heading.
+        text: what the figures are about; empty where they speak for themselves.
+    """
+
+    title: str
+    text: str = ""
+
+
+SAMPLES = Section(
+    "Artificial microstructures",
+    "The same authentic images taught every generator. Samples are shown as the generator draws them, before they are "
+    "binarised: grey is where it is unsure. Labels are always taken of binarised samples.",
+)
+AUGMENTATION = Section(
+    "What augmentation is worth to the predictor",
+    "Predictors are trained on the authentic training set and on artificial microstructures with simulated properties, "
+    "and tested on authentic microstructures that nothing before has seen. The R² of a property on a logarithmic scale "
+    "is that of its logarithm.",
+)
+TRAITS = Section(
+    "Traits",
+    "A trait is a constraint that the physics is known to satisfy. A predictor is interpretable as far as its "
+    "violations of each trait are those of the physics, sample by sample.",
+)
+DESIGN = Section(
+    "Design",
+    "Seeds were ascended along the predicted property, as one batch in each space. The simulators have the last word: "
+    "they solved the binarised microstructures at the steps shown.",
+)
+SEARCH = Section("Search", "Trials are scored on the validation set. The marked one was taken over.")
+
+SECTIONS = (SAMPLES, AUGMENTATION, TRAITS, DESIGN, SEARCH)
+"""The page's own sections; those of further figures come behind them."""

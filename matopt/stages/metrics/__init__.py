@@ -1,0 +1,1 @@
+"""The metrics that trials and evaluations are judged by, one file each."""

@@ -1,0 +1,112 @@
+"""The records of a study: of its trials, of what MLflow lacks, of a launch. Search, tracking and report share them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from matopt.properties import Property
+from matopt.stages.records import DesignResult, Evaluation, TrialResult
+from matopt.study.config.study import Study
+from matopt.study.layout import Layout
+
+State = Literal["complete", "failed", "running", "waiting"]
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial of a search.
+
+    Attributes:
+        number: counts from 0.
+        state: "complete", "failed", "running", or "waiting" to be run again.
+        params: the point of the search space, dotted name -> value.
+        outcome: of a complete trial.
+        error: one line that says why a trial failed.
+    """
+
+    number: int
+    state: State
+    params: dict[str, Any] = field(default_factory=dict)
+    outcome: TrialResult | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Undelivered:
+    """What MLflow does not have.
+
+    Attributes:
+        folder: the spool of the study.
+        waiting: events that the next launch sends.
+        refused: events that MLflow will not take; ``refused/events.jsonl`` has them with the reasons.
+        trouble: what went wrong last, if the server did not answer.
+    """
+
+    folder: Path
+    waiting: int
+    refused: int
+    trouble: str | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.waiting or self.refused)
+
+    def __str__(self) -> str:
+        if not self:
+            return "MLflow has everything"
+        parts = []
+        if self.waiting:
+            why = f" ({self.trouble})" if self.trouble else ""
+            parts.append(f"{self.waiting} events wait in {self.folder}{why}; the next launch of the study sends them")
+        if self.refused:
+            parts.append(f"MLflow refused {self.refused} events; see {self.folder / 'refused' / 'events.jsonl'}")
+        return ". ".join(parts)
+
+
+@dataclass(frozen=True)
+class LaunchResult:
+    """What a launch of a study found, or what a finished study had found.
+
+    Attributes:
+        study: the study.
+        properties: the columns of every table of values.
+        trials: every trial of the search.
+        best: the trial that evaluation and design took over.
+        evaluation: None where the study asks for none.
+        design: None where the study asks for none.
+        report: the files of the report, its page first.
+        undelivered: what MLflow does not have yet.
+        page: MLflow's page that compares the trials; None where MLflow did not answer.
+        times: stage -> seconds of ``wall``, ``computing``, ``waiting`` and ``overhead``, over all launches.
+    """
+
+    study: Study
+    properties: tuple[Property, ...]
+    trials: list[TrialRecord]
+    best: TrialRecord
+    evaluation: Evaluation | None
+    design: DesignResult | None
+    report: list[Path] = field(default_factory=list)
+    undelivered: Undelivered | None = None
+    page: str | None = None
+    times: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    @property
+    def layout(self) -> Layout:
+        """Where the study rests on disk."""
+        return Layout.of(self.study)
+
+
+def best(records: Sequence[TrialRecord], objectives: Mapping[str, str]) -> TrialRecord | None:
+    """Pick the complete trial with the best first objective, of equals the earliest; None where none is complete.
+
+    Args:
+        records: the trials.
+        objectives: metric -> "maximize" or "minimize".
+    """
+    name, direction = next(iter(objectives.items()))
+    sign = 1 if direction == "maximize" else -1
+    scored = [(sign * r.outcome.metrics[name], -r.number, r) for r in records if r.outcome is not None]
+    return max(scored)[2] if scored else None

@@ -1,0 +1,1 @@
+"""The samplers that choose the points of a search, one file each."""

@@ -1,0 +1,16 @@
+"""Independent random points."""
+
+from __future__ import annotations
+
+import optuna
+
+from matopt.study.samplers.base import SAMPLERS, Sampler, SearchSpec
+
+
+@SAMPLERS.register("random")
+class RandomSearch(Sampler):
+    """Draws each point at random, whatever earlier trials found."""
+
+    def build(self, search: SearchSpec, n_started: int) -> optuna.samplers.BaseSampler:
+        """Make Optuna's sampler."""
+        return optuna.samplers.RandomSampler(search.seed + n_started)

@@ -1,0 +1,117 @@
+"""Whatever sections a study has, it runs to its report, and the report says which it has not."""
+
+from __future__ import annotations
+
+import html
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from matopt.cli.report import report_writer
+from matopt.study.config.study import load_study
+from matopt.study.launch import launch
+from matopt.study.results import finished
+
+HERE = Path(__file__).parent
+NOISE, SOLID = "tiny_components.py:Noise", "tiny_components.py:Solid"
+OBJECTIVES = {"r2": "maximize", "morphology_distance": "minimize", "grey_share": "minimize", f"r2/{SOLID}": "maximize"}
+
+
+@st.composite
+def sections(draw: st.DrawFn) -> dict:
+    """A study of seconds with any of its optional sections, of the least or of a little more."""
+    properties = draw(st.sampled_from([[SOLID], ["diffusivity"], ["diffusivity", SOLID]]))
+    study = {
+        "name": "tiny",
+        "data": {
+            "source": {"kind": "tiny_components.py:Dots"},
+            "window": {"size": 24},
+            "split": {"train": draw(st.sampled_from([3, 9])), "validation": 3, "test": draw(st.sampled_from([2, 6]))},
+        },
+        "physics": {"properties": properties},
+        "generator": {"kind": NOISE},
+        "predictor": {"kind": "tiny_components.py:Linear", "floor": 1e-3},
+        "resources": {"timeout": 120},
+    }
+    if draw(st.booleans()):
+        study["augmentation"] = {"size": draw(st.sampled_from([0, 3]))}
+    if "diffusivity" in properties and draw(st.booleans()):
+        study["traits"] = draw(st.sampled_from([{"monotonicity": None}, {"monotonicity": {"weight": 0.1}}]))
+    search = draw(st.sampled_from([None, {}, {"trials": 2}, "one fails", "sampled"]))
+    if search == "one fails":
+        study["generator"]["fail_above"] = 3
+        search = {"trials": 2, "space": {"generator.width": {"choice": [3, 7]}}, "sampler": "grid"}
+    elif search == "sampled":
+        samplers = ["tpe", "gp", "nsga3", "qmc", {"kind": "nsga2", "population_size": 2}]
+        search = {
+            "trials": 3,
+            "startup": 1,
+            "space": {"generator.width": {"int": [1, 7]}, "predictor.ridge": {"uniform": [0, 0.1]}},
+            "sampler": draw(st.sampled_from(samplers)),
+        }
+    if search is not None:
+        metrics = draw(st.lists(st.sampled_from(["r2", "morphology_distance", "grey_share"]), min_size=1, unique=True))
+        if "traits" in study:
+            metrics.append("interpretability")
+        directions = {"r2": "maximize", "interpretability": "maximize"}
+        study["search"] = {**search, "objectives": {m: directions.get(m, "minimize") for m in metrics}}
+    if draw(st.booleans()):
+        study["evaluation"] = {
+            "generators": draw(st.sampled_from([[NOISE], [{"kind": NOISE, "width": 5}]])),
+            "sizes": draw(st.sampled_from([[1], [2, 4]])),
+            "draws": draw(st.sampled_from([1, 2])),
+        }
+    if draw(st.booleans()):
+        seeds, steps = draw(st.sampled_from([1, 2])), draw(st.sampled_from([1, 3]))
+        property_ = "solid" if properties == [SOLID] else "diffusivity"
+        study["design"] = {"property": property_, "spaces": ["pixel"], "seeds": seeds, "steps": steps, "n_checked": 2}
+    return study
+
+
+def figures_of(study: dict) -> set[str]:
+    """The figures that a study asks for."""
+    names = {"search"}
+    if "evaluation" in study:
+        names |= {"samples", "properties", "augmentation", "parity"} | ({"traits"} if "traits" in study else set())
+    return names | ({"morphing", "ascent"} if "design" in study else set())
+
+
+def run(study: dict) -> None:
+    folder = Path(tempfile.mkdtemp())
+    try:
+        shutil.copy(HERE / "tiny_components.py", folder)
+        (folder / "tiny.yaml").write_text(yaml.safe_dump(study))
+        loaded = load_study(folder / "tiny.yaml", [f"storage={folder / 'runs'}"])
+        result = launch(loaded, make_report=report_writer(loaded))
+        page, *pictures = result.report
+        assert {path.stem for path in pictures} == figures_of(study)
+        assert all(path.is_file() and path.with_suffix(".csv").is_file() for path in pictures)
+        text = html.unescape(page.read_text(encoding="utf-8"))
+        assert ("as the study asks for no evaluation." in text) == ("evaluation" not in study)
+        assert ("as the study asks for no design." in text) == ("design" not in study)
+        assert ("as the study names no traits." in text) == ("evaluation" in study and "traits" not in study)
+        shutil.rmtree(page.parent)
+        assert report_writer(loaded)(finished(loaded)) == result.report
+    finally:
+        shutil.rmtree(folder)
+
+
+EXAMPLES = {"deadline": None, "suppress_health_check": list(HealthCheck), "phases": [Phase.explicit, Phase.generate]}
+
+
+@settings(max_examples=3, **EXAMPLES)
+@given(study=sections())
+def test_a_study_of_any_sections_runs_to_its_report(study: dict) -> None:
+    run(study)
+
+
+@pytest.mark.slow
+@settings(max_examples=30, **EXAMPLES)
+@given(study=sections())
+def test_studies_of_many_sections_run_to_their_reports(study: dict) -> None:
+    run(study)
