@@ -14,8 +14,6 @@ import tifffile
 import torch
 from rounding import LastPlaceNoise
 
-pytest.register_assert_rewrite("matopt.testing")  # so that a suite that fails shows the values, too
-
 
 @pytest.fixture(autouse=True, scope="session")
 def _processor() -> Iterator[None]:
