@@ -164,6 +164,21 @@ def test_a_metric_of_traits_needs_traits(folder, metric):
         load_study(folder / "example.yaml", [*overrides, "traits={}"])
 
 
+def test_a_trait_that_says_nothing_about_the_properties_is_refused(folder):
+    overrides = ["physics={properties: [permeability]}", "search.space={}"]
+    assert load_study(folder / "example.yaml", [*overrides, "traits={monotonicity: {}}"]).traits
+    with pytest.raises(InputError, match=r"traits\.hashin_shtrikman: it says nothing about permeability; leave it out"):
+        load_study(folder / "example.yaml", [*overrides, "traits={hashin_shtrikman: {}, monotonicity: {}}"])
+
+
+def test_a_property_of_the_users_own_is_searched_and_designed_by_its_name(folder):
+    overrides = ["physics={properties: [parts.py:Area]}", "traits={}", "search.space={}"]
+    named = [*overrides, "search.objectives={r2/area: maximize}", "design={property: area}"]
+    assert list(load_study(folder / "example.yaml", named).objectives) == ["r2/area"]
+    with pytest.raises(InputError, match=r"design\.property: 'aria' is not simulated; did you mean 'area'\?"):
+        load_study(folder / "example.yaml", [*named, "design={property: aria}"])
+
+
 def test_a_trait_that_only_the_search_names_must_apply_too(folder):
     path = edited(folder, "traits.parts.py:Mine.weight: {", "traits.parts.py:OfAreas.weight: {")
     with pytest.raises(

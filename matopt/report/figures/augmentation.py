@@ -51,7 +51,7 @@ class AugmentationFigure(Figure):
                     elif draws:
                         ax.axhline(mean[0], color=colour(0), lw=1, label="authentic alone")
                         ax.axhspan(mean[0] - spread[0], mean[0] + spread[0], color=colour(0), alpha=0.1, lw=0)
-                ax.xaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True))
+                ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
                 ax.set(title=p.words, xlabel="artificial microstructures added", ylabel="test $R^2$")
             axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(axes))
         names = [p.name for p in findings.properties]

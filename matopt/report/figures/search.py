@@ -39,7 +39,7 @@ class SearchFigure(Figure):
             ax.set(xlabel=findings.label(second) if second else "trial", ylabel=findings.label(first))
             ax.margins(0.15)
             if second is None:
-                ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+                ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
         params = sorted({name for t, _ in done for name in t.params})
         names = sorted({name for _, metrics in done for name in metrics})
         rows = [[t.number, *[t.params.get(p, "") for p in params], *[m.get(n, "") for n in names]] for t, m in done]
