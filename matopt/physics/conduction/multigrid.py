@@ -20,13 +20,13 @@ STIFFNESS_OF_BLOCKS = 2
 apart as cells are: Braess, Towards algebraic multigrid for elliptic problems of second order (1995)."""
 
 GROUND = 1e-3
-"""Smallest eigenvalue, of systems with a diagonal of ones, that direct solutions resolve: clusters that nothing holds
-have a singular system, and rounding must not be amplified there."""
+"""Smallest eigenvalue, of systems with a diagonal of ones, that direct solutions resolve: clusters without a fixed
+value have a singular system, and rounding must not be amplified there."""
 
 
 @dataclass(frozen=True, eq=False)
 class Level:
-    """Systems with a diagonal of ones and their W-cycle, over blocks of two cells an edge.
+    """One level of multigrid: systems with a diagonal of ones, and their W-cycle over blocks of two cells an edge.
 
     A cycle has a Gauss-Seidel sweep by colours before and one in reverse after. With exact solutions on the next
     coarser level its spectrum times the system's is in (0, 2), as its coarse correction is twice a projection. Two
@@ -52,22 +52,22 @@ class Level:
     coarser: Level | None = None
 
     @staticmethod
-    def of(cells: Cells, ahead: Sequence[torch.Tensor], held: torch.Tensor) -> tuple[Level, torch.Tensor]:
-        """The finest level, and the root of the diagonal.
+    def of(cells: Cells, ahead: Sequence[torch.Tensor], dirichlet: torch.Tensor) -> tuple[Level, torch.Tensor]:
+        """Set up this level and all coarser ones; returns it, and the root of the diagonal ``(N,)``.
 
         Args:
             cells: of the grids.
             ahead: conductances to the neighbours ahead, ``(N,)`` an axis.
-            held: ``(N,)``, conductances to what is held.
+            dirichlet: ``(N,)``, conductances to fixed values.
         """
         dimensions, sizes = len(ahead), [cells.batch * count for count in cells.counts]
-        root = held.clone()
+        root = dirichlet.clone()
         for axis, conductance in enumerate(ahead):
             root.add_(conductance).add_(cells.of_neighbours(conductance, dimensions + axis))
         root.sqrt_()
         scale = reciprocal(root)
-        conductances = held.new_empty(len(held), 2 * dimensions)
-        columns = torch.empty(conductances.shape, dtype=cells.number.dtype, device=held.device)
+        conductances = dirichlet.new_empty(len(dirichlet), 2 * dimensions)
+        columns = torch.empty(conductances.shape, dtype=cells.number.dtype, device=dirichlet.device)
         for axis, conductance in enumerate(ahead):
             scaled = (conductance * scale).mul_(cells.of_neighbours(scale, axis))
             conductances[:, axis] = scaled
@@ -80,32 +80,32 @@ class Level:
             end += size
             if end == size:
                 part -= size
-            elif end < len(held):
+            elif end < len(dirichlet):
                 part -= (part >= end).to(part.dtype) * size
-            part.clamp_(0, len(held) - size - 1)
+            part.clamp_(0, len(dirichlet) - size - 1)
         level = Level(cells.counts, conductances.split(sizes), split)
         if math.prod(cells.shape) <= FEWEST_CELLS:
             return replace(level, inverse=_dense_inverse(cells, conductances)), root
         blocks, parent = cells.blocks()
-        coarse = [held.new_zeros(len(blocks.place)) for _ in range(dimensions + 1)]
+        coarse = [dirichlet.new_zeros(len(blocks.place)) for _ in range(dimensions + 1)]
         within, parent = parent, parent.long()
         for axis, conductance in enumerate(ahead):
             leaves = cells.of_neighbours(within, axis) != within
             coarse[axis].scatter_add_(0, parent, conductance * leaves)
-        coarse[-1].scatter_add_(0, parent, held)
-        *coarse_ahead, coarse_held = (c.div_(STIFFNESS_OF_BLOCKS) for c in coarse)
-        coarser, coarse_root = Level.of(blocks, coarse_ahead, coarse_held)
+        coarse[-1].scatter_add_(0, parent, dirichlet)
+        *coarse_ahead, coarse_dirichlet = (c.div_(STIFFNESS_OF_BLOCKS) for c in coarse)
+        coarser, coarse_root = Level.of(blocks, coarse_ahead, coarse_dirichlet)
         parent = parent[: -sizes[-1]].clone()
         weight = root[: -sizes[-1]] * reciprocal(coarse_root).index_select(0, parent)
         return replace(level, parent=parent, weight=weight, coarser=coarser), root
 
     def relaxed(self, residual: torch.Tensor | None, x: Sequence[torch.Tensor], colour: int) -> torch.Tensor:
-        """What solves the equations of a colour; without a residual, what the neighbours have part in that."""
+        """Solve the equations of one colour for it, all others given; without a residual, of a right-hand side of 0."""
         others = joined([part for c, part in enumerate(x) if c != colour])
         return sparse.product(self._matrices[colour], others, residual)
 
     def cycle(self, residual: list[torch.Tensor]) -> list[torch.Tensor]:
-        """Two cycles, or the solution on the coarsest level."""
+        """Apply two cycles to a residual, by colours; on the coarsest level, the inverse."""
         if self.inverse is not None:
             # The inverse is symmetric; this is quicker than the other way round.
             solved = (by_sample(torch.cat(residual), self.counts)[:, None] @ self.inverse)[:, 0]
@@ -118,7 +118,7 @@ class Level:
         return [a + b for a, b in zip(x, more, strict=True)]
 
     def sweeps(self, residual: list[torch.Tensor], settled: bool = False) -> list[torch.Tensor]:
-        """A cycle but for the last step, which is to solve the equations of the first colour.
+        """Apply one cycle to a residual, but for its last step: the equations of the first colour are left.
 
         Args:
             residual: of each colour.
@@ -142,7 +142,7 @@ class Level:
         return x
 
     def select(self, rows: torch.Tensor) -> Level:
-        """The systems of these samples, each of them once and in order."""
+        """Keep the systems of some samples (indices, each once and in order)."""
         batch, conductances, columns = self.batch, [], []
         for colour, (values, column) in enumerate(zip(self.conductances, self.columns, strict=True)):
             entries = values.shape[1]
@@ -165,12 +165,12 @@ class Level:
 
     @property
     def batch(self) -> int:
-        """How many samples there are."""
+        """The number of samples B."""
         return self.sizes[0] // self.counts[0]
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
-        """How many numbers there are of each colour."""
+        """How many unknowns all samples have of each colour."""
         return tuple(len(part) for part in self.conductances)
 
     @cached_property
@@ -184,12 +184,12 @@ class Level:
 
 
 def joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Colours in a line."""
+    """Concatenate the parts of the colours."""
     return parts[0] if len(parts) == 1 else torch.cat(list(parts))
 
 
 def _dense_inverse(cells: Cells, conductances: torch.Tensor) -> torch.Tensor:
-    """``(B, n, n)`` the inverse of the system of these conductances ``(N, 2 d)`` with a diagonal of ones.
+    """Invert systems of scaled conductances ``(N, 2 d)`` with a diagonal of ones, ``(B, n, n)``.
 
     An eigenvalue l comes back as ``l / (l + GROUND)^2``, so that what is singular comes back as 0.
     """
@@ -205,9 +205,9 @@ def _dense_inverse(cells: Cells, conductances: torch.Tensor) -> torch.Tensor:
 
 
 def _moved(numbers: torch.Tensor, counts: Sequence[int], batch: int, rows: torch.Tensor) -> torch.Tensor:
-    """Numbers ``(b, m)`` of the cells of some samples, among those of all, as they are among those of these alone.
+    """Renumber cells ``(b, m)`` of some samples as if there were no others.
 
-    A number of another sample, where nothing conducts, comes out as any.
+    A number of another sample, which stands where nothing conducts, becomes any valid one.
     """
     shift = torch.arange(len(rows), device=rows.device) - rows
     first, moves = 0, torch.zeros_like(numbers)
@@ -219,5 +219,5 @@ def _moved(numbers: torch.Tensor, counts: Sequence[int], batch: int, rows: torch
 
 
 def reciprocal(root: torch.Tensor) -> torch.Tensor:
-    """One over it, and 0 of 0."""
+    """Take one over each number, and 0 of 0."""
     return root.reciprocal().nan_to_num_(posinf=0.0)

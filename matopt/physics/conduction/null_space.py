@@ -1,4 +1,4 @@
-"""The null space of systems of conductances: a constant in each cluster of cells that nothing holds."""
+"""The null space of systems of conductances: a constant in each cluster of cells without a fixed value."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Constants:
     Clusters share no cell, so a row holds all vectors of its sample.
 
     Attributes:
-        vectors: ``(B, n)``, 0 in clusters that something holds.
+        vectors: ``(B, n)``, 0 in clusters with a fixed value.
         cluster: ``(B, n)`` int64, which vector a number belongs to; None where each sample has one.
         most: how many clusters the sample with the most of them has.
     """
@@ -27,44 +27,44 @@ class Constants:
     most: int
 
     @staticmethod
-    def of(cells: Cells, root: torch.Tensor, held: torch.Tensor, cluster: torch.Tensor | None) -> Constants | None:
-        """Find the vectors; None where every cluster is held.
+    def of(cells: Cells, root: torch.Tensor, dirichlet: torch.Tensor, cluster: torch.Tensor | None) -> Constants | None:
+        """Find the vectors; None where every cluster has a fixed value.
 
         Args:
             cells: of the grids.
             root: ``(N,)`` roots of the diagonal, which a constant is in systems that are scaled to a diagonal of ones.
-            held: ``(N,)`` conductances to what is held.
+            dirichlet: ``(N,)`` conductances to fixed values.
             cluster: ``(N,)`` of the cells, numbered from 1 in each sample; None where each sample is one.
         """
         most = 1 if cluster is None else max(int(cluster.max()), 1)
         within = torch.zeros_like(cells.sample) if cluster is None else (cluster - 1).clamp_min_(0)
         place = cells.sample.long() * most + within
-        is_held = torch.zeros(cells.batch * most, dtype=torch.bool, device=held.device)
-        is_held[place[held > 0]] = True
-        if is_held.all():
+        is_fixed = torch.zeros(cells.batch * most, dtype=torch.bool, device=dirichlet.device)
+        is_fixed[place[dirichlet > 0]] = True
+        if is_fixed.all():
             return None
         rows = cells.batch * cells.counts[0]  # the first colour is eliminated
-        free, within = (by_sample(t[rows:], cells.counts[1:]) for t in (root * ~is_held[place], within.long()))
+        free, within = (by_sample(t[rows:], cells.counts[1:]) for t in (root * ~is_fixed[place], within.long()))
         raw = Constants(free, within if most > 1 else None, most)
         lengths = raw._products(free).sqrt_()
         return Constants(free / raw._spread(lengths.clamp_min_(torch.finfo(root.dtype).tiny)), raw.cluster, most)
 
     def removed_from(self, rows: torch.Tensor) -> torch.Tensor:
-        """What is left of ``(B, n)`` without its share of each vector."""
+        """Project ``(B, n)`` onto the complement of the vectors."""
         return torch.addcmul(rows, self.vectors, self._spread(self._products(rows)), value=-1)
 
     def select(self, rows: torch.Tensor) -> Constants:
-        """The vectors of these samples."""
+        """Keep the vectors of some samples (indices)."""
         return Constants(self.vectors[rows], None if self.cluster is None else self.cluster[rows], self.most)
 
     def _products(self, rows: torch.Tensor) -> torch.Tensor:
-        """``(B, most)`` float64 products of ``(B, n)`` with each vector."""
+        """Compute the ``(B, most)`` float64 products of ``(B, n)`` with each vector."""
         if self.cluster is None:
             return dot(self.vectors, rows)[:, None]
         total = rows.new_zeros(len(rows), self.most, dtype=torch.float64)
         return total.scatter_add_(1, self.cluster, (self.vectors * rows).double())
 
     def _spread(self, of_vectors: torch.Tensor) -> torch.Tensor:
-        """``(B, n)`` or ``(B, 1)``, the numbers ``(B, most)`` of the vectors where these are."""
+        """Put numbers ``(B, most)`` of the vectors where these are not zero: ``(B, n)``, or ``(B, 1)`` of one."""
         found = of_vectors if self.cluster is None else of_vectors.gather(1, self.cluster)
         return found.to(self.vectors.dtype)

@@ -15,7 +15,7 @@ from matopt.physics.numerics.conjugate_gradients import ConjugateGradientsResult
 
 @dataclass(frozen=True, eq=False)
 class Conduction:
-    """B symmetric systems of conductances between cells and to what holds them.
+    """B symmetric systems of conductances between cells and to fixed values.
 
     They are solved by conjugate gradients with multigrid, scaled to a diagonal of ones. The cells of the first colour,
     which have no neighbours among each other, are eliminated: it halves the vectors, and no iteration is lost, as a
@@ -25,7 +25,7 @@ class Conduction:
     Attributes:
         scale: ``(N,)`` one over the root of the diagonal, 0 where nothing conducts.
         finest: the scaled systems.
-        constants: what the systems do not see, a constant in each cluster of cells; None where every cluster is held.
+        constants: the null space, a constant in each cluster of cells; None where every cluster has a fixed value.
     """
 
     scale: torch.Tensor
@@ -34,19 +34,19 @@ class Conduction:
 
     @staticmethod
     def of(
-        cells: Cells, ahead: Sequence[torch.Tensor], held: torch.Tensor, cluster: torch.Tensor | None = None
+        cells: Cells, ahead: Sequence[torch.Tensor], dirichlet: torch.Tensor, cluster: torch.Tensor | None = None
     ) -> Conduction:
         """Assemble the systems.
 
         Args:
             cells: of the grids.
             ahead: conductances to the neighbours ahead, ``(N,)`` an axis.
-            held: ``(N,)`` conductances to what is held at a fixed value.
+            dirichlet: ``(N,)`` conductances to fixed values (Dirichlet).
             cluster: ``(N,)`` the cluster of each cell within its sample, numbered from 1, 0 for spare numbers; without
                 it each sample is one. Clusters exchange nothing with each other.
         """
-        finest, root = Level.of(cells, ahead, held)
-        constants = Constants.of(cells, root, held, cluster)
+        finest, root = Level.of(cells, ahead, dirichlet)
+        constants = Constants.of(cells, root, dirichlet, cluster)
         return Conduction(reciprocal(root), finest, constants)
 
     def solve(
@@ -74,31 +74,31 @@ class Conduction:
         return replace(solved, x=torch.cat(x) * self.scale)
 
     def apply(self, x: torch.Tensor) -> torch.Tensor:
-        """The systems times ``x``."""
+        """Multiply the systems by ``x``."""
         parts = self._parts(x)
         parts[0] = self.finest.relaxed(None, parts, 0)
         product = self._rows([part - self.finest.relaxed(None, parts, c) for c, part in enumerate(parts) if c])
         return self._in_range(product)
 
     def precondition(self, residual: torch.Tensor) -> torch.Tensor:
-        """Approximate inverses times ``residual``; symmetric positive definite."""
+        """Apply the multigrid cycle to a residual: a symmetric positive definite approximate inverse."""
         parts = self._parts(residual)
         x = self.finest.sweeps(parts, settled=True) if self.finest.inverse is None else self.finest.cycle(parts)
         return self._in_range(self._rows(x[1:]))
 
     def select(self, rows: torch.Tensor) -> Conduction:
-        """The systems of these samples, each of them once and in order; the scale stays that of all."""
+        """Keep the systems of some samples (indices, each once and in order); the scale stays that of all."""
         if len(rows) == self.finest.batch:
             return self
         constants = None if self.constants is None else self.constants.select(rows)
         return replace(self, finest=self.finest.select(rows), constants=constants)
 
     def _in_range(self, rows: torch.Tensor) -> torch.Tensor:
-        """What the systems see of ``(B, n)``; rounding in other directions would be amplified by each level."""
+        """Project ``(B, n)`` onto the systems' range; rounding outside of it would be amplified by each level."""
         return rows if self.constants is None else self.constants.removed_from(rows)
 
     def _parts(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """The colours of rows, zeros for the first."""
+        """Split rows by colour, with zeros for the first."""
         first, *others = self.finest.sizes
         return [x.new_zeros(first), *by_colour(x, self.finest.counts[1:]).split(others)]
 

@@ -14,7 +14,7 @@ REFRESH = 1e-4
 
 
 class Systems(Protocol):
-    """B nearly symmetric systems side by side, of flat vectors."""
+    """B nearly symmetric systems with preconditioners, side by side in flat vectors."""
 
     @property
     def batch(self) -> int:
@@ -22,40 +22,40 @@ class Systems(Protocol):
         ...
 
     def apply(self, x: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
-        """The systems times ``x``, put in ``out`` where it is given."""
+        """Multiply the systems by ``x``; the result is put in ``out`` where it is given."""
         ...
 
     def precondition(
         self, residual: torch.Tensor, out: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Approximate solutions for ``residual``, put in ``out`` where it is given, and its squared norms ``(B,)``.
+        """Solve approximately for ``residual``, into ``out`` where it is given; returns its squared norms, too.
 
         Leaves ``residual`` times the matrix of the norm in its place.
         """
         ...
 
     def dot(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        """``(B,)`` float64 dot products."""
+        """Compute the dot products of the samples, ``(B,)`` float64."""
         ...
 
     def add(
         self, to: torch.Tensor, scalars: torch.Tensor, other: torch.Tensor, out: torch.Tensor | None = None
     ) -> None:
-        """Add ``other`` times the scalars ``(B,)`` of the samples, in ``out`` where it is given."""
+        """Add ``other`` times the scalars ``(B,)`` of the samples to ``to``, or into ``out`` where it is given."""
         ...
 
     def unknowns(self, chosen: torch.Tensor) -> torch.Tensor:
-        """``(n,)`` bool, the unknowns of the samples that a mask ``(B,)`` chooses."""
+        """Mark the unknowns ``(n,)`` of the samples that a mask ``(B,)`` chooses."""
         ...
 
     def select(self, chosen: torch.Tensor) -> Systems:
-        """The systems of the samples that a mask ``(B,)`` chooses."""
+        """Keep the systems of the samples that a mask ``(B,)`` chooses."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class ConjugateResidualsResult:
-    """What the iterations reached.
+    """The solution, its value and how good they are.
 
     Attributes:
         x: flat vectors, see :class:`~matopt.physics.flow.system.FlowSystem`.
@@ -148,5 +148,5 @@ def solve(systems: Systems, rhs: torch.Tensor, tolerance: float, max_iterations:
 
 
 def _relative(error: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-    """The root of the relative error, at most 1."""
+    """Take the root of the relative error, at most 1."""
     return torch.where(value > 0, (error.abs() / value.clamp_min(1e-300)).sqrt(), 1.0).clamp_max(1)

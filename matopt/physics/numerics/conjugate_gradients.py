@@ -1,4 +1,4 @@
-"""Preconditioned Krylov solvers on a batch of systems."""
+"""Preconditioned conjugate gradients on a batch of systems."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ UNRESOLVED = 2.0**16
 
 
 class Systems(Protocol):
-    """B symmetric systems, one a row of ``(B, ...)`` tensors."""
+    """B symmetric positive semidefinite systems with preconditioners, one a row of ``(B, ...)`` tensors."""
 
     def apply(self, x: torch.Tensor) -> torch.Tensor:
-        """The operators times ``x``."""
+        """Multiply the operators by ``x``."""
         ...
 
     def precondition(self, residual: torch.Tensor) -> torch.Tensor:
-        """Approximate inverses times ``residual``; symmetric positive semidefinite."""
+        """Apply approximate inverses, symmetric positive semidefinite, to ``residual``."""
         ...
 
     def select(self, rows: torch.Tensor) -> Systems:
-        """The systems of these rows (indices)."""
+        """Keep the systems of some rows (indices)."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class ConjugateGradientsResult:
-    """What the iterations reached; a row has converged where its residual is at most the tolerance.
+    """The solution, and how well it solves each row; one has converged where its residual is at most the tolerance.
 
     Attributes:
         x: ``(B, ...)``.
@@ -57,29 +57,29 @@ class ConjugateGradientsResult:
 
 
 class Vectors(Protocol):
-    """The vectors of conjugate gradients: x, the residual r, the direction p, and what goes with them."""
+    """The vectors of conjugate gradients: the solution x, the residual r, the direction p, and how they are updated."""
 
     x: torch.Tensor
 
     def precondition(self) -> torch.Tensor:
-        """``z = M r``; ``(B,)`` float64, r.z."""
+        """Compute ``z = M r``; returns r.z, ``(B,)`` float64."""
         ...
 
     def update_direction(self, beta: torch.Tensor) -> torch.Tensor:
-        """``p = z + beta p``; ``(B,)`` float64, p.A p. At first beta is 0."""
+        """Compute ``p = z + beta p``; returns p.A p, ``(B,)`` float64. At first beta is 0."""
         ...
 
     def update_solution(self, alpha: torch.Tensor) -> torch.Tensor:
-        """``x += alpha p`` and ``r -= alpha A p``; ``(B,)`` float64, r.r."""
+        """Add ``alpha p`` to x and ``-alpha A p`` to r; returns r.r, ``(B,)`` float64."""
         ...
 
     def select(self, rows: torch.Tensor) -> Vectors:
-        """The vectors of these rows (indices)."""
+        """Keep the vectors of some rows (indices)."""
         ...
 
 
 class TensorVectors:
-    """Vectors for any systems, by operations on tensors; z and A p are held while they are needed.
+    """Vectors of any systems, by operations on tensors; z and A p live as long as they are needed.
 
     Attributes:
         systems: A and M.
@@ -93,19 +93,19 @@ class TensorVectors:
         self.p = torch.zeros_like(r) if p is None else p
 
     def precondition(self) -> torch.Tensor:
-        """``z = M r``; ``(B,)`` float64, r.z."""
+        """Compute ``z = M r``; returns r.z, ``(B,)`` float64."""
         self.z = self.systems.precondition(self.r)
         return dot(self.r, self.z)
 
     def update_direction(self, beta: torch.Tensor) -> torch.Tensor:
-        """``p = z + beta p``; ``(B,)`` float64, p.A p."""
+        """Compute ``p = z + beta p``; returns p.A p, ``(B,)`` float64."""
         self.p.mul_(_column(beta, self.p)).add_(self.z)
         del self.z
         self.image = self.systems.apply(self.p)
         return dot(self.p, self.image)
 
     def update_solution(self, alpha: torch.Tensor) -> torch.Tensor:
-        """``x += alpha p`` and ``r -= alpha A p``; ``(B,)`` float64, r.r."""
+        """Add ``alpha p`` to x and ``-alpha A p`` to r; returns r.r, ``(B,)`` float64."""
         step = _column(alpha, self.x)
         self.x.addcmul_(step, self.p)
         self.r.addcmul_(step, self.image, value=-1)
@@ -113,7 +113,7 @@ class TensorVectors:
         return dot(self.r, self.r)
 
     def select(self, rows: torch.Tensor) -> TensorVectors:
-        """The vectors of these rows (indices)."""
+        """Keep the vectors of some rows (indices)."""
         return TensorVectors(self.systems.select(rows), self.x[rows], self.r[rows], self.p[rows])
 
 
@@ -213,7 +213,7 @@ def check_tolerance(rhs: torch.Tensor, tolerance: float) -> None:
 
 
 def dot(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """``(B,)`` float64 dot products of rows; only the later axes of grids are summed in the precision of the rows."""
+    """Compute the dot products of rows, ``(B,)`` float64; the later axes of grids are summed in their precision."""
     if a.ndim == 2:
         return (a * b).sum(1, dtype=torch.float64)
     return torch.linalg.vecdot(a.flatten(2), b.flatten(2)).sum(1, dtype=torch.float64)

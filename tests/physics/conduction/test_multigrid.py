@@ -16,18 +16,18 @@ from matopt.physics.conduction.system import Conduction
 from matopt.physics.diffusivity import Diffusivity
 
 
-def network(local: torch.Tensor, held: torch.Tensor, periodic: bool) -> tuple[Cells, Conduction]:
+def network(local: torch.Tensor, dirichlet: torch.Tensor, periodic: bool) -> tuple[Cells, Conduction]:
     """Neighbours are linked by the product of their values ``(B, *S)``; what holds them is given for all."""
     cells = Cells.of(local > 0, periodic)
     own = cells.gather(local)
     ahead = [own * cells.of_neighbours(own, axis) for axis in range(local.ndim - 1)]
-    return cells, Conduction.of(cells, ahead, cells.gather(held))
+    return cells, Conduction.of(cells, ahead, cells.gather(dirichlet))
 
 
-def dense(local: np.ndarray, held: np.ndarray, periodic: bool) -> np.ndarray:
+def dense(local: np.ndarray, dirichlet: np.ndarray, periodic: bool) -> np.ndarray:
     """The same system of one sample, written cell by cell."""
     number = np.arange(local.size).reshape(local.shape)
-    matrix = np.diag(held.ravel())
+    matrix = np.diag(dirichlet.ravel())
     for axis, place in itertools.product(range(local.ndim), np.ndindex(local.shape)):
         other = list(place)
         other[axis] += 1
@@ -52,21 +52,21 @@ def media(draw: st.DrawFn) -> tuple[torch.Tensor, torch.Tensor, bool]:
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     local = 10.0 ** random.uniform(-draw(st.sampled_from([0, 1, 3])), 0, (2, *shape))
     local *= random.random((2, *shape)) < draw(st.sampled_from([0.3, 0.7, 1.0]))
-    held = (local > 0) * 10.0 ** random.uniform(-2, 0, (2, *shape))
-    return torch.from_numpy(local), torch.from_numpy(held), periodic
+    dirichlet = (local > 0) * 10.0 ** random.uniform(-2, 0, (2, *shape))
+    return torch.from_numpy(local), torch.from_numpy(dirichlet), periodic
 
 
 @given(media())
 @settings(max_examples=60, deadline=None)
 def test_the_solution_is_that_of_the_dense_matrix(medium):
-    local, held, periodic = medium
-    cells, systems = network(local, held, periodic)
+    local, dirichlet, periodic = medium
+    cells, systems = network(local, dirichlet, periodic)
     rhs = torch.randn(local.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * (local > 0)
     solved = systems.solve(cells.gather(rhs), 1e-11, 500)
     assert (solved.residual <= 1e-11).all()
     for sample in range(2):
         conducts = (local[sample] > 0).numpy().ravel()
-        matrix = dense(local[sample].numpy(), held[sample].numpy(), periodic)[np.ix_(conducts, conducts)]
+        matrix = dense(local[sample].numpy(), dirichlet[sample].numpy(), periodic)[np.ix_(conducts, conducts)]
         expected = np.zeros(conducts.size)
         expected[conducts] = np.linalg.solve(matrix, rhs[sample].numpy().ravel()[conducts])
         line = solved.x.new_zeros(len(cells.number))
@@ -88,10 +88,10 @@ def blobs(shape: tuple[int, ...], grain: float) -> torch.Tensor:
 )
 def test_the_preconditioner_is_symmetric_and_its_spectrum_is_between_0_and_2(shape, periodic, grain):
     local = blobs(shape, grain)
-    held = torch.where(torch.arange(shape[-1]) == 0, local, 0.0)
+    dirichlet = torch.where(torch.arange(shape[-1]) == 0, local, 0.0)
     n = sum(Cells.of(local[None] > 0, periodic).counts[1:])
     # A sample for each unit vector.
-    _, systems = network(local.expand(n, *shape), held.expand(n, *shape), periodic)
+    _, systems = network(local.expand(n, *shape), dirichlet.expand(n, *shape), periodic)
     unit = torch.eye(n, dtype=torch.float64)
     inverse, matrix = systems.precondition(unit), systems.apply(unit)
     assert torch.allclose(matrix, matrix.T, atol=1e-12) and torch.allclose(inverse, inverse.T, atol=1e-9)
