@@ -148,6 +148,10 @@ def test_a_simulator_killed_in_a_study_on_two_nodes_costs_nothing_but_time(nodes
     authentic = result.evaluation.authentic
     solid = authentic.sheet.flatten(1).float().mean(1).double()
     assert (authentic.values[:, 0] - solid).abs().max() < 1e-6
+    patience = time.monotonic() + 60
+    while nodes.pids("ray::SimulatorActor") or nodes.pids("ray::PredictorActor"):
+        assert time.monotonic() < patience, "the launch left actors on the cluster"
+        time.sleep(0.2)
 
 
 def test_a_storage_folder_that_a_node_does_not_see_is_told(nodes, tmp_path, monkeypatch):

@@ -78,13 +78,11 @@ class RayWorkers:
         self._state.message("")
 
     def close(self) -> None:
-        """End the actors; leave the cluster, or end it where it was started here."""
+        """Leave the cluster, or end it where it was started here; this launch's actors end with it."""
         if self._is_started:
-            self.free()
-            if self._simulators is not None:
-                self._simulators.kill()
-                self._simulators = None
+            # Actors are not killed one by one: an answer to that which came when Ray is left would end this process.
             self._cluster.close()
+            self._simulators = self._models = None
             self._is_started = False
 
     @property
