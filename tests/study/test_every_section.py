@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from matopt.cli.report import report_writer
@@ -19,24 +19,40 @@ from matopt.study.results import finished
 
 HERE = Path(__file__).parent
 NOISE, SOLID = "tiny_components.py:Noise", "tiny_components.py:Solid"
-OBJECTIVES = {"r2": "maximize", "morphology_distance": "minimize", "grey_share": "minimize", f"r2/{SOLID}": "maximize"}
+
+
+BASE = {
+    "name": "tiny",
+    "data": {
+        "source": {"kind": "tiny_components.py:Dots"},
+        "window": {"size": 24},
+        "split": {"train": 9, "validation": 3, "test": 2},
+    },
+    "physics": {"properties": ["diffusivity"]},
+    "generator": {"kind": NOISE},
+    "predictor": {"kind": "tiny_components.py:Linear", "floor": 1e-3},
+    "resources": {"timeout": 120},
+}
+ALL = {
+    **BASE,
+    "physics": {"properties": ["diffusivity", SOLID]},
+    "traits": {"monotonicity": {"weight": 0.1}},
+    "search": {"objectives": {"r2/solid": "maximize", "interpretability": "maximize"}},
+    "evaluation": {"generators": [NOISE], "sizes": [1, 2], "draws": 2},
+    "design": {"property": "solid", "spaces": ["pixel"], "seeds": 2, "steps": 2, "n_checked": 2},
+}
 
 
 @st.composite
 def sections(draw: st.DrawFn) -> dict:
     """A study of seconds with any of its optional sections, of the least or of a little more."""
     properties = draw(st.sampled_from([[SOLID], ["diffusivity"], ["diffusivity", SOLID]]))
+    split = {"train": draw(st.sampled_from([3, 9])), "validation": 3, "test": draw(st.sampled_from([2, 6]))}
     study = {
-        "name": "tiny",
-        "data": {
-            "source": {"kind": "tiny_components.py:Dots"},
-            "window": {"size": 24},
-            "split": {"train": draw(st.sampled_from([3, 9])), "validation": 3, "test": draw(st.sampled_from([2, 6]))},
-        },
+        **BASE,
+        "data": {**BASE["data"], "split": split},
         "physics": {"properties": properties},
         "generator": {"kind": NOISE},
-        "predictor": {"kind": "tiny_components.py:Linear", "floor": 1e-3},
-        "resources": {"timeout": 120},
     }
     if draw(st.booleans()):
         study["augmentation"] = {"size": draw(st.sampled_from([0, 3]))}
@@ -104,7 +120,9 @@ def run(study: dict) -> None:
 EXAMPLES = {"deadline": None, "suppress_health_check": list(HealthCheck), "phases": [Phase.explicit, Phase.generate]}
 
 
-@settings(max_examples=3, **EXAMPLES)
+@settings(max_examples=2, **EXAMPLES)
+@example(study=BASE)
+@example(study=ALL)
 @given(study=sections())
 def test_a_study_of_any_sections_runs_to_its_report(study: dict) -> None:
     run(study)
