@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import shutil
 from pathlib import Path
@@ -23,7 +22,6 @@ NUMBERS = {"a": Log(1e-2, 1e2), "b": Int(1, 9), "c": Uniform(0.0, 1.0)}
 FINITE = {"a": Int(1, 3), "b": Choice((0, 50, True, None))}
 MIXED = {**NUMBERS, "d": Choice(("x", "y"))}
 ONE, TWO = {"r2": "maximize"}, {"r2": "maximize", "s2_error": "minimize"}
-HAS_CMAES = importlib.util.find_spec("cmaes") is not None
 MINE = """
 import optuna
 from matopt.study.samplers.base import Sampler
@@ -75,8 +73,6 @@ def types(space: dict) -> set[tuple]:
 @pytest.mark.parametrize("space", [NUMBERS, MIXED, FINITE, {}], ids=["numbers", "mixed", "finite", "empty"])
 @pytest.mark.parametrize("kind", SAMPLERS.names())
 def test_a_sampler_searches_through_launches_what_it_does_not_refuse(tmp_path, kind, space, objectives):
-    if kind == "cmaes" and not HAS_CMAES:
-        pytest.skip("the package cmaes is not installed")
     search = spec(space, objectives, trials=1 if not space else 8)
     if SAMPLERS.build(Component(kind)).refusal(search):
         pytest.skip("refused; see below")
@@ -112,8 +108,6 @@ REFUSED = [
 
 @pytest.mark.parametrize(("kind", "space", "objectives", "trials", "said"), REFUSED)
 def test_what_a_sampler_cannot_search_it_refuses(kind, space, objectives, trials, said):
-    if kind == "cmaes" and not HAS_CMAES:
-        pytest.skip("the package cmaes is not installed")
     assert SAMPLERS.build(Component(kind)).refusal(spec(space, objectives, trials)).startswith(said)
 
 
@@ -169,9 +163,3 @@ def test_a_sampler_that_cannot_be_is_refused_when_the_file_is_checked(folder, sa
         load_study(folder / "example.yaml", [f"search.sampler={sampler}"])
     (line,) = str(caught.value).splitlines()
     assert line.startswith(f"--set search.sampler={sampler}: {said}")
-
-
-@pytest.mark.skipif(HAS_CMAES, reason="the package cmaes is installed")
-def test_cmaes_says_which_package_it_needs(folder):
-    with pytest.raises(InputError, match=r"search\.sampler: cmaes needs a package that is not installed; run: pip"):
-        load_study(folder / "example.yaml", ["search.sampler=cmaes"])

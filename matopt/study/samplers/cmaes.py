@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import Annotated
 
 import optuna
 from pydantic import Field
 
-from matopt.errors import InputError
 from matopt.study.samplers.base import SAMPLERS, Sampler, SearchSpec
 from matopt.study.space import Choice
 
@@ -20,15 +18,10 @@ class CMAES(Sampler):
     Args:
         population_size: points of a generation; null takes ``4 + floor(3 ln d)`` in d dimensions.
 
-    Raises:
-        InputError: the package cmaes, which Optuna takes for it, is not installed.
-
     Source: Hansen, Ostermeier, Evolutionary Computation 9 (2001) 159.
     """
 
     def __init__(self, population_size: Annotated[int, Field(ge=2)] | None = None) -> None:
-        if importlib.util.find_spec("cmaes") is None:
-            raise InputError("cmaes needs a package that is not installed; run: pip install cmaes")
         self.population_size = population_size
 
     def refusal(self, search: SearchSpec) -> str:
