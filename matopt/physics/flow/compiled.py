@@ -106,7 +106,7 @@ class FlowSystem:
         """Mark all unknowns, ``(n,)`` bool, or none, as the mask ``(1,)`` says."""
         return chosen.expand(len(self.ends) + len(self.network.diagonal))
 
-    def select(self, chosen: torch.Tensor) -> FlowSystem:
+    def select(self, samples: torch.Tensor) -> FlowSystem:
         """The system itself: there is one sample to choose."""
         return self
 

@@ -7,14 +7,14 @@ from typing import Protocol
 
 import torch
 
-from matopt.physics.numerics.conjugate_gradients import check_tolerance
+from matopt.physics.numerics.systems import Systems, check_tolerance
 
 REFRESH = 1e-4
 """Fall of the squared residual after which it is taken anew, long before the rounding of single precision tells."""
 
 
-class Systems(Protocol):
-    """B nearly symmetric systems with preconditioners, side by side in flat vectors."""
+class FlatSystems(Systems, Protocol):
+    """Nearly symmetric systems with preconditioners, samples side by side in flat vectors."""
 
     @property
     def batch(self) -> int:
@@ -48,10 +48,6 @@ class Systems(Protocol):
         """Mark the unknowns ``(n,)`` of the samples that a mask ``(B,)`` chooses."""
         ...
 
-    def select(self, chosen: torch.Tensor) -> Systems:
-        """Keep the systems of the samples that a mask ``(B,)`` chooses."""
-        ...
-
 
 @dataclass(frozen=True, eq=False)
 class ConjugateResidualsResult:
@@ -70,7 +66,7 @@ class ConjugateResidualsResult:
     iterations: torch.Tensor
 
 
-def solve(systems: Systems, rhs: torch.Tensor, tolerance: float, max_iterations: int) -> ConjugateResidualsResult:
+def solve(systems: FlatSystems, rhs: torch.Tensor, tolerance: float, max_iterations: int) -> ConjugateResidualsResult:
     """Solve from ``x = 0``, each sample by itself; samples that are done leave the batch.
 
     GCR: Eisenstat, Elman, Schultz, SIAM J. Numer. Anal. 20 (1983) 345, truncated, for the smallest residual in the norm
@@ -98,7 +94,7 @@ def solve(systems: Systems, rhs: torch.Tensor, tolerance: float, max_iterations:
     # A single sample leaves as a whole.
     b, result = rhs, torch.zeros_like(rhs) if systems.batch > 1 else rhs
     if len(rows) < systems.batch:
-        b, systems = rhs[is_busy], systems.select(has_force)
+        b, systems = rhs[is_busy], systems.select(rows)
     dual = b.clone()
     z, error = systems.precondition(dual)
     taken, x, square = error, torch.zeros_like(b), torch.full_like(error, torch.inf)
@@ -139,7 +135,11 @@ def solve(systems: Systems, rhs: torch.Tensor, tolerance: float, max_iterations:
         if not len(rows):
             break
         if len(left):
-            is_busy, systems, square = is_busy.masked_scatter(is_busy, stays), systems.select(keep), square[keep]
+            is_busy, systems, square = (
+                is_busy.masked_scatter(is_busy, stays),
+                systems.select(keep.nonzero()[:, 0]),
+                square[keep],
+            )
             b, x, z, dual, image = (t[stays] for t in (b, x, z, dual, image))
             direction, back, heavy, spare = (t[stays] for t in (direction, back, heavy, spare))
         dual, image = image, dual

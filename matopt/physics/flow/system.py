@@ -175,8 +175,10 @@ class FlowSystem:
         """Mark the unknowns, ``(n,)`` bool, of the samples that a mask ``(B,)`` chooses."""
         return chosen[self.owner].repeat_interleave(PIECE)
 
-    def select(self, chosen: torch.Tensor) -> FlowSystem:
-        """The systems of the samples that a mask ``(B,)`` chooses."""
+    def select(self, samples: torch.Tensor) -> FlowSystem:
+        """Keep the systems of some samples (indices, each once and in order)."""
+        chosen = torch.zeros(self.batch, dtype=torch.bool, device=self.owner.device)
+        chosen[samples] = True
         kept = self.unknowns(chosen)
         faces, cells = kept[: self.faces], kept[self.faces :]
         velocities = self.velocities.select(chosen)

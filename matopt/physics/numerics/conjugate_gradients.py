@@ -8,10 +8,7 @@ from typing import Any, Protocol
 
 import torch
 
-from matopt.errors import InputError
-
-SMALLEST_TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-13}
-"""Rounding hides smaller relative residuals."""
+from matopt.physics.numerics.systems import Systems, check_tolerance
 
 RUNAWAY = 1e4
 """Growth of the residual over its least value that only rounding explains; in high contrasts it goes up and down by
@@ -25,19 +22,11 @@ UNRESOLVED = 2.0**16
 """Rounding errors of an energy, of which no less may be left: a matrix of rounded numbers says nothing about it."""
 
 
-class Systems(Protocol):
-    """B symmetric positive semidefinite systems with preconditioners, one a row of ``(B, ...)`` tensors."""
-
-    def apply(self, x: torch.Tensor) -> torch.Tensor:
-        """Multiply the operators by ``x``."""
-        ...
+class RowSystems(Systems, Protocol):
+    """Positive semidefinite systems with preconditioners, one a row of ``(B, ...)`` tensors."""
 
     def precondition(self, residual: torch.Tensor) -> torch.Tensor:
         """Apply approximate inverses, symmetric positive semidefinite, to ``residual``."""
-        ...
-
-    def select(self, rows: torch.Tensor) -> Systems:
-        """Keep the systems of some rows (indices)."""
         ...
 
 
@@ -88,7 +77,7 @@ class TensorVectors:
         p: ``(B, ...)``.
     """
 
-    def __init__(self, systems: Systems, x: torch.Tensor, r: torch.Tensor, p: torch.Tensor | None = None) -> None:
+    def __init__(self, systems: RowSystems, x: torch.Tensor, r: torch.Tensor, p: torch.Tensor | None = None) -> None:
         self.systems, self.x, self.r = systems, x, r
         self.p = torch.zeros_like(r) if p is None else p
 
@@ -118,7 +107,7 @@ class TensorVectors:
 
 
 def conjugate_gradients(
-    systems: Systems,
+    systems: RowSystems,
     rhs: torch.Tensor,
     tolerance: float,
     max_iterations: int,
@@ -196,20 +185,6 @@ def conjugate_gradients(
         new = at.precondition()
         rz, beta = new, _ratio(new, rz)
     return ConjugateGradientsResult(result, residual, iterations)
-
-
-def check_tolerance(rhs: torch.Tensor, tolerance: float) -> None:
-    """Refuse a tolerance that the precision of ``rhs`` cannot reach.
-
-    Raises:
-        InputError: it cannot.
-    """
-    smallest = SMALLEST_TOLERANCE[rhs.dtype]
-    if tolerance < smallest:
-        raise InputError(
-            f"a tolerance of {tolerance:g} is below what {rhs.dtype} resolves ({smallest:g}); "
-            "use a larger tolerance or double precision"
-        )
 
 
 def dot(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:

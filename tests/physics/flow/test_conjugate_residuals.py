@@ -35,8 +35,8 @@ class Dense:
     def unknowns(self, chosen):
         return chosen.repeat_interleave(3)
 
-    def select(self, chosen):
-        return Dense(self.matrices[chosen])
+    def select(self, samples):
+        return Dense(self.matrices[samples])
 
 
 def test_a_force_that_nothing_balances_is_a_breakdown_and_leaves_the_others_alone():
