@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import math
 import os
@@ -73,7 +74,16 @@ class Cluster:
 
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""
-        ray.shutdown()
+        # Ray ends the process of whoever drops a handle while it shuts down, and a garbage collector in another thread,
+        # tracking's say, may come upon one at any time: they are collected before, and none in between.
+        gc.collect()
+        was_enabled = gc.isenabled()
+        gc.disable()
+        try:
+            ray.shutdown()
+        finally:
+            if was_enabled:
+                gc.enable()
 
     def require(self, needs: Mapping[str, tuple[int, float, float]]) -> None:
         """Check that the cluster can give each of ``needs``: what for -> how many at once, CPUs and GPUs of each.
