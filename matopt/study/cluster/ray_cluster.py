@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import math
 import os
@@ -73,6 +74,9 @@ class Cluster:
 
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""
+        # A reference to one of Ray's objects that is freed after the shutdown ends the process without a word; in a
+        # cycle, as Tune leaves them, the garbage collector would free it in any thread at any time.
+        gc.collect()
         ray.shutdown()
 
     def require(self, needs: Mapping[str, tuple[int, float, float]]) -> None:
