@@ -33,7 +33,7 @@ def bandwidth(rock: np.ndarray) -> list[dict]:
     batch = density(slices(rock, 128, 16))
     seconds = {}
     for cap in (5, 25):
-        simulator = YoungsModulus(tolerance=1e-5, max_iterations=cap)
+        simulator = YoungsModulus(tolerance=1e-4, max_iterations=cap)
         simulator.solve(batch, 1.0)
         seconds[cap] = median(partial(simulator.solve, batch, 1.0))
     each = (seconds[25] - seconds[5]) / 20 / len(batch) / 3

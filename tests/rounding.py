@@ -20,7 +20,7 @@ class LastPlaceNoise(TorchDispatchMode):
 
     So much, and no more, may another order of summation change: little of a sum of like terms, much of one that all but
     vanishes. What is added follows from the number itself and the seed, so that the same work gives the same result
-    again, in a batch and alone, as it does on any one processor.
+    again, in a batch and alone, as it does on any one processor. Sums of whole numbers are exact, and stay so.
 
     Args:
         seed: another one is another processor.
@@ -33,7 +33,7 @@ class LastPlaceNoise(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name, kwargs = func.overloadpacket.__name__, kwargs or {}
-        if name in PRODUCTS | SUMS:
+        if name in PRODUCTS | SUMS and not all(map(_is_whole, args)):
             terms = func(*map(_magnitude, args), **{key: _magnitude(value) for key, value in kwargs.items()})
             return self._perturbed(func(*args, **kwargs), terms)
         found = func(*args, **kwargs)
@@ -48,6 +48,14 @@ class LastPlaceNoise(TorchDispatchMode):
             noise = (bits * 1103515245 + 12345 * self._seed).bitwise_right_shift(16) % 256 / 255 - 0.5 + self._drift
             found.addcmul_(noise.to(found), terms.to(found), value=torch.finfo(found.dtype).eps)
         return found
+
+
+def _is_whole(argument: Any) -> bool:
+    """Whether an argument has whole numbers alone, whose sums are exact in any order."""
+    if not isinstance(argument, torch.Tensor) or argument.dtype not in _BITS:
+        return True
+    values = argument if argument.layout == torch.strided else argument.values()
+    return bool((values == values.round()).all())
 
 
 def _magnitude(argument: Any) -> Any:

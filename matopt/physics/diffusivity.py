@@ -95,7 +95,9 @@ class Diffusivity(Simulator):
         """Solve a batch; ``voxel_size`` does not matter to a ratio. See :meth:`Simulator.solve`."""
         check_density(density)
         loads = density.ndim - 2 if self.boundary == "periodic" else 1
-        return solve_in_chunks(density, 40 + 6 * loads, self._solve, (loads, loads), self.max_iterations, WORKING_SET)
+        return solve_in_chunks(
+            density, 40 + 6 * loads, self._solve, (loads, loads), self.tolerance, self.max_iterations, WORKING_SET
+        )
 
     def _solve(self, density: torch.Tensor) -> Solution:
         periodic = self.boundary == "periodic"

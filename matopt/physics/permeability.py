@@ -94,7 +94,7 @@ class Permeability(Simulator):
             if self.flow != "x" or self.grain_permeability:
                 raise InputError("flow and grain_permeability are for volumes and for section='transverse'")
             return solve_in_chunks(
-                density, 9, lambda chunk: self._along(chunk, voxel_size), (1, 1), self.max_iterations
+                density, 9, lambda chunk: self._along(chunk, voxel_size), (1, 1), self.tolerance, self.max_iterations
             )
         if self.flow == "z" and dimensions == 2:
             raise InputError("a section has no axis z; its permeability along the normal is section='axial'")
@@ -107,7 +107,7 @@ class Permeability(Simulator):
         def across(chunk: torch.Tensor) -> Solution:
             return self._across(chunk, voxel_size)
 
-        return solve_in_chunks(density, vectors, across, (loads, loads), self.max_iterations, cache=0)
+        return solve_in_chunks(density, vectors, across, (loads, loads), self.tolerance, self.max_iterations, cache=0)
 
     def _along(self, density: torch.Tensor, voxel_size: float) -> Solution:
         """Solve for the axial flow, along the normal of sections."""

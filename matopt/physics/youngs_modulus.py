@@ -92,10 +92,10 @@ class YoungsModulus(Simulator):
         loads = len(element.voigt_pairs(dimensions))
         vectors = 5 * loads * dimensions  # displacements, residuals, directions, what is transformed and its transform
         if self.boundary == "periodic":
-            return solve_in_chunks(density, vectors, self._solve, (loads, loads), self.max_iterations)
+            return solve_in_chunks(density, vectors, self._solve, (loads, loads), self.tolerance, self.max_iterations)
         vectors *= 2**dimensions
         return solve_in_chunks(
-            density, vectors, lambda d: self._solve(mirrored(d)), (loads, loads), self.max_iterations
+            density, vectors, lambda d: self._solve(mirrored(d)), (loads, loads), self.tolerance, self.max_iterations
         )
 
     def _solve(self, density: torch.Tensor) -> Solution:

@@ -107,7 +107,7 @@ def test_only_what_has_broken_down_is_solved_again():
 
     def solve(density: torch.Tensor) -> Solution:
         taken.append((density.dtype, len(density)))
-        values = density.flatten(1).sum(1)
+        values = density[:, 0, 0, 0]
         given_up, broken = values == 1, (values == 2) & (density.dtype == torch.float32)
         status = np.where((given_up | broken).numpy(), NOT_CONVERGED, OK)
         iterations = np.where(given_up.numpy(), 100, 7)
@@ -115,7 +115,7 @@ def test_only_what_has_broken_down_is_solved_again():
 
     density = torch.zeros(4, 1, 2, 2)
     density[:, 0, 0, 0] = torch.tensor([1.0, 2.0, 3.0, 2.0])  # more than a voxel holds: only this function reads it
-    solution = solve_in_chunks(density, 1, solve, (1,), 100)
+    solution = solve_in_chunks(density, 1, solve, (1,), 1e-3, 100)
     assert taken == [(torch.float32, 4), (torch.float64, 2)]
     assert list(solution.status) == [NOT_CONVERGED, OK, OK, OK] and solution.values.dtype == torch.float32
 

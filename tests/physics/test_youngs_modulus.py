@@ -52,7 +52,7 @@ def test_a_homogeneous_block_has_its_own_stiffness_without_an_iteration(shape, d
 
 
 def test_fibres_apart_carry_along_themselves_alone():
-    density = torch.zeros(2, 1, 8, 8)
+    density = torch.zeros(2, 1, 8, 8, dtype=torch.float64)
     density[0, :, :, 2:4] = 1  # a bar along x
     density[1, :, 2:4, :] = 1  # a bar along y
     solution = YoungsModulus(1.0, 0.3).solve(density, 1.0)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
 
 from matopt.errors import FailureError
 from matopt.physics.base import Solution
+from matopt.physics.numerics.systems import SMALLEST_TOLERANCE
 from matopt.properties import NON_PERCOLATING, NOT_CONVERGED, OK
 
 CACHE_BYTES = 2**23
 """Working set at which solvers on a CPU are quickest: they are bound by memory traffic once it leaves the cache."""
+
+TRUSTED_TOLERANCE = 1e-4
+"""Smaller ones single precision may reach or only seem to, as the processor rounds: then it is double that is taken."""
 
 OUT_OF_MEMORY = (
     "can't allocate memory",
@@ -42,24 +47,31 @@ def solve_in_chunks(
     vectors: int,
     solve: Callable[[torch.Tensor], Solution],
     tensor_shape: tuple[int, ...],
+    tolerance: float,
     max_iterations: int,
     cache: int = CACHE_BYTES,
 ) -> Solution:
     """Solve a batch a few samples at a time, as many as fit; half as many whenever memory runs out.
 
-    Samples that single precision does not resolve are solved again in double precision.
+    Samples that single precision does not resolve are solved again in double precision, and all of them at once where
+    it cannot be trusted with the tolerance.
 
     Args:
         density: ``(N, 1, *S)``, checked.
         vectors: how many numbers a voxel ``solve`` holds.
         solve: solves ``(n, 1, *S)``.
         tensor_shape: of one sample's tensor, for an empty batch.
+        tolerance: of the residual.
         max_iterations: a sample that has not converged in fewer has broken down.
         cache: bytes of the working set on a CPU.
 
     Raises:
         FailureError: memory runs out with a single sample.
     """
+    is_single = density.dtype == torch.float32
+    if is_single and SMALLEST_TOLERANCE[density.dtype] <= tolerance < TRUSTED_TOLERANCE:
+        found = solve_in_chunks(density.double(), vectors, solve, tensor_shape, tolerance, max_iterations, cache)
+        return replace(found, values=found.values.float(), tensor=found.tensor.float())
     sample = density[0].numel() * density.element_size() * vectors if len(density) else 1
     budget = torch.cuda.mem_get_info(density.device)[0] // 2 if density.is_cuda else cache
     parts = []
@@ -71,8 +83,9 @@ def solve_in_chunks(
         if part is not None:
             broken = (part.status == NOT_CONVERGED) & (part.iterations > 0) & (part.iterations < max_iterations)
             rows = torch.from_numpy(np.flatnonzero(broken)).to(density.device)
-            if len(rows) and density.dtype == torch.float32:
-                again = solve_in_chunks(chunk[rows].double(), vectors, solve, tensor_shape, max_iterations, cache)
+            if len(rows) and is_single:
+                again = chunk[rows].double()
+                again = solve_in_chunks(again, vectors, solve, tensor_shape, tolerance, max_iterations, cache)
                 part = _replaced(part, rows, again)
             parts.append(part)
         elif step > 1:
