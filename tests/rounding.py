@@ -20,8 +20,8 @@ class LastPlaceNoise(TorchDispatchMode):
 
     So much, and no more, may another order of summation change: little of a sum of like terms, much of one that all but
     vanishes. What is added follows from the number itself and the seed, so that the same work gives the same result
-    again, in a batch and alone, as it does on any one processor. Sums that are whole numbers, as of pores and grains,
-    are exact in any order, and stay so.
+    again, in a batch and alone, as it does on any one processor. Sums of whole numbers, and those that are whole, as of
+    pores and grains, are exact in any order, and stay so.
 
     Args:
         seed: another one is another processor.
@@ -38,6 +38,8 @@ class LastPlaceNoise(TorchDispatchMode):
             terms = func(*map(_magnitude, args), **{key: _magnitude(value) for key, value in kwargs.items()})
             found = func(*args, **kwargs)
             if name in SUMS and found.dtype in _BITS:
+                if all(map(_is_whole, args)):
+                    return found
                 terms = torch.where(found == found.round(), 0, terms)
             return self._perturbed(found, terms)
         found = func(*args, **kwargs)
@@ -52,6 +54,10 @@ class LastPlaceNoise(TorchDispatchMode):
             noise = (bits * 1103515245 + 12345 * self._seed).bitwise_right_shift(16) % 256 / 255 - 0.5 + self._drift
             found.addcmul_(noise.to(found), terms.to(found), value=torch.finfo(found.dtype).eps)
         return found
+
+
+def _is_whole(argument: Any) -> bool:
+    return not isinstance(argument, torch.Tensor) or bool((argument == argument.round()).all())
 
 
 def _magnitude(argument: Any) -> Any:
