@@ -161,16 +161,13 @@ def conjugate_gradients(
     for step in range(1, max_iterations + 1):
         alpha = _ratio(rz, at.update_direction(beta))
         relative = at.update_solution(alpha).sqrt() / norm
-        gained = gained + alpha * rz
-        least = torch.minimum(least, relative)
-        is_hidden = energy - gained < unresolved * energy
-        breaks_down = (alpha <= 0) | (relative > RUNAWAY * least) | is_hidden
-        relative = relative * (gained / (energy - gained).abs() / CANCELLED).clamp_min(1)
-        relative = torch.where(is_hidden, 1.0, relative)
-        leaves = (relative <= tolerance) | breaks_down
-        if step == max_iterations:
-            leaves = torch.ones_like(leaves)
-        if leaves.any():
+        gained, least = torch.addcmul(gained, alpha, rz), torch.minimum(least, relative)
+        breaks_down = (alpha <= 0) | (relative > RUNAWAY * least)
+        if (breaks_down | (relative <= tolerance)).any() or step == max_iterations:
+            left_over = energy - gained
+            is_hidden = left_over < unresolved * energy
+            relative = torch.where(is_hidden, 1.0, relative * (gained / left_over / CANCELLED).clamp_min(1))
+            leaves = (relative <= tolerance) | breaks_down | is_hidden | (step == max_iterations)
             left = rows[leaves]
             residual[left], iterations[left] = relative[leaves], step
             if len(left) == batch:
@@ -181,7 +178,8 @@ def conjugate_gradients(
             gained, energy, least = gained[keep], energy[keep], least[keep]
             if not len(rows):
                 break
-            at = at.select(keep)
+            if len(left):
+                at = at.select(keep)
         new = at.precondition()
         rz, beta = new, _ratio(new, rz)
     return ConjugateGradientsResult(result, residual, iterations)
