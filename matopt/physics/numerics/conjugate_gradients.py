@@ -10,10 +10,6 @@ import torch
 
 from matopt.physics.numerics.systems import Systems, check_tolerance
 
-RUNAWAY = 1e4
-"""Growth of the residual over its least value that only rounding explains; in high contrasts it goes up and down by
-hundreds."""
-
 CANCELLED = 10.0
 """How much larger b.x may be than what it leaves of an energy. Beyond, the residual counts for more in proportion:
 where half as much is left, the softest modes, in which errors stay longest, are about half as stiff."""
@@ -118,9 +114,9 @@ def conjugate_gradients(
     """Solve ``A x = b`` from ``x = 0`` until the residual is at most ``tolerance``, each row by itself.
 
     Hestenes and Stiefel, J. Res. Nat. Bur. Stand. 49 (1952) 409. Rows that are done leave the batch, and so do rows in
-    which the method breaks down: rounding has made ``p.A p`` or ``r.z`` other than positive, or the residual
-    :data:`RUNAWAY` times its least value, or it hides what is left of the energy. Dot products are accumulated in
-    float64. A singular system is solved where its right-hand side is in the range.
+    which the method breaks down: rounding has made ``p.A p`` or ``r.z`` other than positive, or hides what is left
+    of the energy. Dot products are accumulated in float64. A singular system is solved where its right-hand side is in
+    the range.
 
     Args:
         systems: the operators, positive semidefinite, and their preconditioners.
@@ -155,14 +151,14 @@ def conjugate_gradients(
         at = vectors(systems, result, rhs)
     del rhs
     rz = at.precondition()
-    beta, gained, least = torch.zeros_like(rz), torch.zeros_like(rz), torch.ones_like(rz)
+    beta, gained = torch.zeros_like(rz), torch.zeros_like(rz)
     unresolved = UNRESOLVED * torch.finfo(result.dtype).eps
     energy = torch.full_like(rz, torch.inf) if energy is None else energy[rows]
     for step in range(1, max_iterations + 1):
         alpha = _ratio(rz, at.update_direction(beta))
         relative = at.update_solution(alpha).sqrt() / norm
-        gained, least = torch.addcmul(gained, alpha, rz), torch.minimum(least, relative)
-        breaks_down = (alpha <= 0) | (relative > RUNAWAY * least)
+        gained.addcmul_(alpha, rz)
+        breaks_down = alpha <= 0
         if (breaks_down | (relative <= tolerance)).any() or step == max_iterations:
             left_over = energy - gained
             is_hidden = left_over < unresolved * energy
@@ -175,7 +171,7 @@ def conjugate_gradients(
             result[left] = at.x[leaves]
             keep = (~leaves).nonzero()[:, 0]
             rows, norm, rz = rows[keep], norm[keep], rz[keep]
-            gained, energy, least = gained[keep], energy[keep], least[keep]
+            gained, energy = gained[keep], energy[keep]
             if not len(rows):
                 break
             if len(left):
