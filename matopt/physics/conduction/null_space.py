@@ -36,6 +36,8 @@ class Constants:
             dirichlet: ``(N,)`` conductances to fixed values.
             cluster: ``(N,)`` of the cells, numbered from 1 in each sample; None where each sample is one.
         """
+        if cluster is None and (by_sample(dirichlet, cells.counts) > 0).any(1).all():
+            return None  # as between outer faces, without a number for each cell
         most = 1 if cluster is None else max(int(cluster.max()), 1)
         within = torch.zeros_like(cells.sample) if cluster is None else (cluster - 1).clamp_min_(0)
         place = cells.sample.long() * most + within
