@@ -31,10 +31,8 @@ from matopt.traits.base import TRAITS
 STAGES: dict[str, tuple[str, ...]] = {
     "data": ("seed", "data", "physics"),
     "search": ("seed", "data", "physics", *SEARCHABLE, "search"),
-    "evaluation": ("seed", "data", "physics", *SEARCHABLE, "evaluation"),
-    "design": ("seed", "data", "physics", *SEARCHABLE, "design"),
 }
-"""The sections that each stage's result follows from."""
+"""The sections that the results of these stages follow from; those of the other stages follow from their settings."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,8 +156,6 @@ class Study:
         if stage == "search":
             members += self.metrics
             part["search"] = {key: whole["search"][key] for key in ("space", "objectives")}
-        if stage == "design" and self.design is not None:
-            members += [*self.design.spaces, self.design.optimiser]
         identities = [component_identity(member, self.folder) for member in (self.source, *members)]
         part["sources"] = {i["kind"]: i["source"] for i in identities if "source" in i}
         return part
