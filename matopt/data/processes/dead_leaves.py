@@ -80,9 +80,10 @@ class DeadLeaves:
     def phases(self, corner: np.ndarray, shape: tuple[int, int, int], voxel: float) -> np.ndarray:
         """Compute the phases of a box of voxels; see :class:`matopt.data.sources.base.Specimen`."""
         x, y, z = (c + voxel * np.arange(n) for c, n in zip(corner, shape, strict=True))
-        return self._blocks_at((x, y, z)) ^ self._specks_at((x, y, z))
+        return self.blocks_at((x, y, z)) ^ self.specks_at((x, y, z))
 
-    def _blocks_at(self, axes: Axes) -> np.ndarray:
+    def blocks_at(self, axes: Axes) -> np.ndarray:
+        """Compute the phases that the blocks alone would have on a grid."""
         blocks = self.blocks
         shape = tuple(len(a) for a in axes)
         solid, bare = np.zeros(shape, np.uint8), np.ones(shape, bool)
@@ -99,7 +100,8 @@ class DeadLeaves:
                 break
         return solid
 
-    def _specks_at(self, axes: Axes) -> np.ndarray:
+    def specks_at(self, axes: Axes) -> np.ndarray:
+        """Tell where on a grid a speck lies: 1, else 0."""
         specks = self.specks
         held = np.zeros(tuple(len(a) for a in axes), np.uint8)
         for speck, part, near in bodies_in(axes, specks.centre, specks.reach, specks.edge):

@@ -79,7 +79,7 @@ def directions(random: np.random.Generator, n: int, orientation: Sequence[float]
     Source: Advani and Tucker, J. Rheol. 31, 751 (1987); Montgomery-Smith, Jack and Smith, J. Fluid Mech. 680, 321
     (2011).
     """
-    wanted = np.array(orientation)
+    wanted = np.array(orientation, np.float64)
     variance = wanted.copy()
     for _ in range(60):
         variance *= np.divide(wanted, _mean_squares(variance), out=np.zeros(3), where=wanted > 0)
