@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from scipy.special import ndtri
 
+from matopt.data.processes.periodic import bodies_in
 from matopt.data.sandstone.packing import pack
 from matopt.data.sandstone.random_field import RandomField
 
@@ -102,17 +101,9 @@ class Rock:
         first = np.full(shape, FAR)
         second = np.full(shape, FAR)
         leached = np.zeros(shape, bool)
-        low = np.array([a[0] for a in axes])
-        high = np.array([a[-1] for a in axes])
         # Beyond this a distance function decides nothing: neither cement nor the narrowest throat reaches so far.
         reach = self._tip + self._cement + 4 * self.CEMENT_SPREAD + 2 * self.THROAT + 4 * self.SURFACE_SPREAD
-        for grain, centre in self._copies(low, high, reach):
-            offsets = [a - c for a, c in zip(axes, centre, strict=True)]
-            near = [np.searchsorted(o, (-reach[grain], reach[grain])) for o in offsets]
-            box = tuple(slice(start, stop) for start, stop in near)
-            x, y, z = (o[s].astype(np.float32) for o, s in zip(offsets, box, strict=True))
-            if min(len(x), len(y), len(z)) == 0:
-                continue
+        for grain, box, (x, y, z) in bodies_in(axes, self._centre, reach[:, None], self.edge):
             distance = self._distance(grain, x, y, z)
             least = first[box]
             is_nearer = distance < least
@@ -127,18 +118,6 @@ class Rock:
         flat = flat + (normal[:, 1:2] * y)[:, None, :, None] + (normal[:, 2:] * z)[:, None, None, :]
         ball = np.sqrt((x**2)[:, None, None] + (y**2)[:, None] + z**2) - np.float32(self._tip[grain])
         return np.maximum(flat.max(0), ball)
-
-    def _copies(self, low: np.ndarray, high: np.ndarray, reach: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield each periodic image of a grain that comes within its reach of the box from low to high."""
-        shifts = [
-            range(int(np.floor(a / self.edge)) - 1, int(np.floor(b / self.edge)) + 2)
-            for a, b in zip(low, high, strict=True)
-        ]
-        for shift in np.stack(np.meshgrid(*shifts, indexing="ij"), axis=-1).reshape(-1, 3):
-            centre = self._centre + shift * self.edge
-            is_near = ((centre > low - reach[:, None]) & (centre < high + reach[:, None])).all(1)
-            for grain in np.flatnonzero(is_near):
-                yield int(grain), centre[grain]
 
 
 def _spread_directions(random: np.random.Generator, n: int, count: int) -> np.ndarray:
