@@ -54,10 +54,26 @@ def pattern_frequencies(density: torch.Tensor) -> torch.Tensor:
 class PatternRoots(torch.nn.Module):
     """A block of style features that sees single voxels: square roots of the :func:`pattern_frequencies`.
 
-    Roots, as they spread alike for rare and for common patterns. Grey voxels are thresholded at one half, so the block
-    is for judging: no gradient passes.
+    Roots, as they spread alike whatever the frequency. Patterns that fewer than half of the reference have are counted
+    together, as debris: one by one they would make up the whole distance from a reference that happens to lack them.
+    Grey voxels are thresholded at one half, so the block is for judging: no gradient passes.
+
+    Args:
+        reference: ``(N, 1, *S)`` densities of authentic microstructures.
     """
 
+    def __init__(self, reference: torch.Tensor) -> None:
+        super().__init__()
+        occurs = _binarised_frequencies(reference) > 0
+        self.register_buffer("is_common", occurs.float().mean(0) >= 0.5)
+        self.is_common: torch.Tensor
+
     def forward(self, density: torch.Tensor) -> torch.Tensor:
-        """Map densities ``(N, 1, *S)`` to ``(N, 102)`` features."""
-        return pattern_frequencies((density >= 0.5).to(density.dtype)).sqrt()
+        """Map densities ``(N, 1, *S)`` to ``(N, F)`` features: of F - 1 common patterns, and of all others."""
+        frequencies = _binarised_frequencies(density)
+        rare = frequencies[:, ~self.is_common].sum(1, keepdim=True)
+        return torch.cat([frequencies[:, self.is_common], rare], dim=1).sqrt()
+
+
+def _binarised_frequencies(density: torch.Tensor) -> torch.Tensor:
+    return pattern_frequencies((density >= 0.5).to(density.dtype))

@@ -40,6 +40,11 @@ def test_a_volume_of_equal_slices_has_the_patterns_of_the_slice_in_a_third_of_it
     assert (across > -1e-6).all() and across.sum() == pytest.approx(2 / 3, abs=1e-5)
 
 
-def test_grey_voxels_are_thresholded_for_style_features() -> None:
-    density = noise(12, 12)
-    torch.testing.assert_close(PatternRoots()(0.2 + 0.6 * density), pattern_frequencies(density).sqrt())
+def test_style_features_keep_common_patterns_and_put_rare_ones_together() -> None:
+    reference = noise(24, 24)
+    density = noise(24, 24, seed=1)
+    found = PatternRoots(reference)(0.2 + 0.6 * density)  # grey voxels are thresholded
+    common = (pattern_frequencies(reference) > 0).float().mean(0) >= 0.5
+    assert found.shape[1] == common.sum() + 1 < 102
+    torch.testing.assert_close(found[:, :-1].square(), pattern_frequencies(density)[:, common])
+    torch.testing.assert_close(found.square().sum(1), torch.ones(3))

@@ -147,10 +147,11 @@ class Judge:
             (random.choice(first, self.set_size, replace=False), random.choice(second, self.set_size, replace=False))
             for first, second in pool.halves(seed, pairs)
         ]
-        density, self._train = pool.microstructures.density(), train.density()
+        self.train = train
+        density, seen = pool.microstructures.density(), train.density()
         self._measured = [statistic.of(density) for statistic in STATISTICS]
-        self._space = StyleSpace(self._train, density)
-        self._nearest = nearest_training(density, self._train)
+        self._space = StyleSpace(seen, density)
+        self._nearest = nearest_training(density, seen)
         self._null = {"style": self._between(self._space.authentic)}
         for statistic, rows in zip(STATISTICS, self._measured, strict=True):
             for name, distance in statistic.distances.items():
@@ -200,7 +201,7 @@ class Judge:
             judged("style", placed.distance),
             placed.spread,
             float((grey_share(drawn.raw) > GREY).float().mean()),
-            count_copies(nearest_training(density, self._train), self._nearest, self.pool.groups, self._seed),
+            count_copies(nearest_training(density, self.train.density()), self._nearest, self.pool.groups, self._seed),
         )
 
 

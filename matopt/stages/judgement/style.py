@@ -24,7 +24,7 @@ class StyleSpace:
 
     def __init__(self, train: torch.Tensor, pool: torch.Tensor) -> None:
         dimensions = train.ndim - 2
-        blocks = [FilterGrams(dimensions, seed=OTHER_FILTERS), SegmentStatistics(dimensions), PatternRoots()]
+        blocks = [FilterGrams(dimensions, seed=OTHER_FILTERS), SegmentStatistics(dimensions), PatternRoots(train)]
         self._features = StyleFeatures(train, blocks)
         self._pool = self._features.of_many(pool)
         self._within = distances(self._pool, self._pool).cpu().numpy()
