@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from matopt.descriptors.phases import PORE, indicator
+from matopt.descriptors.phases import PORE, binary_indicator, indicator
 
 
 def chord_lengths(density: torch.Tensor, longest: int, phase: int = PORE, periodic: bool = False) -> torch.Tensor:
@@ -30,14 +30,12 @@ def chord_lengths(density: torch.Tensor, longest: int, phase: int = PORE, period
     Source: Torquato and Lu, Phys. Rev. E 47, 2950 (1993); weighting by visible places as Miles, in *Stochastic
     Geometry* (1974), does for particles in a window.
     """
-    inside = indicator(density, phase)
+    inside = binary_indicator(density, phase).to(density.dtype)
     limit = min(inside.shape[1:]) - 2
     if not 1 <= longest <= limit:
         raise ValueError(
             f"longest must lie between 1 and {limit} for images of {tuple(inside.shape[1:])}; got {longest}"
         )
-    if not ((inside == 0) | (inside == 1)).all():
-        raise ValueError("chords are of binary microstructures; threshold grey voxels first")
     return torch.stack([_along(inside.movedim(a, -1), longest, periodic) for a in range(1, inside.ndim)], dim=1)
 
 

@@ -28,6 +28,18 @@ def indicator(density: torch.Tensor, phase: int) -> torch.Tensor:
     return density[:, 0] if phase == GRAIN else 1 - density[:, 0]
 
 
+def binary_indicator(density: torch.Tensor, phase: int) -> torch.Tensor:
+    """Find the voxels of ``phase`` in binary densities ``(N, 1, *S)``: ``(N, *S)`` bool.
+
+    Raises:
+        ValueError: another shape or phase than those of :func:`indicator`, or grey voxels.
+    """
+    inside = indicator(density, phase)
+    if not ((inside == 0) | (inside == 1)).all():
+        raise ValueError("this is a statistic of binary microstructures; threshold grey voxels first")
+    return inside == 1
+
+
 def volume_fraction(density: torch.Tensor, phase: int = PORE) -> torch.Tensor:
     """Measure the volume fraction ``(N,)`` of ``phase`` in densities ``(N, 1, *S)``; of pores, the porosity."""
     return indicator(density, phase).flatten(1).mean(1)

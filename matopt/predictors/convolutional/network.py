@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
@@ -44,7 +44,7 @@ class Network(nn.Module):
         return self.head(torch.cat([features, 4 * signed.flatten(2).mean(2)], dim=1))
 
 
-def mean_over_flips(network: nn.Module, density: torch.Tensor) -> torch.Tensor:
+def mean_over_flips(network: Callable[[torch.Tensor], torch.Tensor], density: torch.Tensor) -> torch.Tensor:
     """Average predictions over all mirror images of ``density`` ``(N, 1, *S)``, which makes them invariant."""
     axes = range(2, density.ndim)
     flips = [flipped for n in range(len(axes) + 1) for flipped in itertools.combinations(axes, n)]

@@ -1,0 +1,1 @@
+"""Judges of generators: how far what they draw is from authentic microstructures, and how far those are apart."""

@@ -1,0 +1,70 @@
+"""The classifier two-sample test: chance for rock against rock, single voxels and textures told at a glance."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+
+from matopt.data.windows.scan import Scan
+from matopt.errors import InputError
+from matopt.generators.base import LatentGenerator
+from matopt.microstructures import Microstructures
+from matopt.stages.judgement.active_dimensions import active_dimensions
+from matopt.stages.judgement.blocks import blocked
+from matopt.stages.judgement.resampling import AuthenticPool
+from matopt.stages.judgement.two_sample_test import Classifier
+
+VOXEL = 5.345e-6
+SIZE, SET = 32, 400
+
+
+def test_rock_passes_and_smoothed_rock_and_another_texture_do_not(berea: np.ndarray) -> None:
+    scan = Scan(berea[220:].astype(np.uint8), VOXEL)
+    classifier = Classifier(blocked(scan.windows(SIZE, slice_step=10), (30, 200, 200)), SET, repeats=1)
+    low = Scan(berea[:200].astype(np.uint8), VOXEL).windows(SIZE, slice_step=10).split(rock=SET)[0]
+    noise = np.random.default_rng(0).standard_normal((SET, 64, 64))
+    field = ndimage.gaussian_filter(noise, (0, 3, 3))[:, 16:-16, 16:-16]
+    sets = {
+        "rock": low.phases,
+        "median of 3": ndimage.median_filter(low.phases, (1, 3, 3)),
+        "field": (field > np.quantile(field, low.porosity.mean())).astype(np.uint8),
+    }
+    found = {name: classifier.test(Microstructures(phases, VOXEL)) for name, phases in sets.items()}
+    assert {test.null for test in found.values()} == {found["rock"].null}
+    assert abs(found["rock"].accuracy - 0.5) < 0.1 and abs(found["rock"].null[0] - 0.5) < 0.1
+    for name in ("median of 3", "field"):
+        assert found[name].accuracy > 0.65 and found[name].excess > 0.1, name
+
+
+def test_volumes_and_the_random_state_of_the_caller() -> None:
+    noise = np.random.default_rng(0).standard_normal((120, 8, 8, 8))
+    fine, coarse = (ndimage.gaussian_filter(noise, (0, *[width] * 3)) for width in (0.7, 1.1))
+    fine, coarse = ((field > np.quantile(field, 0.3)).astype(np.uint8) for field in (fine, coarse))
+    pool = AuthenticPool(Microstructures(fine[:80], 1e-6), np.arange(80))
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    found = Classifier(pool, 40, repeats=1).test(Microstructures(coarse[80:], 1e-6))
+    assert torch.rand(1) == expected
+    assert found.set_size == 40 and found.accuracy > 0.8 and found.null[0] < 0.75
+
+
+def test_sets_that_are_too_large_are_refused() -> None:
+    pool = AuthenticPool(Microstructures(np.ones((20, 8, 8), np.uint8), 1e-6), np.arange(20))
+    with pytest.raises(InputError, match="half of the authentic pool's groups holds 10"):
+        Classifier(pool, 11)
+
+
+def test_dimensions_that_no_microstructure_moves_are_not_active() -> None:
+    class Corners:
+        """Encodes the first voxel, a thousandth of the second, and nothing."""
+
+        def encode(self, density: torch.Tensor) -> torch.Tensor:
+            flat = density.flatten(1)
+            return torch.stack([flat[:, 0], flat[:, 1] / 1000, 0 * flat[:, 2]], 1)
+
+    density = torch.rand(50, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    generator: LatentGenerator = Corners()  # ty: ignore[invalid-assignment]
+    assert active_dimensions(generator, density) == 1
