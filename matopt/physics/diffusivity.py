@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+import numpy as np
 import torch
 
 from matopt.errors import InputError
@@ -15,7 +16,7 @@ from matopt.physics.conduction.network import Network
 from matopt.physics.numerics import percolation
 from matopt.physics.numerics.adjoint import with_gradient
 from matopt.physics.numerics.batching import check_density, solve_in_chunks, statuses
-from matopt.properties import Property
+from matopt.properties import Property, Symmetry
 
 WORKING_SET = 2**26
 """Bytes at which a batch on a CPU is quickest: its many small operations on coarse levels serve all samples alike."""
@@ -74,6 +75,7 @@ class Diffusivity(Simulator):
         constants = [("grain_diffusivity", self.grain(2))]
         if self.grain(3) != self.grain(2):
             constants.append(("grain_diffusivity_3d", self.grain(3)))
+        shifts = self.boundary == "periodic"
         return Property(
             "diffusivity",
             "D/D_0",
@@ -82,6 +84,7 @@ class Diffusivity(Simulator):
             scale="log",
             constants=tuple(constants),
             increases_with_solid=self.grain(3) > 1,
+            symmetries=(Symmetry(shifts), Symmetry(shifts, alike=(1, 2))),
             bounds=DiffusivityBounds(self.grain(2), self.grain(3)),
         )
 
@@ -98,6 +101,13 @@ class Diffusivity(Simulator):
         return solve_in_chunks(
             density, 40 + 6 * loads, self._solve, (loads, loads), self.tolerance, self.max_iterations, WORKING_SET
         )
+
+    def exchanged(self, tensor: np.ndarray, dimensions: int) -> np.ndarray:
+        """D/D0 ``(N, d - 1)`` along axes y (and z): of periodic samples alone, and NaN where nothing flows."""
+        if self.boundary == "fixed":
+            return super().exchanged(tensor, dimensions)
+        diagonal = np.diagonal(tensor.reshape(-1, dimensions, dimensions), axis1=1, axis2=2)[:, 1:]
+        return np.where(diagonal > 0, diagonal, np.nan)
 
     def _solve(self, density: torch.Tensor) -> Solution:
         periodic = self.boundary == "periodic"
