@@ -20,7 +20,7 @@ from matopt.stages.data import Dataset, LabelledSet
 from matopt.stages.dataset import SavedDataset
 from matopt.stages.simulate import simulate
 
-PHYSICS = [YoungsModulus(), Diffusivity(boundary="periodic"), Diffusivity()]
+PHYSICS = [YoungsModulus(), Diffusivity(flow="all"), Diffusivity()]
 
 
 def rock(dimensions: int) -> Microstructures:
