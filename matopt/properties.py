@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -30,6 +30,26 @@ class Bounds(Protocol):
 
 
 @dataclass(frozen=True)
+class Symmetry:
+    """What may be done to a sample without changing its property, besides mirroring it along an axis.
+
+    Attributes:
+        shifts: the sample may be moved on a torus: what leaves it on one side comes in on the other, as where the
+            physics is periodic.
+        alike: axes of space of which any two may be exchanged.
+    """
+
+    shifts: bool = False
+    alike: tuple[int, ...] = ()
+
+    @staticmethod
+    def common(symmetries: Sequence[Symmetry]) -> Symmetry:
+        """What all of them allow."""
+        alike = set(symmetries[0].alike).intersection(*(s.alike for s in symmetries))
+        return Symmetry(all(s.shifts for s in symmetries), tuple(sorted(alike)) if len(alike) > 1 else ())
+
+
+@dataclass(frozen=True)
 class Property:
     """A property of a microstructure, with all that models, traits and figures need to know of it.
 
@@ -43,6 +63,7 @@ class Property:
         title: the name as people write it, where it is not the words of ``name``: "Young's modulus".
         increases_with_solid: whether the value never falls (True) or never rises (False) as the solid fraction of any
             voxel rises; None where neither holds.
+        symmetries: of sections and of volumes, as the simulator's boundary conditions make them.
         bounds: what isotropic microstructures keep to, as the simulator states it: of Hashin and Shtrikman, say. None
             where none are known. They belong to no comparison, and are not saved with models (:meth:`plain`).
     """
@@ -56,6 +77,7 @@ class Property:
     constants: tuple[tuple[str, float], ...] = ()
     title: str = ""
     increases_with_solid: bool | None = None
+    symmetries: tuple[Symmetry, Symmetry] = (Symmetry(), Symmetry())
     bounds: Bounds | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -81,14 +103,21 @@ class Property:
         """The SI value of a constant; ``KeyError`` where the property has none of this name."""
         return dict(self.constants)[name]
 
+    def symmetry(self, dimensions: int) -> Symmetry:
+        """The symmetry of samples of 2 or 3 dimensions."""
+        return self.symmetries[dimensions - 2]
+
     def plain(self) -> dict[str, Any]:
         """All fields as plain values, for files; of the bounds no more than whether there are any."""
-        return {f.name: getattr(self, f.name) for f in fields(self)} | {"bounds": self.bounds is not None}
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return values | {"symmetries": [asdict(s) for s in self.symmetries], "bounds": self.bounds is not None}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Property:
         """The property whose :meth:`plain` this is. Bounds that it had raise an InputError where they are asked for."""
         values: dict[str, Any] = {**plain, "bounds": _LostBounds(plain["name"]) if plain.get("bounds") else None}
+        if "symmetries" in plain:
+            values["symmetries"] = tuple(Symmetry(s["shifts"], tuple(s["alike"])) for s in plain["symmetries"])
         return cls(**values)
 
 
@@ -115,25 +144,31 @@ class PropertyTable:
             ``non_percolating``.
         status: ``(N, P)`` strings out of :data:`STATUSES`.
         residual: ``(N, P)`` float64, the relative residual that the solver reached.
+        exchanged: ``(N, P, d - 1)`` float64, the values of the same samples with axis 0 and axis 1, 2, ... of space
+            exchanged, where the solve told them too; NaN where it did not. None where it told none.
     """
 
     properties: tuple[Property, ...]
     values: np.ndarray
     status: np.ndarray
     residual: np.ndarray
+    exchanged: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         expected = (len(self.values), len(self.properties))
         for name in ("values", "status", "residual"):
             if getattr(self, name).shape != expected:
                 raise ValueError(f"{name} has shape {getattr(self, name).shape}, expected {expected}")
+        if self.exchanged is not None and self.exchanged.shape[:-1] != expected:
+            raise ValueError(f"exchanged has shape {self.exchanged.shape}, expected {expected} and an axis of axes")
 
     def __len__(self) -> int:
         return len(self.values)
 
     def __getitem__(self, index: slice | Sequence[int] | np.ndarray) -> PropertyTable:
         """The rows of ``index`` (a slice, a list of numbers or a mask)."""
-        return PropertyTable(self.properties, self.values[index], self.status[index], self.residual[index])
+        exchanged = None if self.exchanged is None else self.exchanged[index]
+        return PropertyTable(self.properties, self.values[index], self.status[index], self.residual[index], exchanged)
 
     @property
     def names(self) -> list[str]:
@@ -144,6 +179,12 @@ class PropertyTable:
     def is_usable(self) -> np.ndarray:
         """``(N, P)`` bool: the value may be learnt from (``ok``)."""
         return self.status == OK
+
+    @property
+    def along(self) -> np.ndarray:
+        """``(N, P, D)`` values along each axis of space that may be known: :attr:`values`, then :attr:`exchanged`."""
+        values = self.values[..., None]
+        return values if self.exchanged is None else np.concatenate([values, self.exchanged], 2)
 
     def column(self, name: str) -> np.ndarray:
         """``(N,)`` values of one property."""
@@ -160,9 +201,13 @@ class PropertyTable:
         """The rows of several tables with the same columns, in order."""
         if len({tuple(t.names) for t in tables}) != 1:
             raise ValueError("tables of different properties cannot be concatenated")
+        exchanged = [t.along[..., 1:] for t in tables]
+        n_axes = max(e.shape[2] for e in exchanged)
+        padded = [np.pad(e, ((0, 0), (0, 0), (0, n_axes - e.shape[2])), constant_values=np.nan) for e in exchanged]
         return PropertyTable(
             tables[0].properties,
             np.concatenate([t.values for t in tables]),
             np.concatenate([t.status for t in tables]),
             np.concatenate([t.residual for t in tables]),
+            np.concatenate(padded) if n_axes else None,
         )

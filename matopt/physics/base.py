@@ -61,6 +61,18 @@ class Simulator(ABC):
             ValueError: a density outside [0, 1] or not finite, or another shape.
         """
 
+    def exchanged(self, tensor: np.ndarray, dimensions: int) -> np.ndarray:
+        """Read from effective tensors the values of the same samples with axis 0 and another axis of space exchanged.
+
+        Args:
+            tensor: ``(N, ...)`` as solved, or ``(N, K)`` with the entries of each in a row.
+            dimensions: of the samples, d.
+
+        Returns:
+            ``(N, d - 1)`` SI values, for axes 1 to d - 1; NaN where the tensor does not tell, as it does not here.
+        """
+        return np.full((len(tensor), dimensions - 1), np.nan)
+
     def settings(self) -> dict[str, Any]:
         """All that a label depends on besides the image and its voxel size, as JSON values."""
         return {"simulator": type(self).__name__, "version": self.version, **vars(self)}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
+import numpy as np
 import torch
 
 from matopt.errors import InputError
@@ -15,7 +16,7 @@ from matopt.physics.conduction.network import Network
 from matopt.physics.numerics import percolation
 from matopt.physics.numerics.adjoint import with_gradient
 from matopt.physics.numerics.batching import check_density, solve_in_chunks, statuses
-from matopt.properties import Property
+from matopt.properties import Property, Symmetry
 
 WORKING_SET = 2**26
 """Bytes at which a batch on a CPU is quickest: its many small operations on coarse levels serve all samples alike."""
@@ -34,7 +35,8 @@ class Diffusivity(Simulator):
     because a window of an image is not periodic: a periodic seam would cut every pore that reaches it.
 
     ``tensor``: with ``periodic`` the symmetric tensor ``(N, d, d)`` over D0, entry ``[i, j]`` the flux along axis i for
-    a unit gradient along axis j; with ``fixed`` only the flow along x exists, ``(N, 1, 1)``.
+    a unit gradient along axis j; with ``fixed`` the flow along x alone, ``(N, 1, 1)``, or with ``flow="all"`` that
+    along each axis, ``(N, d)``, each between the outer faces of that axis; 0 where it could not be solved for.
 
     Only voxels that conduct are solved for, by conjugate gradients with multigrid.
 
@@ -45,6 +47,7 @@ class Diffusivity(Simulator):
         grain_diffusivity: of the grain, over D0. None is 0 for volumes and 0.01 for 2D images, whose pores hardly ever
             percolate: it lets them have a value.
         boundary: "fixed" or "periodic".
+        flow: between fixed faces along "x" alone, or along "all" axes, which takes as many solves.
         tolerance: relative residual at which the iterations stop, scaled by the roots of the voxels' conductances; the
             error of the value goes with its square, that of the gradient with itself.
         max_iterations: at which a sample is given up as ``not_converged``.
@@ -54,6 +57,7 @@ class Diffusivity(Simulator):
 
     grain_diffusivity: float | None = None
     boundary: Literal["fixed", "periodic"] = "fixed"
+    flow: Literal["x", "all"] = "x"
     tolerance: float = 1e-3
     max_iterations: int = 2000
 
@@ -64,6 +68,8 @@ class Diffusivity(Simulator):
             )
         if self.boundary not in ("fixed", "periodic"):
             raise InputError(f"boundary of diffusivity must be 'fixed' or 'periodic'; got {self.boundary!r}")
+        if self.flow not in ("x", "all"):
+            raise InputError(f"flow of diffusivity must be 'x' or 'all'; got {self.flow!r}")
 
     @property
     def property(self) -> Property:
@@ -74,6 +80,7 @@ class Diffusivity(Simulator):
         constants = [("grain_diffusivity", self.grain(2))]
         if self.grain(3) != self.grain(2):
             constants.append(("grain_diffusivity_3d", self.grain(3)))
+        shifts = self.boundary == "periodic"
         return Property(
             "diffusivity",
             "D/D_0",
@@ -82,6 +89,7 @@ class Diffusivity(Simulator):
             scale="log",
             constants=tuple(constants),
             increases_with_solid=self.grain(3) > 1,
+            symmetries=(Symmetry(shifts), Symmetry(shifts, alike=(1, 2))),
             bounds=DiffusivityBounds(self.grain(2), self.grain(3)),
         )
 
@@ -94,6 +102,25 @@ class Diffusivity(Simulator):
     def solve(self, density: torch.Tensor, voxel_size: float) -> Solution:
         """Solve a batch; ``voxel_size`` does not matter to a ratio. See :meth:`Simulator.solve`."""
         check_density(density)
+        solution = self._solve_all(density)
+        if self.boundary == "periodic" or self.flow == "x":
+            return solution
+        along = [solution] + [self._solve_all(density.detach().transpose(2, a)) for a in range(3, density.ndim)]
+        flows = [torch.where(torch.from_numpy(s.is_ok).to(density.device), s.values.detach(), 0.0) for s in along]
+        return replace(solution, tensor=torch.stack(flows, 1))
+
+    def exchanged(self, tensor: np.ndarray, dimensions: int) -> np.ndarray:
+        """D/D0 ``(N, d - 1)`` along axes y (and z), where they were solved for; NaN where nothing flows."""
+        if self.boundary == "periodic":
+            along = np.diagonal(tensor.reshape(-1, dimensions, dimensions), axis1=1, axis2=2)[:, 1:]
+        elif self.flow == "all":
+            along = tensor.reshape(-1, dimensions)[:, 1:]
+        else:
+            return super().exchanged(tensor, dimensions)
+        return np.where(along > 0, along, np.nan)
+
+    def _solve_all(self, density: torch.Tensor) -> Solution:
+        """Solve a batch for the flow along x, and if periodic along all axes."""
         loads = density.ndim - 2 if self.boundary == "periodic" else 1
         return solve_in_chunks(
             density, 40 + 6 * loads, self._solve, (loads, loads), self.tolerance, self.max_iterations, WORKING_SET

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
+import numpy as np
 import torch
 
 from matopt.errors import InputError
@@ -18,7 +19,7 @@ from matopt.physics.numerics.adjoint import with_gradient
 from matopt.physics.numerics.batching import check_density, solve_in_chunks, statuses
 from matopt.physics.numerics.conjugate_gradients import ConjugateGradientsResult
 from matopt.physics.numerics.mirror import mirrored
-from matopt.properties import Property
+from matopt.properties import Property, Symmetry
 
 SQUARE_METRES_A_MILLIDARCY = 9.869233e-16
 
@@ -77,8 +78,20 @@ class Permeability(Simulator):
     @property
     def property(self) -> Property:
         """The permeability k in m^2."""
-        factor = 1 / SQUARE_METRES_A_MILLIDARCY
-        return Property("permeability", "k", "m^2", "mD", factor, scale="log", increases_with_solid=False)
+        across = Symmetry(self.boundary != "mirror")
+        axial = Symmetry(self.boundary == "periodic", alike=(0, 1))
+        axis = "xyz".index("x" if self.flow == "all" else self.flow)
+        others = tuple(a for a in range(3) if a != axis)
+        return Property(
+            "permeability",
+            "k",
+            "m^2",
+            "mD",
+            1 / SQUARE_METRES_A_MILLIDARCY,
+            scale="log",
+            increases_with_solid=False,
+            symmetries=(axial if self.section == "axial" else across, replace(across, alike=others)),
+        )
 
     def solve(self, density: torch.Tensor, voxel_size: float) -> Solution:
         """Solve a batch of sections or volumes. See :meth:`Simulator.solve`.
@@ -108,6 +121,13 @@ class Permeability(Simulator):
             return self._across(chunk, voxel_size)
 
         return solve_in_chunks(density, vectors, across, (loads, loads), self.tolerance, self.max_iterations, cache=0)
+
+    def exchanged(self, tensor: np.ndarray, dimensions: int) -> np.ndarray:
+        """Permeability ``(N, d - 1)`` in m^2 along axes y (and z), with ``flow="all"``; NaN where nothing flows."""
+        if self.flow != "all":
+            return super().exchanged(tensor, dimensions)
+        diagonal = np.diagonal(tensor.reshape(-1, dimensions, dimensions), axis1=1, axis2=2)[:, 1:]
+        return np.where(diagonal > 0, diagonal, np.nan)
 
     def _along(self, density: torch.Tensor, voxel_size: float) -> Solution:
         """Solve for the axial flow, along the normal of sections."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+import numpy as np
 import torch
 
 from matopt.errors import InputError
@@ -17,7 +18,10 @@ from matopt.physics.numerics.adjoint import with_gradient
 from matopt.physics.numerics.backend import implementation
 from matopt.physics.numerics.batching import check_density, solve_in_chunks, statuses
 from matopt.physics.numerics.mirror import mirrored
-from matopt.properties import Property
+from matopt.properties import Property, Symmetry
+
+DEFINITE = 1e-4
+"""Least over largest stiffness from which single precision tells the compliance along every axis."""
 
 
 @SIMULATORS.register("youngs_modulus")
@@ -73,6 +77,7 @@ class YoungsModulus(Simulator):
     @property
     def property(self) -> Property:
         """Young's modulus E in Pa, between Hashin and Shtrikman's bounds of the grain."""
+        shifts = self.boundary == "periodic"
         return Property(
             "youngs_modulus",
             "E",
@@ -82,6 +87,7 @@ class YoungsModulus(Simulator):
             constants=(("grain_youngs_modulus", self.youngs_modulus), ("grain_poisson_ratio", self.poisson_ratio)),
             title="Young's modulus",
             increases_with_solid=True,
+            symmetries=(Symmetry(shifts), Symmetry(shifts, alike=(1, 2))),
             bounds=YoungsModulusBounds(self.youngs_modulus, self.poisson_ratio),
         )
 
@@ -97,6 +103,17 @@ class YoungsModulus(Simulator):
         return solve_in_chunks(
             density, vectors, lambda d: self._solve(mirrored(d)), (loads, loads), self.tolerance, self.max_iterations
         )
+
+    def exchanged(self, tensor: np.ndarray, dimensions: int) -> np.ndarray:
+        """Young's moduli ``(N, d - 1)`` along axes y (and z), ``1/S22``: Pa; NaN where something has no stiffness."""
+        loads = len(element.voigt_pairs(dimensions))
+        stiffness = tensor.reshape(-1, loads, loads).astype(np.float64)
+        least_and_largest = np.linalg.eigvalsh(stiffness)[:, [0, -1]]
+        definite = least_and_largest[:, 0] > DEFINITE * least_and_largest[:, 1]
+        found = np.full((len(stiffness), dimensions - 1), np.nan)
+        compliance = np.linalg.inv(stiffness[definite])
+        found[definite] = 1 / np.diagonal(compliance, axis1=1, axis2=2)[:, 1:dimensions]
+        return found
 
     def _solve(self, density: torch.Tensor) -> Solution:
         with torch.no_grad():

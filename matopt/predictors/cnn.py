@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
@@ -13,7 +13,8 @@ from torch.nn import functional
 from matopt.errors import InputError
 from matopt.microstructures import Microstructures
 from matopt.predictors.base import PREDICTORS, Predictor
-from matopt.predictors.convolutional.network import Network, mean_over_flips, random_flips
+from matopt.predictors.convolutional.branches import Branches, groups
+from matopt.predictors.convolutional.labelled import LabelledDensity
 from matopt.predictors.convolutional.scales import Scales
 from matopt.properties import Property, PropertyTable
 from matopt.training.loop import train as minimise
@@ -28,9 +29,11 @@ REPORT_EVERY = 20
 class CNN(Predictor):
     """A convolutional network, or an ensemble of them, for images and volumes.
 
-    Symmetry: mirroring a microstructure along any axis leaves a property along x as it is, so training sees mirrored
-    samples and predictions are means over all mirror images: exactly invariant. Exchanging axes is not used: it turns a
-    property along x into one along y.
+    Symmetry: mirroring a microstructure along any axis leaves a property along x as it is. What else does, the property
+    says (:attr:`Property.symmetries`): shifts on the torus where its physics is periodic, exchanges of axes. Training
+    sees samples moved in these ways, and with axes exchanged where the labels tell that value too
+    (:attr:`PropertyTable.exchanged`). Predictions are means over all mirror images and exchanges, so exactly invariant
+    to them; networks of periodic physics are so to shifts by their coarsest pixel, and learn to be to others.
 
     Scale: each property is learnt on its own scale (:attr:`Property.scale`), standardised by the training set.
     Predictions are SI values. Activations are smooth (SiLU), so predictions are twice differentiable in the density.
@@ -49,6 +52,9 @@ class CNN(Predictor):
         trait_batch_size: densities a step that traits are asked for, half of them probes.
         replicas: networks, initialised and trained independently; the prediction is their mean (on each property's
             scale).
+        shared: one network predicts all properties, by the symmetries that they have in common; else each property has
+            a network of its own, which takes as many times as long and learns more of each.
+        symmetries: False knows of no symmetry but mirror images.
 
     Raises:
         InputError: a setting out of range.
@@ -64,6 +70,8 @@ class CNN(Predictor):
         resolution: int = 64,
         trait_batch_size: int = 8,
         replicas: int = 1,
+        shared: bool = False,
+        symmetries: bool = True,
     ) -> None:
         counts = {"steps": steps, "batch_size": batch_size, "trait_batch_size": trait_batch_size, "replicas": replicas}
         for name, count in counts.items():
@@ -81,6 +89,8 @@ class CNN(Predictor):
         self.resolution = resolution
         self.trait_batch_size = trait_batch_size
         self.replicas = replicas
+        self.shared = shared
+        self.symmetries = symmetries
         self.properties: tuple[Property, ...] = ()
         self.voxel_size = float("nan")
         self.shape: tuple[int, ...] = ()
@@ -116,7 +126,10 @@ class CNN(Predictor):
         self.voxel_size = train.voxel_size
         self.shape = train.shape
         self._scales = Scales.fitted(labels).to(self._device)
-        prepared = [_LabelledDensity(m, t, self) for m, t in sets]
+        prepared = [
+            LabelledDensity(m.density(self._device), self._scales.to_scores(t), self._pooled, self.symmetries)
+            for m, t in sets
+        ]
         self._networks = nn.ModuleList()
         for replica in range(self.replicas):
             # Weights and batches follow from the seed alone, and the caller's random state is left as it was.
@@ -138,7 +151,7 @@ class CNN(Predictor):
         if not self._networks:
             raise InputError("cnn: fit it, or load its state, before it predicts")
         pooled = self._pooled(density)
-        scores = [mean_over_flips(network, pooled) for network in self._networks]
+        scores = [cast(Branches, branches).mean(pooled) for branches in self._networks]
         return self._scales.to_values(torch.stack(scores).mean(0))
 
     def to(self, device: torch.device | str) -> Self:
@@ -160,6 +173,8 @@ class CNN(Predictor):
             "width": self.width,
             "resolution": self.resolution,
             "replicas": len(self._networks),
+            "shared": self.shared,
+            "symmetries": self.symmetries,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -167,14 +182,16 @@ class CNN(Predictor):
         self.properties = tuple(map(Property.from_plain, state["properties"]))
         self.voxel_size = state["voxel_size"]
         self.shape = tuple(state["shape"])
-        self.width, self.resolution, self.replicas = state["width"], state["resolution"], state["replicas"]
+        for name in ("width", "resolution", "replicas", "shared", "symmetries"):
+            setattr(self, name, state[name])
         self._scales = Scales(self.properties, state["mean"], state["deviation"]).to(self._device)
         self._networks = nn.ModuleList(self._new_network() for _ in range(self.replicas))
         self._networks.load_state_dict(state["networks"])
         self._networks.eval().requires_grad_(False)
 
-    def _new_network(self) -> Network:
-        return Network(self._pooled_shape(), self.width, len(self.properties)).to(self._device)
+    def _new_network(self) -> Branches:
+        found = groups(self.properties, self.shape, self.shared, self.symmetries)
+        return Branches(found, self._pooled_shape(), self.width).to(self._device)
 
     def _pooled_shape(self) -> tuple[int, ...]:
         shrink = max(1.0, max(self.shape) / self.resolution)
@@ -188,10 +205,10 @@ class CNN(Predictor):
         return pool(density.to(self._scales.mean), self._pooled_shape())  # ty: ignore[invalid-argument-type]
 
     def _fit_network(
-        self, replica: int, sets: Sequence[_LabelledDensity], traits: Sequence[Trait], report: Report, seed: int
+        self, replica: int, sets: Sequence[LabelledDensity], traits: Sequence[Trait], report: Report, seed: int
     ) -> int:
         """Train one network; returns the number of steps that it took."""
-        network = self._networks[replica]
+        network = cast(Branches, self._networks[replica])
         single = _SingleNetwork(self, network)
         generator = torch.Generator().manual_seed(seed)
         train = sets[0]
@@ -203,12 +220,12 @@ class CNN(Predictor):
 
         def loss(step: int, progress: float) -> Mapping[str, torch.Tensor]:
             rows = torch.randint(len(train.density), (self.batch_size,), generator=generator)
-            error = train.error(network(random_flips(train.pooled[rows], generator)), rows)
+            error = train.error_when_moved(network, rows, generator)
             return terms(error, half_probed(train.density[rows[: self.trait_batch_size]], step) if traits else error)
 
         def validate() -> Mapping[str, float]:
             held_out = sets[1]
-            error = held_out.error(mean_over_flips(network, held_out.pooled), slice(None))
+            error = held_out.error(network)
             probed = with_probes(held_out.density[: self.trait_batch_size]) if traits else error
             return {name: float(value) for name, value in terms(error, probed).items()}
 
@@ -240,18 +257,3 @@ class _SingleNetwork:
 
     def predict(self, density: torch.Tensor) -> torch.Tensor:
         return self._cnn._scales.to_values(self._network(self._cnn._pooled(density)))
-
-
-class _LabelledDensity:
-    """Microstructures and their labels as tensors: densities, pooled densities, standard scores."""
-
-    def __init__(self, microstructures: Microstructures, table: PropertyTable, cnn: CNN) -> None:
-        self.density = microstructures.density(cnn._device)
-        self.pooled = cnn._pooled(self.density)
-        self._scores, self._usable = cnn._scales.to_scores(table)
-
-    def error(self, predicted: torch.Tensor, rows: torch.Tensor | slice) -> torch.Tensor:
-        """Compute the mean squared error of predicted scores at the usable values of ``rows``; 0 without any."""
-        usable = self._usable[rows]
-        difference = torch.where(usable, predicted - self._scores[rows], 0)
-        return difference.square().sum() / usable.sum().clamp_min(1)

@@ -39,12 +39,12 @@ class LabelledSet:
 
     @cached_property
     def key(self) -> str:
-        """A hash of the content: images, voxel size, values, statuses."""
+        """A hash of the content: images, voxel size, values along all axes, statuses."""
         return content_key(
             list(self.microstructures.hashes),
             self.microstructures.voxel_size,
             self.labels.names,
-            self.labels.values.tolist(),
+            self.labels.along.tolist(),
             self.labels.status.tolist(),
         )
 

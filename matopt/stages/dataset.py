@@ -14,12 +14,13 @@ from matopt.stages.data import Dataset, LabelledSet
 
 @dataclass(frozen=True, eq=False)
 class SavedSplit:
-    """N microstructures and the columns of their :class:`matopt.properties.PropertyTable`, ``(N, P)`` each."""
+    """N microstructures and the arrays of their :class:`matopt.properties.PropertyTable`."""
 
     microstructures: Microstructures
     values: np.ndarray
     status: np.ndarray
     residual: np.ndarray
+    exchanged: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +43,10 @@ class SavedDataset:
 
 
 def _saved(split: LabelledSet) -> SavedSplit:
-    return SavedSplit(split.microstructures, split.labels.values, split.labels.status, split.labels.residual)
+    labels = split.labels
+    return SavedSplit(split.microstructures, labels.values, labels.status, labels.residual, labels.exchanged)
 
 
 def _restored(split: SavedSplit, properties: tuple[Property, ...]) -> LabelledSet:
-    return LabelledSet(split.microstructures, PropertyTable(properties, split.values, split.status, split.residual))
+    table = PropertyTable(properties, split.values, split.status, split.residual, split.exchanged)
+    return LabelledSet(split.microstructures, table)

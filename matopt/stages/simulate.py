@@ -46,9 +46,12 @@ def simulate(
     if store is not None:
         return store.label(microstructures, chosen, lambda s, m: compute(s, m, device))
     columns = [compute(simulator, microstructures, device) for simulator in chosen]
+    dimensions = len(microstructures.shape)
+    exchanged = [s.exchanged(np.asarray(c.tensor), dimensions) for s, c in zip(chosen, columns, strict=True)]
     return PropertyTable(
         tuple(simulator.property for simulator in chosen),
         np.stack([column.values for column in columns], axis=1),
         np.stack([column.status for column in columns], axis=1),
         np.stack([column.residual for column in columns], axis=1),
+        np.stack(exchanged, axis=1),
     )

@@ -160,6 +160,25 @@ class SimulatorConformance:
         signed = gradient.flatten(1) if increases else -gradient.flatten(1)
         assert (signed >= -1e-3 * signed.abs().amax(1, keepdim=True)).all()
 
+    def test_symmetries_that_are_stated_hold(self, precise: Simulator, shape: tuple[int, ...]) -> None:
+        """Samples that are shifted, or have axes exchanged, have the values that the property and the tensor say."""
+        dimensions = len(shape)
+        density = samples((min(shape),) * dimensions)[2:]
+        symmetry = precise.property.symmetry(dimensions)
+        solution = precise.solve(density, VOXEL_SIZE)
+        moved = [density.flip(axis) for axis in range(2, 2 + dimensions)]
+        moved += [density.transpose(2 + a, 2 + b) for a in symmetry.alike for b in symmetry.alike if a < b]
+        if symmetry.shifts:
+            moved.append(density.roll((1, 2), (2, 3)))
+        for image in moved:
+            torch.testing.assert_close(precise.solve(image, VOXEL_SIZE).values, solution.values, rtol=1e-5, atol=0)
+        exchanged = precise.exchanged(solution.tensor.numpy(), dimensions)
+        assert exchanged.shape == (len(density), dimensions - 1)
+        for axis, told in enumerate(torch.from_numpy(exchanged).unbind(1), start=1):
+            values = precise.solve(density.transpose(2, 2 + axis), VOXEL_SIZE).values
+            is_told = told.isfinite() & torch.from_numpy(solution.is_ok)
+            torch.testing.assert_close(told[is_told], values[is_told], rtol=1e-4, atol=0)
+
     def test_uniform_samples_are_within_the_bounds_that_are_stated(
         self, precise: Simulator, shape: tuple[int, ...]
     ) -> None:

@@ -18,7 +18,7 @@ GRAINS_THAT_STOP_ALL = (Diffusivity(0.0), Diffusivity(0.0, "periodic"))
 
 
 class TestRegistered(SimulatorConformance):
-    @pytest.fixture(params=ALL, ids=repr)
+    @pytest.fixture(params=[*ALL, Diffusivity(boundary="periodic"), Diffusivity(flow="all")], ids=repr)
     def simulator(self, request: pytest.FixtureRequest) -> Simulator:
         return request.param
 

@@ -36,7 +36,7 @@ _LOCK_FILE = "claims.lock"
 """Processes of every version of matopt lock this one file, so that they share their work."""
 
 _STATUS_DTYPE = np.array(STATUSES).dtype
-_INDEX_COLUMNS = ["hash", "voxel_size", "key", "value", "status", "residual"]
+_INDEX_COLUMNS = ["hash", "voxel_size", "key", "value", "status", "residual", "tensor"]
 
 
 class SimulatorSpec(Protocol):
@@ -49,6 +49,10 @@ class SimulatorSpec(Protocol):
 
     def settings(self) -> dict[str, Any]:
         """What a label depends on besides the image and its voxel size, as JSON values."""
+        ...
+
+    def exchanged(self, tensor: np.ndarray, dimensions: int) -> np.ndarray:
+        """``(N, d - 1)`` values of the samples with axis 0 and another exchanged, of their tensors; NaN if unknown."""
         ...
 
 
@@ -80,7 +84,7 @@ class LabelStore:
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root).resolve()
         self._read: set[Path] = set()
-        self._labels: dict[str, dict[str, tuple[float, str, float]]] = {}
+        self._labels: dict[str, dict[str, tuple[float, str, float, bytes]]] = {}
         self._images: set[str] = set()
 
     def __reduce__(self) -> tuple[type[LabelStore], tuple[Path]]:
@@ -101,12 +105,22 @@ class LabelStore:
         shape = (len(microstructures), len(simulators))
         values, residual = np.full(shape, np.nan), np.full(shape, np.nan)
         status = np.full(shape, "", dtype=_STATUS_DTYPE)
+        dimensions = len(microstructures.shape)
+        exchanged = np.full((*shape, dimensions - 1), np.nan)
         for column, simulator in enumerate(simulators):
             known = self._labels.get(_simulation_key(simulator, microstructures.voxel_size), {})
+            rows, tensors = [], []
             for row, image in enumerate(microstructures.hashes):
                 if image in known:
-                    values[row, column], status[row, column], residual[row, column] = known[image]
-        return PropertyTable(tuple(s.property for s in simulators), values, status, residual), status == ""
+                    values[row, column], status[row, column], residual[row, column], tensor = known[image]
+                    if tensor:
+                        rows.append(row)
+                        tensors.append(tensor)
+            if rows:
+                tensor = np.frombuffer(b"".join(tensors), np.float32).reshape(len(rows), -1)
+                exchanged[rows, column] = simulator.exchanged(tensor, dimensions)
+        table = PropertyTable(tuple(s.property for s in simulators), values, status, residual, exchanged)
+        return table, status == ""
 
     def add(self, microstructures: Microstructures, simulator: SimulatorSpec, labels: LabelBatch) -> None:
         """Store the labels that ``simulator`` computed for ``microstructures``, and the images themselves.
@@ -222,11 +236,21 @@ class LabelStore:
         return [path for path in list_parts(self.root / folder) if path not in self._read]
 
     def _index(self, path: Path, table: pa.Table) -> None:
-        columns = [table[name].to_pylist() for name in _INDEX_COLUMNS]
-        for image, voxel_size, key, value, status, residual in zip(*columns, strict=True):
+        columns = [table[name].to_pylist() for name in _INDEX_COLUMNS[:-1]]
+        for image, voxel_size, key, value, status, residual, tensor in zip(
+            *columns, _single_precision(table["tensor"]), strict=True
+        ):
             known = self._labels.setdefault(_at_voxel_size(key, voxel_size), {})
-            known[image] = (value, status, residual)
+            known[image] = (value, status, residual, tensor)
         self._read.add(path)
+
+
+def _single_precision(tensors: pa.ChunkedArray) -> list[bytes]:
+    """The float32 entries of each tensor of a file; empty where there is none, or nothing in it but the value."""
+    if tensors.null_count:
+        return [b""] * len(tensors)
+    entries = tensors.combine_chunks().flatten().to_numpy().astype(np.float32).reshape(len(tensors), -1)
+    return [row.tobytes() for row in entries] if entries.shape[1] > 1 else [b""] * len(tensors)
 
 
 def _simulator_key(simulator: SimulatorSpec) -> str:

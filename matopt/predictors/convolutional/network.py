@@ -1,10 +1,9 @@
-"""The network of the convolutional predictor, and its invariance under mirror reflections."""
+"""The network of the convolutional predictor."""
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -19,9 +18,10 @@ class Network(nn.Module):
         shape: of one sample; edges are halved until the shortest is 4 pixels or less.
         width: channels of the first convolution, a multiple of 4.
         n_outputs: how many numbers are predicted for each sample.
+        is_periodic: samples go on beyond their border with what is on the other side, in place of nothing.
     """
 
-    def __init__(self, shape: Sequence[int], width: int, n_outputs: int) -> None:
+    def __init__(self, shape: Sequence[int], width: int, n_outputs: int, is_periodic: bool = False) -> None:
         super().__init__()
         convolution = nn.Conv2d if len(shape) == 2 else nn.Conv3d
         n_halvings = max(1, math.ceil(math.log2(min(shape) / 4)))
@@ -29,7 +29,11 @@ class Network(nn.Module):
         channels = 1
         for halving in range(n_halvings):
             wider = width * (halving + 1)
-            layers += [convolution(channels, wider, 3, stride=2, padding=1), nn.GroupNorm(4, wider), nn.SiLU()]
+            if is_periodic:
+                layers += [Wrap(), convolution(channels, wider, 3, stride=2)]
+            else:
+                layers += [convolution(channels, wider, 3, stride=2, padding=1)]
+            layers += [nn.GroupNorm(4, wider), nn.SiLU()]
             channels = wider
         self.convolutions = nn.Sequential(*layers)
         self.head = nn.Sequential(nn.Linear(channels + 1, 64), nn.SiLU(), nn.Linear(64, n_outputs))
@@ -44,16 +48,16 @@ class Network(nn.Module):
         return self.head(torch.cat([features, 4 * signed.flatten(2).mean(2)], dim=1))
 
 
-def mean_over_flips(network: Callable[[torch.Tensor], torch.Tensor], density: torch.Tensor) -> torch.Tensor:
-    """Average predictions over all mirror images of ``density`` ``(N, 1, *S)``, which makes them invariant."""
-    axes = range(2, density.ndim)
-    flips = [flipped for n in range(len(axes) + 1) for flipped in itertools.combinations(axes, n)]
-    return torch.stack([network(density.flip(flipped)) for flipped in flips]).mean(0)
+class Wrap(nn.Module):
+    """Continues samples on the torus by what a convolution of three voxels with stride two sees beyond their border.
 
+    Of an even number of voxels that is one in front alone: what a circular padding adds behind is never read.
+    """
 
-def random_flips(density: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Mirror each sample of ``density`` ``(N, 1, *S)`` along each axis or not, by the toss of a coin."""
-    for axis in range(2, density.ndim):
-        toss = torch.rand(len(density), generator=generator).to(density.device) < 0.5
-        density = torch.where(toss.view(-1, *[1] * (density.ndim - 1)), density.flip(axis), density)
-    return density
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Add a layer of voxels in front of each axis of ``(N, C, *S)``, and behind those of odd length."""
+        for axis in range(2, features.ndim):
+            length = features.shape[axis]
+            behind = [features.narrow(axis, 0, 1)] if length % 2 else []
+            features = torch.cat([features.narrow(axis, length - 1, 1), features, *behind], axis)
+        return features

@@ -48,14 +48,21 @@ class Scales:
         return Scales(self.properties, self.mean.to(device), self.deviation.to(device))
 
     def to_scores(self, table: PropertyTable) -> tuple[torch.Tensor, torch.Tensor]:
-        """Turn values into standard scores ``(N, P)``, 0 where not usable, and the mask ``(N, P)`` of usable values."""
-        scores = np.zeros(table.values.shape)
+        """Turn values along each axis into standard scores ``(N, P, D)``, and say which of them are usable.
+
+        Returns:
+            The scores, 0 where not usable, and the mask ``(N, P, D)`` of those that are. Axis 0 of space is
+            :attr:`PropertyTable.values`.
+        """
+        along = table.along
+        is_usable = table.is_usable[..., None] & np.isfinite(along)
+        scores = np.zeros(along.shape)
         for column, p in enumerate(self.properties):
-            usable = table.is_usable[:, column]
-            values = p.on_scale(table.values[usable, column])
-            scores[usable, column] = (values - float(self.mean[column])) / float(self.deviation[column])
+            usable = is_usable[:, column]
+            values = p.on_scale(along[:, column][usable])
+            scores[:, column][usable] = (values - float(self.mean[column])) / float(self.deviation[column])
         device = self.mean.device
-        return torch.from_numpy(scores).float().to(device), torch.from_numpy(table.is_usable).to(device)
+        return torch.from_numpy(scores).float().to(device), torch.from_numpy(is_usable).to(device)
 
     def to_values(self, scores: torch.Tensor) -> torch.Tensor:
         """Turn standard scores ``(N, P)`` into SI values ``(N, P)``; differentiable."""

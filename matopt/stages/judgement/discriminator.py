@@ -7,7 +7,8 @@ import itertools
 import torch
 from torch import nn
 
-from matopt.predictors.convolutional.network import mean_over_flips
+from matopt.predictors.convolutional.symmetries import moved
+from matopt.properties import Symmetry
 
 WIDTHS = (16, 32, 48)
 BATCH = 256
@@ -56,7 +57,7 @@ class Discriminator(nn.Module):
         """Average over all mirror images, without gradients and in bounded memory."""
         with torch.no_grad():
             parts = [
-                mean_over_flips(lambda x, p=p: self(x, p), d)
+                torch.stack([self(image, p) for image in moved(d, Symmetry())]).mean(0)
                 for d, p in zip(density.split(BATCH), patterns.split(BATCH), strict=True)
             ]
         return torch.cat(parts)

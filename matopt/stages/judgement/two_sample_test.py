@@ -11,7 +11,8 @@ import torch
 from matopt.descriptors.patterns import pattern_frequencies
 from matopt.errors import InputError
 from matopt.microstructures import Microstructures
-from matopt.predictors.convolutional.network import random_flips
+from matopt.predictors.convolutional.symmetries import randomly_moved
+from matopt.properties import Symmetry
 from matopt.stages.judgement.discriminator import Discriminator
 from matopt.stages.judgement.resampling import AuthenticPool
 from matopt.training.loop import train
@@ -150,7 +151,7 @@ def _trained(density: torch.Tensor, patterns: torch.Tensor, is_second: torch.Ten
     def loss(step: int, progress: float) -> Mapping[str, torch.Tensor]:
         # As many of each set in every batch, whatever the folds hold.
         rows = torch.cat([half[torch.randint(len(half), (BATCH // 2,), generator=generator)] for half in halves])
-        logits = network(random_flips(density[rows], generator), patterns[rows])
+        logits = network(randomly_moved(density[rows], Symmetry(), torch.zeros_like(rows), generator), patterns[rows])
         error = torch.nn.functional.binary_cross_entropy_with_logits(logits, is_second[rows])
         return {"loss": error}
 

@@ -40,6 +40,9 @@ class Counting:
     def settings(self) -> dict:
         return {"simulator": "Counting", "version": 1, "modulus": self.modulus}
 
+    def exchanged(self, tensor: np.ndarray, dimensions: int) -> np.ndarray:
+        return tensor[:, 1:dimensions]
+
     def compute(self, microstructures: Microstructures) -> LabelBatch:
         if self.log:
             with self.log.open("a") as file:

@@ -1,0 +1,245 @@
+"""What are artificial microstructures worth to a predictor, beside exact symmetries and beside more rock?
+
+    python benchmarks/augmentation.py ../shared/data/berea.zip [--quick] [--volumes] [--sources NAME ...] [--draws N]
+
+Predictors learn from a few authentic windows of Berea, alone or with microstructures added: more rock (the ceiling),
+the process model of sandstone, perturbed copies, and the samples of each generator that learnt from the same few
+windows. Their R2 is of windows of another part of the scan. What a case measured is kept in augmentation.json beside
+this file and not measured again; fitted generators and labels are kept in the folder of ``--keep``. The page, the
+table and the figure are made anew of all that is there. The last line is one of JSON: the goals, and whether they are
+met. ``--quick`` asks for Young's modulus alone with short trainings, into files of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from inspect import signature
+from itertools import product
+from pathlib import Path
+
+import augmentation_page as page
+import numpy as np
+import torch
+from augmentation_page import AUTHENTIC, NONE, PERTURBATIONS, PROCESS, SEEDS, Case
+from specimens import VOXEL, berea
+
+from matopt.data.labels.store import LabelStore
+from matopt.data.sources.sandstone import Sandstone
+from matopt.data.windows.window import Window
+from matopt.generators.base import GENERATORS
+from matopt.microstructures import Microstructures
+from matopt.physics.diffusivity import Diffusivity
+from matopt.physics.permeability import Permeability
+from matopt.physics.youngs_modulus import YoungsModulus
+from matopt.predictors.cnn import CNN
+from matopt.registry import Component
+from matopt.stages.artifacts import ArtifactStore
+from matopt.stages.data import LabelledSet
+from matopt.stages.models import GeneratorTask, ModelContext, fit_generator, load_generator
+from matopt.stages.r2 import r2
+from matopt.stages.simulate import simulate
+
+HERE = Path(__file__).parent
+TRAIN = VALIDATION = 100
+SIMULATORS = {"youngs_modulus": YoungsModulus(), "diffusivity": Diffusivity(flow="all"), "permeability": Permeability()}
+FIXED_MRF = "mrf_fixed"
+"""The Markov random field of the seed report: one decision tree, every sample of the training set's porosity."""
+
+SHORT = {"steps": 150, "trees": 40, "examples": 60_000}
+"""Settings of generators with ``--quick``, of those that have them."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """How much is measured.
+
+    Attributes:
+        properties: by name.
+        authentic: how many authentic windows are learnt from.
+        added: how many microstructures are added to them.
+        draws: of each case.
+        predictor: settings of the network.
+        generator: settings of the generators, of those that have them.
+        dimensions: of the windows: 64^2 or 32^3 voxels.
+    """
+
+    properties: tuple[str, ...] = tuple(SIMULATORS)
+    authentic: tuple[int, ...] = (10, 25, 50, 100)
+    added: tuple[int, ...] = (50, 100, 200, 300, 500, 700, 1000)
+    draws: int = 10
+    predictor: tuple[tuple[str, int], ...] = (("steps", 1000),)
+    generator: tuple[tuple[str, int], ...] = ()
+    dimensions: int = 2
+
+    @property
+    def name(self) -> str:
+        """The beginning of the names of its files."""
+        return "augmentation" + ("_3d" if self.dimensions == 3 else "") + ("_quick" if self.is_quick else "")
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether trainings are too short for more than a first look."""
+        return bool(self.generator)
+
+
+QUICK = Scope(("youngs_modulus",), (25, 100), (200,), 2, (("steps", 300),), tuple(SHORT.items()))
+VOLUMES = Scope(added=(50, 100, 200, 500), draws=6, dimensions=3)
+
+
+class Study:
+    """The sets of a scan and what predictors learn of them.
+
+    Args:
+        rock: ``(400, 400, 400)`` uint8.
+        scope: how much is measured.
+        keep: the folder of labels and generators.
+    """
+
+    def __init__(self, rock: np.ndarray, scope: Scope, keep: Path) -> None:
+        self.scope = scope
+        self.store = LabelStore(keep / "labels")
+        self.context = ModelContext(ArtifactStore(keep / "artifacts"), HERE)
+        size = self.size = 64 if scope.dimensions == 2 else 32
+        # Slices of training 5 apart; nothing of it within 8 voxels of the validation, which is 20 from the test.
+        shuffled = np.random.default_rng(0).permutation
+        learnt = _windows(rock, size, scope.dimensions, range(0, 165, 5))
+        held = _windows(rock, size, scope.dimensions, range(174 if scope.dimensions == 2 else 168, 200, 5))
+        learnt, held = learnt[shuffled(len(learnt))], held[shuffled(len(held))]
+        self.train, self.spare = learnt[:TRAIN], learnt[TRAIN:]
+        self.validation = held[:VALIDATION]
+        self.test = _windows(rock, size, scope.dimensions, range(220, 400, 10))
+
+    def labelled(self, microstructures: Microstructures, property_: str) -> LabelledSet:
+        """Look up or compute a property."""
+        return LabelledSet(microstructures, simulate(microstructures, [SIMULATORS[property_]], self.store))
+
+    def measure(self, case: Case) -> float:
+        """Fit the predictor of a case; its R2."""
+        seed = case.draw % SEEDS
+        train = self.labelled(self.authentic(case.authentic, seed), case.property)
+        if case.added:
+            pool = self.pool(case.source, case.authentic, seed)
+            chosen = np.random.default_rng([1, case.draw]).permutation(len(pool))[: case.added]
+            if len(chosen) < case.added:
+                raise SystemExit(f"{case.source} has only {len(pool)} windows to add, not {case.added}")
+            train = train + self.labelled(pool[chosen], case.property)
+        predictor = CNN(**dict(self.scope.predictor), symmetries=case.symmetries)
+        held, test = self.labelled(self.validation, case.property), self.labelled(self.test, case.property)
+        predictor.fit(train.microstructures, train.labels, (held.microstructures, held.labels), seed=case.draw)
+        return r2(predictor, test.microstructures, test.labels)[case.property]
+
+    def authentic(self, count: int, seed: int) -> Microstructures:
+        """The authentic windows that are learnt from: for each seed others."""
+        return self.train[np.random.default_rng([0, seed]).permutation(TRAIN)[:count]]
+
+    @cache  # noqa: B019  one study a process
+    def pool(self, source: str, count: int, seed: int) -> Microstructures:
+        """The microstructures that a source offers to be added to ``count`` authentic ones."""
+        largest = max(*self.scope.added, 10 * count)
+        if source == AUTHENTIC:
+            return self.spare
+        if source == PROCESS:
+            window = Window(self.size, dimensions=self.scope.dimensions)
+            return Sandstone(VOXEL).split(window, {"pool": largest}, seed)["pool"]
+        component = Component(source)
+        if source == FIXED_MRF:
+            component = Component("mrf", {"model": "tree", "fraction": "fixed"})
+        settings = _taken(component.kind, dict(self.scope.generator)) | dict(component.settings)
+        # Generators learn from images alone; what they are labelled with is no matter.
+        sets = [self.labelled(m, self.scope.properties[0]) for m in (self.authentic(count, seed), self.validation)]
+        task = GeneratorTask(Component(component.kind, settings), *sets, seed)
+        return load_generator(fit_generator(task, self.context), self.context).draw(largest, seed)
+
+
+def cases(scope: Scope, sources: list[str]) -> Iterator[Case]:
+    """All cases, draw by draw, so that an interrupted run has something of each."""
+    most, all_of_them = scope.added[-1], scope.authentic[-1]
+    for draw, p in product(range(scope.draws), scope.properties):
+        for count, symmetries in product(scope.authentic, (True, False)):
+            yield Case(p, count, NONE, 0, draw, symmetries)
+            if PERTURBATIONS in sources:
+                yield Case(p, count, PERTURBATIONS, min(10 * count, most), draw, symmetries)
+        for count, source in product(scope.authentic, sources):
+            yield Case(p, count, source, most, draw, True)
+        if scope.is_quick:
+            continue
+        for source in sources:
+            yield Case(p, all_of_them, source, most, draw, False)
+        for added, source in product(scope.added[:-1], sources):
+            yield Case(p, all_of_them, source, added, draw, True)
+
+
+def _windows(rock: np.ndarray, size: int, dimensions: int, slabs: range) -> Microstructures:
+    """All windows side by side in the slices ``slabs``, or in the layers of volumes that they hold."""
+    if dimensions == 3:
+        slabs = range(slabs.start, slabs.stop - size + 1, size)
+    places = range(0, rock.shape[1] - size + 1, size)
+    cuts = [
+        rock[z if dimensions == 2 else slice(z, z + size), y : y + size, x : x + size]
+        for z in slabs
+        for y in places
+        for x in places
+    ]
+    return Microstructures(np.stack(cuts), VOXEL)
+
+
+def _taken(kind: str, settings: dict[str, int]) -> dict[str, int]:
+    """Those of the settings that the generator has."""
+    return {name: value for name, value in settings.items() if name in signature(GENERATORS.find(kind)).parameters}
+
+
+def main() -> None:
+    """Measure what is not kept yet, and write page, table and figure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("image", type=Path, help="berea.zip")
+    parser.add_argument("--quick", action="store_true", help="Young's modulus alone, two draws, short trainings")
+    parser.add_argument("--volumes", action="store_true", help="volumes of 32^3 in place of sections of 64^2")
+    parser.add_argument("--properties", nargs="+", choices=SIMULATORS, help="by name; all three by default")
+    parser.add_argument(
+        "--sources", nargs="+", help="what is added; by default rock, the process model, all generators"
+    )
+    parser.add_argument("--draws", type=int, help="of each case")
+    parser.add_argument("--authentic", nargs="+", type=int, help="how many authentic windows are learnt from")
+    parser.add_argument("--keep", type=Path, default=Path("runs/augmentation"), help="folder of labels and generators")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    scope = QUICK if arguments.quick else VOLUMES if arguments.volumes else Scope()
+    asked = {name: getattr(arguments, name) for name in ("draws", "authentic", "properties")}
+    scope = replace(
+        scope, **{name: value if name == "draws" else tuple(value) for name, value in asked.items() if value}
+    )
+    known = GENERATORS.names()
+    sources = arguments.sources or [AUTHENTIC, PROCESS, *known, *([FIXED_MRF] if "mrf" in known else [])]
+
+    path = HERE / f"{scope.name}.json"
+    found = {Case(**row["case"]): row for row in json.loads(path.read_text())} if path.is_file() else {}
+    todo = [case for case in dict.fromkeys(cases(scope, sources)) if case not in found]
+    study = Study(berea(arguments.image), scope, arguments.keep) if todo else None
+    for number, case in enumerate(todo, start=1):
+        assert study is not None
+        start = time.perf_counter()
+        score = study.measure(case)
+        found[case] = {"case": vars(case), "r2": score, "seconds": round(time.perf_counter() - start, 1)}
+        _write(path, json.dumps(list(found.values()), indent=0))
+        print(f"{number}/{len(todo)}  {case}: {score:.3f} ({found[case]['seconds']} s)", flush=True)
+
+    results = {case: row["r2"] for case, row in found.items()}
+    page.write(HERE / f"{scope.name}.md", results)
+    page.draw(HERE / f"{scope.name}.png", results)
+    print(json.dumps({"goals": page.goals(results)}))
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all."""
+    temporary = path.with_suffix(".part")
+    temporary.write_text(text)
+    temporary.replace(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,252 @@
+"""The page, the figure and the goals of benchmarks/augmentation.py, of all cases that were measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+from page import table
+from scipy import stats
+
+NONE, AUTHENTIC, PROCESS, PERTURBATIONS = "none", "authentic", "process_model", "perturbations"
+NOT_LEARNT = (NONE, AUTHENTIC, PROCESS, PERTURBATIONS)
+"""What is added without a generator that learns."""
+
+PROPERTIES = ("youngs_modulus", "diffusivity", "permeability")
+"""Those that the goals speak of."""
+
+MRFS = ("mrf_fixed", "mrf")
+SEEDS = 3
+
+
+@dataclass(frozen=True)
+class Case:
+    """A predictor that is fitted and tested.
+
+    Attributes:
+        property: what it predicts.
+        authentic: how many authentic windows it learns from.
+        source: of what is added to them.
+        added: how many.
+        draw: which windows, samples and initial weights; draws of one number share their authentic windows.
+        symmetries: whether it learns by exact symmetries.
+    """
+
+    property: str
+    authentic: int
+    source: str
+    added: int
+    draw: int
+    symmetries: bool
+
+    def __str__(self) -> str:
+        kind = "" if self.symmetries else ", without symmetries"
+        return f"{self.property}, {self.authentic} + {self.added} {self.source}{kind}, draw {self.draw}"
+
+
+Results = dict[Case, float]
+"""Test R2."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A mean over draws with half its 95 % interval; NaN where a single draw was made.
+
+    The standard error is the larger of that over draws and that over the means of draws with the same authentic
+    windows, which are not independent of each other.
+    """
+
+    mean: float
+    half: float
+    n: int
+
+    @staticmethod
+    def of(values: dict[int, float]) -> Figure:
+        """Of values by draw."""
+        sample = np.array(list(values.values()))
+        if len(sample) < 2:
+            return Figure(float(sample.mean()), float("nan"), len(sample))
+        groups = [np.mean([v for d, v in values.items() if d % SEEDS == s]) for s in {d % SEEDS for d in values}]
+        errors = [np.std(x, ddof=1) / np.sqrt(len(x)) for x in (sample, groups) if len(x) > 1]
+        return Figure(float(sample.mean()), float(stats.t.ppf(0.975, len(sample) - 1) * max(errors)), len(sample))
+
+    @property
+    def least(self) -> float:
+        """The lower end of the interval."""
+        return self.mean - self.half
+
+    def __str__(self) -> str:
+        return f"{self.mean:.3f}" + ("" if np.isnan(self.half) else f" ± {self.half:.3f}")
+
+
+def draws(
+    results: Results, property_: str, authentic: int, source: str, added: int, symmetries: bool = True
+) -> dict[int, float]:
+    """R2 by draw."""
+    wanted = (property_, authentic, source, added, symmetries)
+    return {
+        c.draw: r2 for c, r2 in results.items() if (c.property, c.authentic, c.source, c.added, c.symmetries) == wanted
+    }
+
+
+def difference(one: dict[int, float], other: dict[int, float]) -> Figure | None:
+    """The paired difference of R2 over the draws that both have."""
+    both = {draw: one[draw] - other[draw] for draw in one if draw in other}
+    return Figure.of(both) if both else None
+
+
+def goals(results: Results) -> dict[str, list[float | str | bool | None]]:
+    """The goals of the augmentation study: what was reached, what was asked for, whether it is met."""
+    learnt = [s for s in _sources(results) if s not in NOT_LEARNT and s not in MRFS]
+    ceilings, gains = {}, {}
+    for source in learnt:
+        below, above = [], []
+        for p, n in product(PROPERTIES, (25, 50)):
+            with_it, none, rock = (draws(results, p, n, s, 1000 if s != NONE else 0) for s in (source, NONE, AUTHENTIC))
+            below.append(difference(with_it, rock))
+            above.append(difference(with_it, none))
+        if all(below) and all(above):
+            ceilings[source] = min(d.mean for d in below if d)
+            gains[source] = min(d.least for d in above if d)
+    best = max(ceilings, key=lambda s: ceilings[s], default=None)
+    against = {}
+    for source in learnt:
+        pairs = [
+            difference(draws(results, p, 100, source, a), draws(results, p, 100, MRFS[0], a))
+            for p, a in product(PROPERTIES, (200, 300, 500, 700, 1000))
+        ]
+        if all(pairs):
+            against[source] = min(d.least for d in pairs if d)
+    first = max(against, key=lambda s: against[s], default=None)
+    return {
+        "R2 with +1000 less that with +1000 authentic, 25 and 50 authentic, least over properties, best generator": [
+            ceilings[best] if best else None,
+            ">= 0, and above none with its interval",
+            bool(best) and ceilings[best] >= 0 and gains[best] > 0,
+        ],
+        "R2 less that of the fixed-fraction MRF, lower end of the interval, least over sizes from 200": [
+            against[first] if first else None,
+            "> 0",
+            bool(first) and against[first] > 0,
+        ],
+    }
+
+
+def write(path: Path, results: Results) -> None:
+    """Write the page."""
+    parts = ["# What artificial microstructures are worth to a predictor, measured"]
+    parts.append(
+        "Test R², mean over draws ± half the 95 % interval. Differences are paired: the same authentic windows, the "
+        "same initial weights. Made by `python benchmarks/augmentation.py`."
+    )
+    for p in _properties(results):
+        parts.append(f"## {p.replace('_', ' ')}")
+        counts = sorted({c.authentic for c in results})
+        rows = []
+        for source, added, symmetries in _lines(results):
+            cells = {
+                f"{n} authentic": Figure.of(found) if (found := draws(results, p, n, source, added, symmetries)) else ""
+                for n in counts
+            }
+            gain = {
+                f"gain at {n}": difference(
+                    draws(results, p, n, source, added, symmetries), draws(results, p, n, NONE, 0, True)
+                )
+                or ""
+                for n in counts
+            }
+            if any(cells.values()):
+                name = f"{added} {source}" if added else "none"
+                rows.append({"added": name, "symmetries": "yes" if symmetries else "no", **cells, **gain})
+        parts.append(table(rows))
+    parts.append("## Goals")
+    parts.append(
+        table(
+            [
+                {"goal": name, "measured": "not yet" if v is None else v, "asked": asked, "met": "yes" if met else "no"}
+                for name, (v, asked, met) in goals(results).items()
+            ]
+        )
+    )
+    path.write_text("\n\n".join(parts) + "\n")
+
+
+def draw(path: Path, results: Results) -> None:
+    """Draw R2 over the number added and over the number of authentic windows; the data go beside it as CSV."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    properties, most = _properties(results), max(c.authentic for c in results)
+    figure, panels = plt.subplots(
+        2, len(properties), figsize=(3.6 * len(properties), 5.6), squeeze=False, layout="constrained"
+    )
+    for (above, below), p in zip(panels.T, properties, strict=True):
+        none = draws(results, p, most, NONE, 0)
+        if none:
+            above.axhline(np.mean(list(none.values())), color="k", lw=1, label=NONE)
+        for source in _sources(results):
+            if source == NONE:
+                continue
+            found = {a: Figure.of(d) for a in _added(results) if (d := draws(results, p, most, source, a))}
+            _curve(above, found, source)
+            largest = max(_added(results))
+            found = {n: Figure.of(d) for n in _counts(results) if (d := draws(results, p, n, source, largest))}
+            _curve(below, found, f"{source} +{largest}")
+        for symmetries, style in ((True, "k-"), (False, "k--")):
+            found = {n: Figure.of(d) for n in _counts(results) if (d := draws(results, p, n, NONE, 0, symmetries))}
+            _curve(below, found, NONE if symmetries else "none, no symmetries", style)
+        above.set(title=p.replace("_", " "), xlabel=f"added to {most} authentic", ylabel="test $R^2$")
+        below.set(xlabel="authentic", ylabel="test $R^2$", xscale="log")
+    panels[0, 0].legend(fontsize=6)
+    panels[1, 0].legend(fontsize=6)
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    plt.close(figure)
+    lines = ["property,authentic,source,added,draw,symmetries,r2"]
+    lines += [
+        f"{c.property},{c.authentic},{c.source},{c.added},{c.draw},{int(c.symmetries)},{r2:.6f}"
+        for c, r2 in results.items()
+    ]
+    path.with_suffix(".csv").write_text("\n".join(lines) + "\n")
+
+
+def _curve(axes, found: dict[int, Figure], label: str, style: str = "") -> None:
+    if found:
+        axes.errorbar(
+            list(found),
+            [f.mean for f in found.values()],
+            [0 if np.isnan(f.half) else f.half for f in found.values()],
+            fmt=style or "o-",
+            ms=3,
+            lw=1,
+            capsize=2,
+            label=label,
+        )
+
+
+def _lines(results: Results) -> Sequence[tuple[str, int, bool]]:
+    """The rows of a table: what is added, how many, with symmetries or without."""
+    order = {source: place for place, source in enumerate(_sources(results))}
+    found = {(c.source, c.added, c.symmetries) for c in results}
+    return sorted(found, key=lambda line: (not line[2], line[1], order[line[0]]))
+
+
+def _sources(results: Results) -> list[str]:
+    found = {c.source for c in results}
+    return [s for s in NOT_LEARNT if s in found] + sorted(found - set(NOT_LEARNT))
+
+
+def _properties(results: Results) -> list[str]:
+    return list(dict.fromkeys(c.property for c in results))
+
+
+def _counts(results: Results) -> list[int]:
+    return sorted({c.authentic for c in results})
+
+
+def _added(results: Results) -> list[int]:
+    return sorted({c.added for c in results} - {0})

@@ -1,0 +1,69 @@
+"""The branches of a convolutional predictor: a network for each group of properties that share their symmetries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from matopt.predictors.convolutional.network import Network
+from matopt.predictors.convolutional.symmetries import moved
+from matopt.properties import Property, Symmetry
+
+
+@dataclass(frozen=True)
+class Group:
+    """Properties that one network predicts, and what it may take their samples for.
+
+    Attributes:
+        columns: their places among all properties.
+        symmetry: what changes none of their values, besides mirroring.
+    """
+
+    columns: tuple[int, ...]
+    symmetry: Symmetry
+
+
+def groups(properties: Sequence[Property], shape: Sequence[int], shared: bool, symmetries: bool) -> tuple[Group, ...]:
+    """Group properties: each for itself, or all in one if ``shared``, with the symmetries that its members share.
+
+    Without ``symmetries`` no group has any. Only axes of samples of equal edges can be exchanged.
+    """
+    columns = range(len(properties))
+    members = [tuple(columns)] if shared else [(column,) for column in columns]
+    found = []
+    for group in members:
+        symmetry = Symmetry.common([properties[c].symmetry(len(shape)) for c in group]) if symmetries else Symmetry()
+        if len({shape[axis] for axis in symmetry.alike}) > 1:
+            symmetry = Symmetry(symmetry.shifts)
+        found.append(Group(group, symmetry))
+    return tuple(found)
+
+
+class Branches(nn.Module):
+    """The networks of all groups, which together predict every property.
+
+    Args:
+        groups: of the properties.
+        shape: of one sample.
+        width: of the networks, see :class:`Network`.
+    """
+
+    def __init__(self, groups: Sequence[Group], shape: Sequence[int], width: int) -> None:
+        super().__init__()
+        self.groups = tuple(groups)
+        self.networks = nn.ModuleList(Network(shape, width, len(g.columns), g.symmetry.shifts) for g in groups)
+
+    def forward(self, density: torch.Tensor) -> torch.Tensor:
+        """Map densities ``(N, 1, *S)`` to ``(N, P)`` standard scores."""
+        return torch.cat([network(density) for network in self.networks], 1)
+
+    def mean(self, density: torch.Tensor) -> torch.Tensor:
+        """Average the scores over all mirror images and exchanges of axes, which makes them invariant."""
+        means = [
+            torch.stack([network(image) for image in moved(density, group.symmetry)]).mean(0)
+            for group, network in zip(self.groups, self.networks, strict=True)
+        ]
+        return torch.cat(means, 1)

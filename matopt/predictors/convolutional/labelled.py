@@ -1,0 +1,62 @@
+"""Densities and their labels as a convolutional predictor learns from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from matopt.predictors.convolutional.branches import Branches, Group
+from matopt.predictors.convolutional.symmetries import randomly_moved
+
+
+class LabelledDensity:
+    """Densities with the standard scores of their properties, and the errors of what networks say of them.
+
+    Args:
+        density: ``(N, 1, *S)``.
+        scores: and the mask of those that are usable, ``(N, P, D)`` along each axis that may be known.
+        pool: averages densities down to the resolution of the networks.
+        exchanges: training exchanges axes where the value along the other one is known too.
+    """
+
+    def __init__(
+        self,
+        density: torch.Tensor,
+        scores: tuple[torch.Tensor, torch.Tensor],
+        pool: Callable[[torch.Tensor], torch.Tensor],
+        exchanges: bool,
+    ) -> None:
+        self.density = density
+        self._scores, self._usable = scores
+        self._pool = pool
+        edges = density.shape[2:]
+        known = range(self._scores.shape[2] if exchanges else 1)
+        self._axes = [axis for axis in known if edges[axis] == edges[0]]
+
+    def error(self, branches: Branches) -> torch.Tensor:
+        """Compute the mean squared error of the scores of all samples, at usable values alone; 0 without any."""
+        return _mean_square(branches.mean(self._pool(self.density)), self._scores[..., 0], self._usable[..., 0])
+
+    def error_when_moved(self, branches: Branches, rows: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Compute the same of ``rows``, for each group of properties moved at random by what its values allow."""
+        pairs = zip(branches.networks, branches.groups, strict=True)
+        parts = [self._moved(network, group, rows, generator) for network, group in pairs]
+        return _mean_square(*(torch.cat(part, 1) for part in zip(*parts, strict=True)))
+
+    def _moved(
+        self, network: nn.Module, group: Group, rows: torch.Tensor, generator: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Predicted and true scores of a group's properties, and which are usable: ``(len(rows), columns)`` each."""
+        columns = list(group.columns)
+        axes = [axis for axis in self._axes if axis == 0 or self._usable[:, columns, axis].any(0).all()]
+        axis = torch.tensor(axes)[torch.randint(len(axes), (len(rows),), generator=generator)]
+        images = randomly_moved(self.density[rows], group.symmetry, axis, generator)
+        scores, usable = (known[rows[:, None], columns, axis[:, None]] for known in (self._scores, self._usable))
+        return network(self._pool(images)), scores, usable
+
+
+def _mean_square(predicted: torch.Tensor, scores: torch.Tensor, usable: torch.Tensor) -> torch.Tensor:
+    difference = torch.where(usable, predicted - scores, 0)
+    return difference.square().sum() / usable.sum().clamp_min(1)
