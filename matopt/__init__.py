@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matopt.descriptors.lineal_path import lineal_path
     from matopt.descriptors.surface import specific_surface
     from matopt.design.ascent import ascend
+    from matopt.generators.local_diffusion import LocalDiffusion
     from matopt.generators.morphology_vae import MorphologyVAE
     from matopt.generators.vae import VAE
     from matopt.microstructures import Microstructures
@@ -31,6 +32,7 @@ _HOMES = {
     "CNN": "predictors.cnn",
     "HashinShtrikman": "traits.hashin_shtrikman",
     "LabelStore": "data.labels.store",
+    "LocalDiffusion": "generators.local_diffusion",
     "Microstructures": "microstructures",
     "Monotonicity": "traits.monotonicity",
     "MorphologyVAE": "generators.morphology_vae",
@@ -54,6 +56,7 @@ __all__ = [
     "VAE",
     "HashinShtrikman",
     "LabelStore",
+    "LocalDiffusion",
     "Microstructures",
     "Monotonicity",
     "MorphologyVAE",

@@ -87,4 +87,26 @@ class LatentGenerator(Generator):
         """Map codes ``(N, latent_dim)`` to densities ``(N, 1, *S)``; differentiable."""
 
 
+class ResamplingGenerator(Generator):
+    """A generator that can draw a part of a microstructure anew, such that the whole stays in its distribution."""
+
+    @abstractmethod
+    def resample(self, density: torch.Tensor, region: torch.Tensor, strength: float, seed: int) -> torch.Tensor:
+        """Draw ``region`` of each microstructure anew, given the rest, which is kept as it is.
+
+        Args:
+            density: ``(N, 1, *S)``.
+            region: ``(N, 1, *S)`` or ``(1, 1, *S)`` bool, True where something new is drawn.
+            strength: how much of what was there is forgotten: 0 nothing but single voxels in doubt, 1 everything.
+            seed: of the draw; the caller's random state is left as it is.
+
+        Returns:
+            ``(N, 1, *S)`` densities in [0, 1], equal to ``density`` outside of ``region``.
+
+        Raises:
+            FailureError: nothing has been learnt yet.
+            InputError: a strength outside [0, 1].
+        """
+
+
 GENERATORS: Registry[Generator] = Registry("generators", "matopt.generators")

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from matopt.errors import FailureError
-from matopt.generators.base import Generator, LatentGenerator
+from matopt.generators.base import Generator, LatentGenerator, ResamplingGenerator
 from matopt.microstructures import Microstructures
 from matopt.testing.images import random_microstructures
 
@@ -50,6 +50,13 @@ class GeneratorConformance:
         """The same, where it has a latent space."""
         if not isinstance(fitted, LatentGenerator):
             pytest.skip("this generator has no latent space")
+        return fitted
+
+    @pytest.fixture(scope="class")
+    def resampling(self, fitted: Generator) -> ResamplingGenerator:
+        """The same, where it can draw a part anew."""
+        if not isinstance(fitted, ResamplingGenerator):
+            pytest.skip("this generator draws no part anew")
         return fitted
 
     def test_samples_are_densities(self, fitted: Generator, train: Microstructures) -> None:
@@ -153,6 +160,38 @@ class GeneratorConformance:
             decoded, sampled = (d.flatten(1).mean(1) for d in (latent.decode(z), latent.sample(N_DRAWN, seed=1)))
         error = ((decoded.var() + sampled.var()) / N_DRAWN).sqrt()
         assert (decoded.mean() - sampled.mean()).abs() <= 4 * error
+
+    def test_a_part_is_drawn_anew_and_the_rest_is_kept(
+        self, resampling: ResamplingGenerator, train: Microstructures
+    ) -> None:
+        """From its seed alone; the caller's random state is left as it was."""
+        density = train.density()
+        region = _corner(train)
+        before = torch.random.get_rng_state()
+        drawn = resampling.resample(density, region, 1.0, seed=1).cpu()
+        assert torch.equal(torch.random.get_rng_state(), before)
+        assert drawn.shape == density.shape and drawn.min() >= 0 and drawn.max() <= 1
+        assert torch.equal(drawn.where(~region, density), density)
+        assert torch.equal(resampling.resample(density, region, 1.0, seed=1).cpu(), drawn)
+        assert not torch.equal(resampling.resample(density, region, 1.0, seed=2).cpu(), drawn)
+
+    def test_the_stronger_a_part_is_drawn_anew_the_more_of_it_is_forgotten(
+        self, resampling: ResamplingGenerator, train: Microstructures
+    ) -> None:
+        """At strength 0 no more than voxels in doubt change."""
+        density = train.density()
+        region = torch.ones(1, 1, *train.shape, dtype=torch.bool)
+        weak, strong = (
+            ((resampling.resample(density, region, strength, seed=1).cpu() >= 0.5) != (density >= 0.5)).float().mean()
+            for strength in (0.0, 1.0)
+        )
+        assert weak < 0.05 and strong > 2 * weak
+
+
+def _corner(train: Microstructures) -> torch.Tensor:
+    region = torch.zeros(1, 1, *train.shape, dtype=torch.bool)
+    region[(..., *(slice(n // 2) for n in train.shape))] = True
+    return region
 
 
 def _saved_and_loaded(state: dict) -> dict:

@@ -5,16 +5,23 @@ from __future__ import annotations
 import copy
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 
 import torch
 
 from matopt.errors import FailureError
+from matopt.training.moving_average import MovingAverage
 from matopt.training.report import Report, no_report
 
 Loss = Callable[[int, float], Mapping[str, torch.Tensor]]
 """Called once a step with the step (from 0) and the progress ``step / steps`` in [0, 1). Draws its own batch, and
 returns scalars by name: "loss" is minimised, the others (its terms, say) are only reported."""
+
+
+def cosine(progress: float) -> float:
+    """Fall from 1 to 0 as ``progress`` goes from 0 to 1, along half a cosine (Loshchilov and Hutter 2017)."""
+    return 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def train(
@@ -26,6 +33,9 @@ def train(
     betas: tuple[float, float] = (0.9, 0.999),
     weight_decay: float = 0.0,
     clip: float | None = None,
+    optimizers: Sequence[torch.optim.Optimizer] = (),
+    schedule: Callable[[float], float] = cosine,
+    averaging: float | None = None,
     every: int = 50,
     validate: Callable[[], Mapping[str, float]] | None = None,
     keep_best: str | None = None,
@@ -44,6 +54,10 @@ def train(
         betas: Adam's decay rates of the two moments.
         weight_decay: decoupled from the gradient (AdamW, Loshchilov and Hutter 2019).
         clip: the largest norm of the gradient over all parameters; None leaves it.
+        optimizers: of the module's parameters, in place of Adam and its three settings.
+        schedule: what learning rates are multiplied by, of the progress.
+        averaging: the decay of an exponential moving average of the parameters, shorter over the first steps; the
+            module is validated and ends with the average. None takes the parameters as they are.
         every: steps between reports.
         validate: gives held-out scalars; called without gradients, the module in ``eval`` mode.
         keep_best: the name of the ``validate`` scalar whose lowest value picks the state that the module ends with;
@@ -57,8 +71,10 @@ def train(
         FailureError: a loss, a gradient or a validation scalar is not finite; the message names the step.
     """
     parameters = [p for p in module.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=learning_rate, betas=betas, weight_decay=weight_decay, fused=True)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=max(steps, 1))
+    if not optimizers:
+        optimizers = [torch.optim.AdamW(parameters, learning_rate, betas, weight_decay=weight_decay, fused=True)]
+    schedules = [torch.optim.lr_scheduler.LambdaLR(o, lambda step: schedule(step / max(steps, 1))) for o in optimizers]
+    average = None if averaging is None else MovingAverage(parameters, averaging)
     best_value, best_state = math.inf, None
     terms_so_far: defaultdict[str, list[torch.Tensor]] = defaultdict(list)
     largest_norm, since, taken = 0.0, 0, 0
@@ -66,13 +82,16 @@ def train(
     module.train()
     while taken < steps:
         terms = loss(taken, taken / steps)
-        optimizer.zero_grad(set_to_none=True)
+        module.zero_grad(set_to_none=True)
         terms["loss"].backward()
         norm = float(torch.nn.utils.clip_grad_norm_(parameters, math.inf if clip is None else clip))
         if not (math.isfinite(norm) and math.isfinite(terms["loss"].item())):
             raise FailureError(_diverged(taken, terms))
-        optimizer.step()
-        schedule.step()
+        for optimizer, rates in zip(optimizers, schedules, strict=True):
+            optimizer.step()
+            rates.step()
+        if average is not None:
+            average.update()
         taken, since, largest_norm = taken + 1, since + 1, max(largest_norm, norm)
         for name, value in terms.items():
             terms_so_far[name].append(value.detach())
@@ -86,19 +105,21 @@ def train(
         largest_norm, since = 0.0, 0
         if validate is not None:
             module.eval()
-            with torch.no_grad():
+            with torch.no_grad(), nullcontext() if average is None else average.applied():
                 held_out = {name: float(value) for name, value in validate().items()}
+                for name, value in held_out.items():
+                    if not math.isfinite(value):
+                        raise FailureError(f"training: validation {name} is {value} after step {taken}")
+                if keep_best is not None and held_out[keep_best] < best_value:
+                    best_value = held_out[keep_best]
+                    best_state = copy.deepcopy(module.state_dict())
             module.train()
-            for name, value in held_out.items():
-                if not math.isfinite(value):
-                    raise FailureError(f"training: validation {name} is {value} after step {taken}")
             scalars |= {f"validation_{name}": value for name, value in held_out.items()}
-            if keep_best is not None and held_out[keep_best] < best_value:
-                best_value = held_out[keep_best]
-                best_state = copy.deepcopy(module.state_dict())
         if report(taken, **scalars):
             break
 
+    if average is not None:
+        average.apply()
     if best_state is not None:
         module.load_state_dict(best_state)
     module.eval()

@@ -139,3 +139,39 @@ def test_a_term_that_joins_late_is_averaged_over_the_steps_that_had_it() -> None
     heard: dict[int, dict[str, float]] = {}
     train(bowl, loss, steps=20, every=10, report=lambda step, /, **s: heard.update({step: s}))
     assert "late" not in heard[10] and heard[20]["late"] == 2.0
+
+
+def test_an_average_is_nearer_to_the_minimum_than_a_noisy_last_step() -> None:
+    """And it is what is validated."""
+
+    def distance(averaging: float | None) -> tuple[float, float]:
+        bowl, validated = Bowl(), []
+        random = torch.Generator().manual_seed(0)
+        train(
+            bowl,
+            lambda step, progress: {"loss": (bowl.x - torch.randn(2, generator=random)).square().sum()},
+            steps=1000,
+            optimizers=[torch.optim.SGD(bowl.parameters(), lr=0.1)],
+            schedule=lambda progress: 1.0,
+            averaging=averaging,
+            every=1000,
+            validate=lambda: {"distance": float(bowl.x.norm())},
+            report=lambda step, /, **s: bool(validated.append(s["validation_distance"])),
+        )
+        return float(bowl.x.detach().norm()), validated[-1]
+
+    (last, _), (average, validated) = distance(None), distance(0.99)
+    assert average < 0.5 * last
+    assert validated == pytest.approx(average)
+
+
+def test_learning_rates_follow_their_schedule_whatever_the_optimisers() -> None:
+    bowl, rates = Bowl(), []
+    optimizers = [torch.optim.SGD([bowl.x], lr=0.5)]
+
+    def loss(step: int, progress: float) -> dict[str, torch.Tensor]:
+        rates.append(optimizers[0].param_groups[0]["lr"])
+        return bowl.loss(step, progress)
+
+    train(bowl, loss, steps=4, optimizers=optimizers, schedule=lambda progress: 1 - progress)
+    assert rates == [0.5, 0.375, 0.25, 0.125]

@@ -8,6 +8,7 @@ from matopt.generators.variational.batches import batches
 from matopt.generators.variational.evidence_bound import divergence, reconstruction
 from matopt.generators.variational.morphology_loss import MorphologyLoss, ramp
 from matopt.generators.variational.networks import Autoencoder
+from matopt.training.half_precision import half_precision
 
 DECODED_AT_ONCE = 64
 """How many images are encoded or decoded at once outside of training steps."""
@@ -52,7 +53,7 @@ class TrainingLoss:
         if self._morphology is not None and ramp(progress) > 0.0:
             added = self._morphology.codes(z)
             codes = torch.cat([z, added.z])
-        with _half_precision(self._device):
+        with half_precision(self._device):
             logits = self._networks.logits(codes)
         scalars = {
             "reconstruction": reconstruction(logits[: len(z)], batch.density),
@@ -72,12 +73,3 @@ class TrainingLoss:
         parts = images.to(self._device).split(DECODED_AT_ONCE)
         nats = [float(reconstruction(self._networks.logits(self._networks.posterior(x)[0]), x)) * len(x) for x in parts]
         return {"reconstruction": sum(nats) / len(images)}
-
-
-def _half_precision(device: torch.device) -> torch.autocast:
-    """Use bfloat16 products where the device has instructions for them; elsewhere they are slower than float32."""
-    if device.type == "cpu":
-        capable = getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False)  # not in every torch
-    else:
-        capable = device.type == "cuda"
-    return torch.autocast(device.type, torch.bfloat16, enabled=capable)

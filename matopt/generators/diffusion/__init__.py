@@ -1,0 +1,1 @@
+"""The parts of diffusion models of two-phase microstructures: denoiser, training loss, sampler and guidance."""

@@ -1,0 +1,71 @@
+"""The denoiser of two-phase microstructures: what a noisy voxel itself says, and what its surroundings say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from matopt.generators.diffusion.networks import LocalUNet
+from matopt.training.half_precision import half_precision
+
+Logit = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""A denoiser: maps noisy phases ``y = x + sigma n`` ``(N, 1, *S)``, ``x`` -1 in pores and 1 in grain, and the noise
+level ``sigma`` ``()`` to the log odds of grain ``(N, 1, *S)``. The samplers take any such function."""
+
+CERTAIN = 30.0
+"""The largest log odds of a voxel's own likelihood: beyond it single precision tells no difference from certainty."""
+
+
+def own_logit(y: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+    """The exact log odds of grain that a noisy voxel gives by itself, ``2 y / sigma^2``, up to :data:`CERTAIN`.
+
+    Args:
+        y: ``(N, 1, *S)`` noisy phases.
+        sigma: ``(N,)`` or ``()`` their noise levels.
+    """
+    return (2 * y / sigma.view(-1, *[1] * (y.ndim - 1)) ** 2).clamp(-CERTAIN, CERTAIN)
+
+
+def phases(logit: torch.Tensor) -> torch.Tensor:
+    """The expected phases, in -1 (pore) to 1 (grain), of log odds of grain."""
+    return torch.tanh(0.5 * logit)
+
+
+class LocalDenoiser(nn.Module):
+    """A denoiser by Bayes' rule: a voxel's own exact likelihood times its odds given its surroundings, a network.
+
+    Noise is independent from voxel to voxel, so that the posterior log odds of a voxel are the sum of the two. The
+    network learns the second alone, and is not asked for it beyond its field of view.
+
+    Args:
+        dims: 2 for images, 3 for volumes.
+        channels: of the network, see :class:`matopt.generators.diffusion.networks.LocalUNet`.
+    """
+
+    def __init__(self, dims: int, channels: int) -> None:
+        super().__init__()
+        self.network = LocalUNet(dims, channels)
+
+    @classmethod
+    def seeded(cls, dims: int, channels: int, seed: int) -> LocalDenoiser:
+        """Build one with initial parameters from ``seed`` alone; the caller's random state is left as it is."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return cls(dims, channels)
+
+    def network_logit(self, y: torch.Tensor, sigma: torch.Tensor, periodic: bool = False) -> torch.Tensor:
+        """Estimate the log odds of grain that a voxel's surroundings give it.
+
+        Args:
+            y: ``(N, 1, *S)`` noisy phases.
+            sigma: ``(N,)`` or ``()`` their noise levels.
+            periodic: opposite borders are joined; otherwise nothing is known beyond a border.
+        """
+        with half_precision(y.device):
+            return self.network(y, sigma, periodic).float()
+
+    def forward(self, y: torch.Tensor, sigma: torch.Tensor, periodic: bool = False) -> torch.Tensor:
+        """Estimate the log odds of grain ``(N, 1, *S)``: :func:`own_logit` plus :meth:`network_logit`."""
+        return own_logit(y, sigma) + self.network_logit(y, sigma, periodic)

@@ -1,0 +1,317 @@
+"""The local diffusion model: a denoiser that sees no further than a texture does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+
+from matopt.errors import FailureError, InputError
+from matopt.generators.base import GENERATORS, LatentGenerator, ResamplingGenerator
+from matopt.generators.diffusion.denoiser import LocalDenoiser, Logit
+from matopt.generators.diffusion.guidance import Energy, with_energy, with_porosity
+from matopt.generators.diffusion.networks import MULTIPLE
+from matopt.generators.diffusion.patches import patches
+from matopt.generators.diffusion.sampler import HIGHEST, LOWEST, Hold, add_noise, denoise, noise_levels
+from matopt.generators.diffusion.training_loss import DenoisingLoss
+from matopt.microstructures import Microstructures
+from matopt.training.loop import train as minimise
+from matopt.training.muon import Muon
+from matopt.training.report import Report, no_report
+
+REPORTS = 20
+"""How often a training reports, about."""
+
+VOXELS_AT_ONCE = 2**18
+"""How many voxels are denoised at once."""
+
+PATCH = {2: 64, 3: 32}
+"""Edge of the largest patches that are trained on, by the number of dimensions."""
+
+
+@GENERATORS.register("local_diffusion")
+class LocalDiffusion(LatentGenerator, ResamplingGenerator):
+    """A diffusion model (Karras et al. 2022, arXiv 2206.00364) whose denoiser is local, for images and volumes.
+
+    What a denoiser cannot see from one place it cannot copy: a convolutional one recombines patches of what it was
+    taught (Kamb and Ganguli 2024, arXiv 2412.20292), draws any size, and learns from few images. See
+    :class:`matopt.generators.diffusion.denoiser.LocalDenoiser`.
+
+    Its latent space is noise of the image's size, which the deterministic sampler maps to microstructures.
+
+    Args:
+        steps: of the training.
+        batch_size: patches a step.
+        channels: of the network.
+        sampling_steps: noise levels of the sampler.
+        flips: mirror images of a microstructure are as likely as itself. False for a material with a slanted fabric.
+        transpositions: and so are those with exchanged axes. False for a material whose axes differ.
+
+    Raises:
+        InputError: a setting out of range.
+    """
+
+    def __init__(
+        self,
+        steps: int = 1200,
+        batch_size: int = 16,
+        channels: int = 48,
+        sampling_steps: int = 20,
+        flips: bool = True,
+        transpositions: bool = True,
+    ) -> None:
+        if steps < 0 or batch_size < 1 or channels < 1 or sampling_steps < 2:
+            raise InputError(
+                "a local diffusion model needs steps >= 0, batch_size >= 1, channels >= 1, sampling_steps >= 2; "
+                f"got {steps}, {batch_size}, {channels} and {sampling_steps}"
+            )
+        self.steps = steps
+        self.batch_size = batch_size
+        self.channels = channels
+        self.sampling_steps = sampling_steps
+        self.flips = flips
+        self.transpositions = transpositions
+        self.latent_dim = 0  # voxels of a microstructure, once one has been seen
+        self._device = torch.device("cpu")
+        self._fitted: _Fitted | None = None
+
+    def fit(
+        self,
+        train: Microstructures,
+        validation: Microstructures | None = None,
+        report: Report = no_report,
+        seed: int = 0,
+    ) -> Self:
+        """Learn from ``train``; the cross-entropy of ``validation`` is reported, and nothing is chosen by it.
+
+        Raises:
+            InputError: no microstructures.
+            FailureError: the training diverged.
+        """
+        if len(train) == 0:
+            raise InputError("a generator cannot learn from 0 microstructures; give it one at least")
+        dims = len(train.shape)
+        denoiser = LocalDenoiser.seeded(dims, self.channels, seed).to(self._device)
+        images = train.density(self._device)
+        shape = [min(edge, PATCH[dims]) for edge in train.shape]
+        random = torch.Generator().manual_seed(seed)
+        batches = patches(images, self.batch_size, shape, self.flips, self.transpositions, random)
+        loss = DenoisingLoss(denoiser, batches, seed=seed + 1)
+        hidden = [p for name, p in denoiser.named_parameters() if _is_hidden(name, p)]
+        other = [p for name, p in denoiser.named_parameters() if not _is_hidden(name, p)]
+        minimise(
+            denoiser,
+            loss,
+            steps=self.steps,
+            optimizers=[Muon(hidden), torch.optim.AdamW(other, 2e-3, (0.9, 0.99), weight_decay=0.0, fused=True)],
+            schedule=_warm_constant_cosine(self.steps),
+            averaging=0.998,
+            clip=1.0,
+            every=max(self.steps // REPORTS, 1),
+            validate=None if validation is None else lambda: loss.validation(validation.density(self._device)),
+            report=report,
+        )
+        self._learn(_Fitted(denoiser, train.shape, train.voxel_size, float(images.mean())))
+        return self
+
+    def sample(
+        self,
+        n: int,
+        seed: int,
+        *,
+        shape: Sequence[int] | None = None,
+        periodic: bool = False,
+        porosity: torch.Tensor | float | None = None,
+        energy: Energy | None = None,
+    ) -> torch.Tensor:
+        """Draw ``n`` microstructures as densities ``(n, 1, *S)``.
+
+        Args:
+            n: how many.
+            seed: of the noise that they are made from.
+            shape: of a sample; that of the training by default.
+            periodic: opposite borders of a sample meet like any two voxels. Edges must then be multiples of 4.
+            porosity: that samples shall have, one for all or ``(n,)``; see
+                :func:`matopt.generators.diffusion.guidance.with_porosity`.
+            energy: by which samples are weighted, see :func:`matopt.generators.diffusion.guidance.with_energy`.
+
+        Raises:
+            InputError: a shape of other dimensions than the training's, or edges that cannot be periodic; a porosity
+                outside (0, 1) or of another number than ``n``.
+        """
+        shape = self._shape(shape, periodic)
+        noise = torch.randn(n, 1, *shape, generator=torch.Generator().manual_seed(seed))
+        target = None if porosity is None else _porosities(porosity, n)
+        with torch.no_grad():
+            return self._from_noise(noise, periodic, target, energy)
+
+    def encode(self, density: torch.Tensor) -> torch.Tensor:
+        """Map densities ``(N, 1, *S)`` to noise ``(N, latent_dim)`` that is decoded to them, but for few voxels.
+
+        Many codes are decoded to a binary microstructure; this is one of them, as likely as any other: the probability
+        flow is followed upwards from the density with noise of the lowest level, always the same.
+        """
+        x = 2 * density.to(self._device) - 1
+        noise = torch.randn(1, *x.shape[1:], generator=torch.Generator().manual_seed(0)).to(self._device)
+        levels = noise_levels(2 * self.sampling_steps)
+        with torch.no_grad():
+            parts = x.split(self._at_once(x.shape[2:]))
+            y = torch.cat([add_noise(self.logit(), part + LOWEST * noise, levels) for part in parts])
+        return ((y - self._mean) / HIGHEST).flatten(1)
+
+    def decode(self, z: torch.Tensor) -> torch.Tensor:
+        """Map noise ``(N, latent_dim)`` to densities ``(N, 1, *S)`` along the probability flow; differentiable."""
+        return self._from_noise(z.view(len(z), 1, *self._learnt.shape))
+
+    def resample(
+        self, density: torch.Tensor, region: torch.Tensor, strength: float, seed: int, *, periodic: bool = False
+    ) -> torch.Tensor:
+        """Draw a part of microstructures anew: noise is added to ``region`` and taken away again, the rest is held.
+
+        The noise level is ``LOWEST^(1 - strength) HIGHEST^strength``. See :meth:`ResamplingGenerator.resample`.
+        """
+        if not 0 <= strength <= 1:
+            raise InputError(f"strength must be in [0, 1]; got {strength}")
+        self._shape(density.shape[2:], periodic)
+        x, inside = 2 * density.to(self._device) - 1, region.to(self._device).expand_as(density)
+        noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed)).to(self._device)
+        highest = LOWEST ** (1 - strength) * HIGHEST**strength
+        levels = noise_levels(max(2, math.ceil(strength * self.sampling_steps)), highest)
+        size = self._at_once(x.shape[2:])
+        parts = zip((x + highest * noise).split(size), x.split(size), inside.split(size), strict=True)
+        with torch.no_grad():
+            logit = torch.cat([denoise(self.logit(periodic), y, levels, _holding(*held)) for y, *held in parts])
+        return torch.where(inside, torch.sigmoid(logit), density.to(self._device))
+
+    def logit(self, periodic: bool = False) -> Logit:
+        """Give the denoiser that was learnt, as the samplers take it."""
+        denoiser = self._learnt.denoiser
+        return lambda y, sigma: denoiser(y, sigma, periodic)
+
+    @property
+    def denoiser(self) -> LocalDenoiser:
+        """What was learnt: own likelihood and network apart."""
+        return self._learnt.denoiser
+
+    @property
+    def solid_fraction(self) -> float:
+        """The mean solid fraction of the microstructures that were learnt from."""
+        return self._learnt.solid_fraction
+
+    @property
+    def voxel_size(self) -> float:
+        """The voxel size of the microstructures that were learnt from, in metres."""
+        return self._learnt.voxel_size
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move to ``device``; returns itself."""
+        self._device = torch.device(device)
+        if self._fitted is not None:
+            self._fitted.denoiser.to(self._device)
+        return self
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give image shape, voxel size, solid fraction, the network's width and its parameters."""
+        learnt = self._learnt
+        return {
+            "shape": list(learnt.shape),
+            "voxel_size": learnt.voxel_size,
+            "solid_fraction": learnt.solid_fraction,
+            "channels": self.channels,
+            "denoiser": learnt.denoiser.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what another generator learnt, the network's width included."""
+        denoiser = LocalDenoiser.seeded(len(state["shape"]), state["channels"], seed=0)
+        denoiser.load_state_dict(state["denoiser"])
+        self.channels = state["channels"]
+        denoiser.to(self._device).eval()
+        self._learn(_Fitted(denoiser, tuple(state["shape"]), state["voxel_size"], state["solid_fraction"]))
+
+    def _learn(self, fitted: _Fitted) -> None:
+        self._fitted, self.latent_dim = fitted, math.prod(fitted.shape)
+
+    def _from_noise(
+        self,
+        noise: torch.Tensor,
+        periodic: bool = False,
+        porosity: torch.Tensor | None = None,
+        energy: Energy | None = None,
+    ) -> torch.Tensor:
+        levels = noise_levels(self.sampling_steps)
+        size = self._at_once(noise.shape[2:])
+        densities = []
+        for number, part in enumerate(noise.to(self._device).split(size)):
+            logit = self.logit(periodic)
+            if energy is not None:
+                logit = with_energy(logit, energy)
+            if porosity is not None:
+                logit = with_porosity(logit, porosity[number * size : (number + 1) * size].to(self._device))
+            densities.append(torch.sigmoid(denoise(logit, self._mean + HIGHEST * part, levels)))
+        return torch.cat(densities)
+
+    def _shape(self, shape: Sequence[int] | None, periodic: bool) -> tuple[int, ...]:
+        shape = self._learnt.shape if shape is None else tuple(shape)
+        if len(shape) != len(self._learnt.shape):
+            raise InputError(f"this generator draws {len(self._learnt.shape)} dimensions; got the shape {shape}")
+        if periodic and any(edge % MULTIPLE for edge in shape):
+            raise InputError(f"periodic samples need edges that are multiples of {MULTIPLE}; got {shape}")
+        return shape
+
+    def _at_once(self, shape: Sequence[int]) -> int:
+        return max(1, VOXELS_AT_ONCE // math.prod(shape))
+
+    @property
+    def _mean(self) -> float:
+        return 2 * self._learnt.solid_fraction - 1
+
+    @property
+    def _learnt(self) -> _Fitted:
+        if self._fitted is None:
+            raise FailureError("this generator has learnt nothing yet; call fit or load_state_dict first")
+        return self._fitted
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    denoiser: LocalDenoiser
+    shape: tuple[int, ...]
+    voxel_size: float
+    solid_fraction: float
+
+
+def _is_hidden(name: str, p: torch.nn.Parameter) -> bool:
+    """Whether a parameter is a kernel between hidden layers, which Muon learns."""
+    return p.ndim > 2 and not name.startswith(("network.first.", "network.last."))
+
+
+def _warm_constant_cosine(steps: int) -> Callable[[float], float]:
+    """Rise over 100 steps (a tenth of fewer), stay until 30 % of the training, fall to 1 % along half a cosine."""
+    warm = min(100, max(1, steps // 10))
+
+    def factor(progress: float) -> float:
+        falling = max(0.0, (progress - 0.3) / 0.7)
+        return min(1.0, (progress * steps + 1) / warm) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * falling)))
+
+    return factor
+
+
+def _holding(x: torch.Tensor, inside: torch.Tensor) -> Hold:
+    """Give a denoiser, outside of a region, phases with a noise of one deviation that points to the truth everywhere.
+
+    Odds are all that a denoiser takes from its input: so many that agree leave no doubt of what is held, at noise
+    levels where held phases with random noise would say nothing yet of what joins them.
+    """
+    return lambda y, level: torch.where(inside, y, x * (1 + level))
+
+
+def _porosities(porosity: torch.Tensor | float, n: int) -> torch.Tensor:
+    values = torch.as_tensor(porosity, dtype=torch.float32)
+    values = values.expand(n) if values.ndim == 0 else values
+    if values.shape != (n,) or not bool(((values > 0) & (values < 1)).all()):
+        raise InputError(f"porosity must be {n} numbers between 0 and 1, or one for all; got {porosity}")
+    return values
