@@ -1,0 +1,123 @@
+"""Volumes drawn from slices alone, beside volumes of rock; writes benchmarks/volumes.md.
+
+Usage: python benchmarks/volumes.py berea.zip [--quick] [--edge 64] [--volumes 20]
+
+A generator learns from 200 windows of slices of Berea in z < 200, draws volumes, and is judged against blocks of the
+rock in z >= 208 by descriptors in three dimensions, by percolation and by diffusivity and permeability. Beside it are
+what would do as well: a levelled Gaussian field of the rock's porosity and surface, and the blocks that the slices were
+cut from. Rows are kept in volumes.json; with --quick in volumes_quick.*, of a short training and small volumes, which
+show that all works and not what is good. The last line of the output is the table of goals, as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import page
+import torch
+from specimens import VOXEL, berea
+from textures import gaussian_field, material
+
+from matopt.descriptors.clusters import connected_clusters
+from matopt.generators.slices_to_volume import SlicesToVolume
+from matopt.microstructures import Microstructures
+from matopt.stages.judgement.judge import Drawn, Judge
+from matopt.stages.judgement.resampling import AuthenticPool
+from matopt.stages.judgement.statistics import TEN
+from matopt.stages.simulate import simulate
+
+HERE = Path(__file__).parent
+PROPERTIES = ("diffusivity", "permeability")
+HELD_OUT = 208
+WITHIN = 8
+
+
+def blocks(rock: np.ndarray, edge: int) -> Microstructures:
+    """All blocks that lie side by side."""
+    starts = [range(0, n - edge + 1, edge) for n in rock.shape]
+    cut = [rock[z : z + edge, y : y + edge, x : x + edge] for z in starts[0] for y in starts[1] for x in starts[2]]
+    return Microstructures(np.stack(cut), VOXEL)
+
+
+def row(name: str, judge: Judge, volumes: Microstructures) -> dict:
+    """Judge volumes, and say how their pores hang together and what flows through them."""
+    table = simulate(volumes, PROPERTIES)
+    found = judge.judge(Drawn(volumes.density(), VOXEL, table))
+    beyond = [d for d in found.distances if not d.is_within]
+    worst = max((found.distance(name) for name in TEN), key=lambda d: d.multiple)
+    medians = {p.name: np.median(table.column(p.name)) * p.display_factor for p in table.properties}
+    return {
+        "volumes": name,
+        "within, of ten": found.within_of_ten,
+        "D and k within, of two": sum(found.distance(p).is_within for p in PROPERTIES),
+        "beyond": ", ".join(f"{d.name} {d.multiple:.1f}" for d in beyond) or "none",
+        "farthest, times authentic pairs": f"{worst.name} {worst.multiple:.1f}",
+        "porosity": spread(1 - volumes.phases.reshape(len(volumes), -1).mean(1)),
+        "share of the largest pore cluster": spread(largest_share(volumes)),
+        "median D/D0": float(medians["diffusivity"]),
+        "median k [mD]": float(medians["permeability"]),
+        "sets": found.set_size,
+    }
+
+
+def largest_share(volumes: Microstructures) -> np.ndarray:
+    clusters = connected_clusters(volumes.density())
+    largest = np.zeros(len(volumes))
+    np.maximum.at(largest, clusters.sample.numpy(), clusters.size.numpy())
+    return largest / (volumes.phases == 0).reshape(len(volumes), -1).sum(1)
+
+
+def spread(values: np.ndarray) -> str:
+    return f"{values.mean():.3f} ± {values.std():.3f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("scan", type=Path, help="the scan of Berea, a zip archive with berea.tif in it")
+    parser.add_argument("--quick", action="store_true", help="a short training, volumes of 32^3")
+    parser.add_argument("--edge", type=int, default=64, help="of a volume")
+    parser.add_argument("--volumes", type=int, default=20, help="how many are drawn")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    edge, count = (32, 12) if arguments.quick else (arguments.edge, arguments.volumes)
+    settings = {"steps": 150} if arguments.quick else {}
+    rock = berea(arguments.scan)
+    slices = material("berea", rock, 64, 800).train
+
+    start = time.process_time()
+    generator = SlicesToVolume(edge=edge, **settings).fit(slices, seed=0)
+    fitted = time.process_time()
+    drawn = generator.draw(count, seed=1)
+    seconds = {"fit [s]": fitted - start, "a volume [s]": (time.process_time() - fitted) / count}
+
+    real = blocks(rock[HELD_OUT:], edge)
+    pool = AuthenticPool(real, np.arange(len(real)), simulate(real, PROPERTIES))
+    learnt_from = blocks(rock[: HELD_OUT - 8], edge)
+    judge = Judge(pool, learnt_from, count)
+    some = learnt_from[np.random.default_rng(0).choice(len(learnt_from), count, replace=False)]
+    rows = [
+        {**row("of slices", judge, drawn), **seconds},
+        row("of the rock that the slices are of", judge, some),
+        row("Gaussian field", judge, gaussian_field(some)),
+    ]
+    kept = HERE / ("volumes_quick.json" if arguments.quick else f"volumes_{edge}.json")
+    kept.write_text(json.dumps(rows, indent=1) + "\n")
+    columns = list(dict.fromkeys(c for r in rows for c in r))
+    table = page.table([{c: r.get(c, "") for c in columns} for r in rows])
+    title = f"# Volumes of {edge}^3 from slices\n\nSeconds are of one thread.\n\n"
+    kept.with_suffix(".md").write_text(title + table + "\n")
+    print(table)
+    within, flows = rows[0]["within, of ten"], rows[0]["D and k within, of two"]
+    goals = {
+        f"distances within authentic pairs, {edge}^3": [within, WITHIN, within >= WITHIN],
+        f"D and k within authentic pairs, {edge}^3": [flows, 2, flows == 2],
+    }
+    print(json.dumps({"goals": goals}))
+
+
+if __name__ == "__main__":
+    main()
