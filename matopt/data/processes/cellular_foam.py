@@ -13,7 +13,7 @@ FILL = 0.4
 PROBES = 56
 """Places along each edge of the box at which the distance to the nearest wall is measured."""
 ROUNDING = 1e-4
-"""Places so near to a wall belong to the cells on both sides, that none be lost between them."""
+"""Places so near to a wall belong to the cells on both sides, so that none is lost between them."""
 
 
 class CellularFoam:
@@ -33,10 +33,10 @@ class CellularFoam:
 
     def __init__(self, random: np.random.Generator, edge: float, porosity: float, spread: float, burst: float) -> None:
         self.edge = edge
-        radius = np.exp(spread * np.clip(random.standard_normal(round(6 / np.pi * edge**3)), -SIEVES, SIEVES))
-        radius *= edge * (FILL / (4 / 3 * np.pi * (radius**3).sum())) ** (1 / 3)
-        self.centre = hard_spheres(random, edge, radius)
-        self.cells = Laguerre(self.centre, radius, edge)
+        self.radius = np.exp(spread * np.clip(random.standard_normal(round(6 / np.pi * edge**3)), -SIEVES, SIEVES))
+        self.radius *= edge * (FILL / (4 / 3 * np.pi * (self.radius**3).sum())) ** (1 / 3)
+        self.centre = hard_spheres(random, edge, self.radius)
+        self.cells = Laguerre(self.centre, self.radius, edge)
         self._is_intact = (random.random(self.cells.wall.max() + 1) >= burst)[self.cells.wall]
         probe = (np.arange(PROBES) + 0.5) * (edge / PROBES)
         self.thickness = 2 * float(np.quantile(self.clearance((probe, probe, probe)), 1 - porosity))

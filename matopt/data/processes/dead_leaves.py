@@ -11,7 +11,7 @@ LAYERS = 14.0
 SPECK_SPREAD = 0.3
 """Standard deviation of the logarithm of the specks' size."""
 ELONGATION = 0.3
-"""Standard deviation of the logarithm of the three edges of a block about their geometric mean."""
+"""Standard deviation of the logarithms of the three edges, before they are divided by their geometric mean."""
 
 
 class Cuboids:
@@ -59,8 +59,7 @@ class DeadLeaves:
         speck_share: share of the volume that specks hold.
         speck_size: median edge of a speck.
 
-    Source: Matheron (Fontainebleau, 1968), after Jeulin, *Morphological Models of
-    Random Structures* (2021), chapter 12.
+    Source: Matheron (1968), after Jeulin, *Morphological Models of Random Structures* (2021).
     """
 
     def __init__(
@@ -80,9 +79,10 @@ class DeadLeaves:
     def phases(self, corner: np.ndarray, shape: tuple[int, int, int], voxel: float) -> np.ndarray:
         """Compute the phases of a box of voxels; see :class:`matopt.data.sources.base.Specimen`."""
         x, y, z = (c + voxel * np.arange(n) for c, n in zip(corner, shape, strict=True))
-        return self._blocks_at((x, y, z)) ^ self._specks_at((x, y, z))
+        return self.blocks_at((x, y, z)) ^ self.specks_at((x, y, z))
 
-    def _blocks_at(self, axes: Axes) -> np.ndarray:
+    def blocks_at(self, axes: Axes) -> np.ndarray:
+        """Compute the phases that the blocks alone would have on a grid."""
         blocks = self.blocks
         shape = tuple(len(a) for a in axes)
         solid, bare = np.zeros(shape, np.uint8), np.ones(shape, bool)
@@ -99,7 +99,8 @@ class DeadLeaves:
                 break
         return solid
 
-    def _specks_at(self, axes: Axes) -> np.ndarray:
+    def specks_at(self, axes: Axes) -> np.ndarray:
+        """Tell where on a grid a speck lies: 1, else 0."""
         specks = self.specks
         held = np.zeros(tuple(len(a) for a in axes), np.uint8)
         for speck, part, near in bodies_in(axes, specks.centre, specks.reach, specks.edge):

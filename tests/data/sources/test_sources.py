@@ -13,6 +13,9 @@ from matopt.data.windows.window import Window
 from matopt.registry import Component
 from matopt.testing.sources import SourceConformance
 
+VOXEL_SIZES = {"alloy": "0.4 um", "spinodal": "40 nm"}
+"""Other voxels than a source's own, where 3 um would show nothing of it."""
+
 
 @pytest.fixture(scope="module")
 def rock(tmp_path_factory) -> str:
@@ -29,7 +32,7 @@ class TestSources(SourceConformance):
 
     @pytest.fixture
     def settings(self, kind: str, rock: str) -> dict[str, Any]:
-        return {"voxel_size": "2 um"} | ({"path": rock} if kind == "files" else {})
+        return {"voxel_size": "2 um", "path": rock} if kind == "files" else {}
 
     @pytest.fixture
     def make(self, kind: str, settings: dict[str, Any]):
@@ -37,7 +40,7 @@ class TestSources(SourceConformance):
 
     @pytest.fixture
     def changed(self, kind: str, settings: dict[str, Any]):
-        return SOURCES.build(Component(kind, settings | {"voxel_size": "3 um"}))
+        return SOURCES.build(Component(kind, settings | {"voxel_size": VOXEL_SIZES.get(kind, "3 um")}))
 
     @pytest.fixture
     def window(self, kind: str) -> Window:
