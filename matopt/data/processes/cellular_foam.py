@@ -13,7 +13,7 @@ FILL = 0.4
 PROBES = 56
 """Places along each edge of the box at which the distance to the nearest wall is measured."""
 ROUNDING = 1e-4
-"""Places so near to a wall belong to the cells on both sides, that none be lost between them."""
+"""Places so near to a wall belong to the cells on both sides, so that none is lost between them."""
 
 
 class CellularFoam:

@@ -11,7 +11,7 @@ LAYERS = 14.0
 SPECK_SPREAD = 0.3
 """Standard deviation of the logarithm of the specks' size."""
 ELONGATION = 0.3
-"""Standard deviation of the logarithm of the three edges of a block about their geometric mean."""
+"""Standard deviation of the logarithms of the three edges, before they are divided by their geometric mean."""
 
 
 class Cuboids:
@@ -59,8 +59,7 @@ class DeadLeaves:
         speck_share: share of the volume that specks hold.
         speck_size: median edge of a speck.
 
-    Source: Matheron (Fontainebleau, 1968), after Jeulin, *Morphological Models of
-    Random Structures* (2021), chapter 12.
+    Source: Matheron (1968), after Jeulin, *Morphological Models of Random Structures* (2021).
     """
 
     def __init__(

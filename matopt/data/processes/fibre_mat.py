@@ -76,8 +76,7 @@ def directions(random: np.random.Generator, n: int, orientation: Sequence[float]
         orientation: diagonal of the second-order orientation tensor: (1/3, 1/3, 1/3) is isotropic, (0, 1/2, 1/2) in
             the plane of the last two axes, (1, 0, 0) along the first.
 
-    Source: Advani and Tucker, J. Rheol. 31, 751 (1987); Montgomery-Smith, Jack and Smith, J. Fluid Mech. 680, 321
-    (2011).
+    Source: Advani and Tucker, J. Rheol. 31, 751 (1987); Montgomery-Smith and others, J. Fluid Mech. 680, 321 (2011).
     """
     wanted = np.array(orientation, np.float64)
     variance = wanted.copy()

@@ -9,8 +9,6 @@ from scipy.spatial import ConvexHull
 
 MARGIN = 3.0
 """Spheres that stand further from a cell than this many mean spacings make none of its walls."""
-
-
 IMAGES = np.array(list(itertools.product((-1, 0, 1), repeat=3)))
 """Shifts of a box to itself, in the middle, and to its neighbours; opposite ones stand opposite in the list."""
 

@@ -28,7 +28,7 @@ class Alloy(ProcessModel):
     Raises:
         InputError: a length or a number that cannot be, or more specks than the porosity asked for allows.
 
-    Source: the blocks are a dead leaves model; Jeulin, *Morphological Models of Random Structures* (2021), chapter 12.
+    Source: the blocks are a dead leaves model; Jeulin, *Morphological Models of Random Structures* (2021).
     """
 
     VERSION: ClassVar[int] = 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from matopt.data.sources.base import SOURCES, ProcessModel, Specimen
 from matopt.data.windows.window import Window
 from matopt.errors import InputError
 from matopt.registry import Component
+from matopt.study.config.components import check_component
 
 MATERIALS = ["alloy", "fibres", "foam", "spheres", "spinodal"]
 VOXELS = 16
@@ -31,7 +34,7 @@ def specimen(kind: str, edge: float = 5.0, seed: int = 0, **settings: Any) -> Sp
 @pytest.mark.parametrize("porosity", [0.2, 0.45])
 def test_the_porosity_is_the_one_asked_for(kind: str, porosity: float) -> None:
     settings: dict[str, Any] = {"porosity": porosity}
-    drawn = build(kind, **settings).split(Window(64), {"train": 120}, seed=1)["train"].porosity
+    drawn = build(kind, **settings).split(Window(64), {"train": 80}, seed=1)["train"].porosity
     # Windows of a specimen are not quite independent, hence 5 deviations of the mean where 3 would do.
     assert abs(drawn.mean() - porosity) < 5 * drawn.std() / np.sqrt(len(drawn))
     assert drawn.std() / np.sqrt(len(drawn)) < 0.02  # or nothing is said
@@ -39,7 +42,7 @@ def test_the_porosity_is_the_one_asked_for(kind: str, porosity: float) -> None:
 
 @pytest.mark.parametrize("kind", MATERIALS)
 def test_windows_differ_in_density_as_windows_of_a_material_do(kind: str) -> None:
-    small, large = (build(kind).split(Window(size), {"train": n}, 0)["train"] for size, n in ((32, 60), (96, 24)))
+    small, large = (build(kind).split(Window(size), {"train": n}, 0)["train"] for size, n in ((32, 50), (96, 20)))
     assert small.porosity.std() > 1.3 * large.porosity.std() > 0.01
     assert len(set(small.hashes)) == len(small)
 
@@ -87,7 +90,7 @@ def test_slices_a_step_apart_are_uncorrelated_and_near_ones_are_not(kind: str) -
     side = round(source.EDGE * 6)
 
     def correlation(step: float) -> float:
-        heights = np.arange(0, source.EDGE - step, source.EDGE / 8)
+        heights = np.arange(0, source.EDGE - step, source.EDGE / 4)
         pairs = np.array(
             [[drawn.phases(np.array([z + s, 0, 0]), (1, side, side), 1 / 6)[0] for s in (0, step)] for z in heights],
             np.float64,
@@ -121,6 +124,17 @@ def test_settings_that_cannot_be_are_refused(kind: str, settings: dict[str, Any]
     with pytest.raises(InputError, match=told) as error:
         build(kind, **settings)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("kind", MATERIALS)
+def test_a_study_fills_in_all_settings_of_a_material_and_takes_them_back(kind: str, tmp_path: Path) -> None:
+    settings = {"porosity": 0.45} | ({"orientation": [0, 1, 0]} if kind == "fibres" else {})
+    component, problems = check_component(SOURCES, ProcessModel, {"kind": kind, **settings}, tmp_path)
+    assert component is not None and problems == []
+    again, problems = check_component(SOURCES, ProcessModel, json.loads(json.dumps(component.as_dict())), tmp_path)
+    assert again is not None and problems == []
+    written, filled, taken = (SOURCES.build(c).fingerprint() for c in (Component(kind, settings), component, again))
+    assert written == filled == taken
 
 
 def test_lengths_with_units_and_in_metres_are_one_setting() -> None:
