@@ -1,0 +1,100 @@
+"""The materials that generators are judged on, and what they are judged beside: trivial imitations of each material."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy import ndimage
+from scipy.stats import norm
+from specimens import VOXEL
+
+from matopt.data.sources.base import SOURCES
+from matopt.data.windows.scan import Scan
+from matopt.data.windows.window import Window
+from matopt.descriptors.surface import specific_surface
+from matopt.microstructures import Microstructures
+from matopt.registry import Component
+from matopt.stages.judgement.blocks import blocked
+from matopt.stages.judgement.resampling import AuthenticPool
+
+TRAIN = 200
+BLOCK = (30, 200, 200)
+"""Windows of such a block of Berea, some 300 grains, count as one group."""
+
+STRIDE = {64: 40, 128: 20}
+PROCESSES = ("alloy", "fibres", "foam", "sandstone", "spheres", "spinodal")
+MATERIALS = ("berea", *PROCESSES)
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What generators learn from, what they are judged against, and as much again of the same material."""
+
+    train: Microstructures
+    pool: AuthenticPool
+    authentic: Microstructures
+
+
+def material(name: str, rock: np.ndarray, size: int, drawn: int) -> Material:
+    if name == "berea":
+        return _berea(rock, size, drawn)
+    source = SOURCES.build(Component(name))
+    sets = source.split(Window(size), {"train": TRAIN, "pool": 2 * drawn, "authentic": drawn}, seed=0)
+    return Material(sets["train"], AuthenticPool(sets["pool"], np.arange(2 * drawn)), sets["authentic"])
+
+
+def _berea(rock: np.ndarray, size: int, drawn: int) -> Material:
+    """Train in z < 200 and judge in z >= 220. Other rock of z < 200 lies between the slices that are trained on."""
+    low, high = rock[:200], Scan(rock[220:], VOXEL)
+    train = Scan(low[::10], VOXEL, "images").windows(size, stride=32)
+    authentic = Scan(low[5::10], VOXEL, "images").windows(size, stride=16)
+    return Material(
+        train.split(train=TRAIN)[0],
+        blocked(high.windows(size, stride=STRIDE[size], slice_step=5), BLOCK),
+        authentic.split(authentic=drawn)[0],
+    )
+
+
+def median(width: int) -> Callable[[Microstructures], Microstructures]:
+    return lambda real: Microstructures(ndimage.median_filter(real.phases, (1, width, width)), real.voxel_size)
+
+
+def gaussian_field(real: Microstructures) -> Microstructures:
+    """A levelled Gaussian field of the porosity and the specific surface of the material.
+
+    Its interface is sqrt(-rho''(0)) exp(-t^2 / 2) / 2 long per area (Rice), rho the correlation, t the level.
+    """
+    level = norm.ppf(real.porosity.mean())
+    surface = float(specific_surface(real.density(), 1.0).mean())
+    width = math.exp(-(level**2) / 2) / (2 * math.sqrt(2) * surface)
+    margin = math.ceil(4 * width)
+    random = np.random.default_rng(0)
+    fields = [
+        ndimage.gaussian_filter(random.standard_normal([n + 2 * margin for n in real.shape]), width)[
+            margin:-margin, margin:-margin
+        ]
+        for _ in range(len(real))
+    ]
+    field = np.stack(fields)
+    return Microstructures((field > field.std() * level).astype(np.uint8), real.voxel_size)
+
+
+BASELINES: dict[str, Callable[[Microstructures], Microstructures]] = {
+    "authentic": lambda real: real,
+    "authentic, 3x3 median": median(3),
+    "authentic, 5x5 median": median(5),
+    "Gaussian field": gaussian_field,
+}
+
+
+def shuffled(samples: torch.Tensor, real: Microstructures, count: int, seed: int) -> tuple[Microstructures, list[bool]]:
+    """``count`` of each in a random order, and which of them are samples."""
+    random = np.random.default_rng(seed)
+    drawn = Microstructures.from_density(samples, real.voxel_size)
+    chosen = [m[random.choice(len(m), count, replace=False)] for m in (drawn, real)]
+    order = random.permutation(2 * count)
+    return Microstructures.concatenate(chosen)[order], [bool(i < count) for i in order]
