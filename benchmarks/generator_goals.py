@@ -6,7 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import page
+from scipy import stats
 from textures import BASELINES, MATERIALS
 
 Rows = Sequence[dict]
@@ -101,8 +103,26 @@ def markdown(rows: Rows) -> str:
     ]
     for place in dict.fromkeys((r["material"], r["size"]) for r in rows):
         here = [r for r in rows if (r["material"], r["size"]) == place]
-        columns = dict.fromkeys(c for r in here for c in r)
-        columns = [c for c in columns if c not in ("material", "size")]
+        columns = [c for c in dict.fromkeys(c for r in here for c in r) if c not in ("material", "size")]
         parts.append(f"## {place[0]}, {place[1]}^2")
         parts.append(page.table([{c: r.get(c, "") for c in columns} for r in here]))
+        if repeated := over_seeds(here, columns):
+            parts.append(f"Means over seeds, with 95 % intervals (Student's t):\n\n{page.table(repeated)}")
     return "\n\n".join(parts) + "\n"
+
+
+def over_seeds(rows: Rows, columns: Sequence[str]) -> list[dict]:
+    """The mean of every figure over the seeds of a generator, with its interval; where there are two or more."""
+    found = []
+    for model in dict.fromkeys(r["model"] for r in rows):
+        seeds = [r for r in rows if r["model"] == model]
+        if len(seeds) < 2:
+            continue
+        summary = {"model": model, "seeds": len(seeds)}
+        for column in columns:
+            values = [r.get(column, "") for r in seeds]
+            if column != "seed" and all(isinstance(v, float | int) for v in values):
+                half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values))
+                summary[column] = f"{np.mean(values):.3g} ± {half:.2g}"
+        found.append(summary)
+    return found

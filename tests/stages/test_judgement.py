@@ -103,6 +103,19 @@ def test_grey_samples_are_counted_before_they_are_binarised(judge: Judge, rock: 
     assert found.distance("porosity").value == judged(judge, rock.phases).distance("porosity").value
 
 
+def test_volumes_are_judged_by_the_same_code() -> None:
+    noise = np.random.default_rng(0).standard_normal((200, 20, 20, 20))
+    field = ndimage.gaussian_filter(noise, (0, 1.5, 1.5, 1.5))[:, 2:-2, 2:-2, 2:-2]
+    smoother = ndimage.gaussian_filter(noise, (0, 2, 2, 2))[150:, 2:-2, 2:-2, 2:-2]
+    grain, smoother = ((f > np.quantile(f, 0.3)).astype(np.uint8) for f in (field, smoother))
+    train, pool, other = (Microstructures(part, VOXEL) for part in (grain[:40], grain[40:120], grain[120:160]))
+    volumes = Judge(AuthenticPool(pool, np.arange(80)), train, 40, pairs=50)
+    assert volumes.judge(Drawn(other.density(), VOXEL)).within_of_ten >= 9
+    found = volumes.judge(Drawn(Microstructures(smoother, VOXEL).density(), VOXEL))
+    assert found.within_of_ten <= 6 and found.style.deviations > 3
+    assert not found.distance("specific_surface").is_within
+
+
 def test_distances_are_those_of_scipy_and_of_histograms() -> None:
     random = np.random.default_rng(0)
     a, b = random.normal(0, 1, 50), random.normal(1, 2, 50)

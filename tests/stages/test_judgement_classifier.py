@@ -25,7 +25,7 @@ def test_rock_passes_and_smoothed_rock_and_another_texture_do_not(berea: np.ndar
     classifier = Classifier(blocked(scan.windows(SIZE, slice_step=10), (30, 200, 200)), SET, repeats=1)
     low = Scan(berea[:200].astype(np.uint8), VOXEL).windows(SIZE, slice_step=10).split(rock=SET)[0]
     noise = np.random.default_rng(0).standard_normal((SET, 64, 64))
-    field = ndimage.gaussian_filter(noise, (0, 3, 3))[:, 16:-16, 16:-16]
+    field = ndimage.gaussian_filter(noise, (0, 3, 3))[:, 20:-20, 20:-20]
     sets = {
         "rock": low.phases,
         "median of 3": ndimage.median_filter(low.phases, (1, 3, 3)),
