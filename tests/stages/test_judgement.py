@@ -89,8 +89,13 @@ def test_copies_of_the_training_set_are_caught_and_counted(judge: Judge, rock: M
     found = judged(judge, np.concatenate([copies, rock.phases[40:]]))
     assert not found.copies.is_within
     assert found.copies.share == pytest.approx(40 / DRAWN + 0.05, abs=0.06)
-    alike = judged(judge, np.repeat(rock.phases[:20], 9, axis=0))
-    assert alike.spread < 0.97 and alike.within_of_ten < 10
+
+
+def test_a_generator_that_repeats_itself_has_no_spread(judge: Judge, rock: Microstructures) -> None:
+    repeated = np.repeat(rock.phases[:1], DRAWN, axis=0)
+    repeated[np.random.default_rng(0).random(repeated.shape) < 0.001] ^= 1
+    found = judged(judge, repeated)
+    assert found.spread < 0.5 and found.within_of_ten < 5
 
 
 def test_grey_samples_are_counted_before_they_are_binarised(judge: Judge, rock: Microstructures) -> None:
@@ -101,6 +106,31 @@ def test_grey_samples_are_counted_before_they_are_binarised(judge: Judge, rock: 
     assert found.grey_images == pytest.approx(50 / DRAWN)
     assert [d.name for d in found.distances if d.name in TEN] == list(TEN)
     assert found.distance("porosity").value == judged(judge, rock.phases).distance("porosity").value
+
+
+def test_fresh_sets_of_one_process_are_within_as_often_as_the_percentile_says() -> None:
+    noise = np.random.default_rng(1).standard_normal((1000, 24, 24))
+    field = ndimage.gaussian_filter(noise, (0, 1.5, 1.5))[:, 4:-4, 4:-4] + 0.1 * noise[:, :1, :1]  # porosity varies
+    grain = Microstructures((field > np.quantile(field, 0.3)).astype(np.uint8), VOXEL)
+    fair = Judge(AuthenticPool(grain[:200], np.arange(200)), grain[200:400], 50, pairs=100)
+    found = [fair.judge(Drawn(grain[400 + i : 450 + i].density(), VOXEL)) for i in range(0, 600, 50)]
+    within = np.array([[distance.is_within for distance in judgement.distances] for judgement in found])
+    percentiles = np.array([[distance.percentile for distance in judgement.distances] for judgement in found])
+    assert within.mean() > 0.85
+    assert 30 < np.median(percentiles) < 70
+
+
+def test_volumes_are_judged_by_the_same_code() -> None:
+    noise = np.random.default_rng(0).standard_normal((200, 20, 20, 20))
+    field = ndimage.gaussian_filter(noise, (0, 1.5, 1.5, 1.5))[:, 2:-2, 2:-2, 2:-2]
+    smoother = ndimage.gaussian_filter(noise, (0, 2, 2, 2))[150:, 2:-2, 2:-2, 2:-2]
+    grain, smoother = ((f > np.quantile(f, 0.3)).astype(np.uint8) for f in (field, smoother))
+    train, pool, other = (Microstructures(part, VOXEL) for part in (grain[:40], grain[40:120], grain[120:160]))
+    volumes = Judge(AuthenticPool(pool, np.arange(80)), train, 40, pairs=50)
+    assert volumes.judge(Drawn(other.density(), VOXEL)).within_of_ten >= 9
+    found = volumes.judge(Drawn(Microstructures(smoother, VOXEL).density(), VOXEL))
+    assert found.within_of_ten <= 6 and found.style.deviations > 3
+    assert not found.distance("specific_surface").is_within
 
 
 def test_distances_are_those_of_scipy_and_of_histograms() -> None:

@@ -17,7 +17,7 @@ from matopt.stages.judgement.resampling import AuthenticPool
 from matopt.stages.judgement.two_sample_test import Classifier
 
 VOXEL = 5.345e-6
-SIZE, SET = 32, 400
+SIZE, SET = 24, 400
 
 
 def test_rock_passes_and_smoothed_rock_and_another_texture_do_not(berea: np.ndarray) -> None:
@@ -25,7 +25,7 @@ def test_rock_passes_and_smoothed_rock_and_another_texture_do_not(berea: np.ndar
     classifier = Classifier(blocked(scan.windows(SIZE, slice_step=10), (30, 200, 200)), SET, repeats=1)
     low = Scan(berea[:200].astype(np.uint8), VOXEL).windows(SIZE, slice_step=10).split(rock=SET)[0]
     noise = np.random.default_rng(0).standard_normal((SET, 64, 64))
-    field = ndimage.gaussian_filter(noise, (0, 3, 3))[:, 16:-16, 16:-16]
+    field = ndimage.gaussian_filter(noise, (0, 3, 3))[:, 20:-20, 20:-20]
     sets = {
         "rock": low.phases,
         "median of 3": ndimage.median_filter(low.phases, (1, 3, 3)),
@@ -35,6 +35,7 @@ def test_rock_passes_and_smoothed_rock_and_another_texture_do_not(berea: np.ndar
     assert {test.null for test in found.values()} == {found["rock"].null}
     assert abs(found["rock"].accuracy - 0.5) < 0.1 and abs(found["rock"].null[0] - 0.5) < 0.1
     for name in ("median of 3", "field"):
+        print(name, found[name])
         assert found[name].accuracy > 0.65 and found[name].excess > 0.1, name
 
 

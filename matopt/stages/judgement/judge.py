@@ -79,8 +79,10 @@ class JudgedDistance:
 
     @property
     def multiple(self) -> float:
-        """The value over the median of authentic pairs; not finite where that is 0."""
-        return float(np.float64(self.value) / np.float64(self.null_median)) if self.value else 0.0
+        """The value over the median of authentic pairs; infinite where that is 0 and the value is not."""
+        if self.null_median == 0:
+            return float("inf") if self.value > 0 else 1.0
+        return self.value / self.null_median
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ class Judge:
     ) -> None:
         if pairs < 50:
             raise InputError(f"a 95th percentile needs at least 50 pairs of authentic sets, not {pairs}")
-        _check_alike(pool.microstructures, train, "train")
+        pool.check_alike(train, "training microstructures")
         self.pool = pool
         self.set_size = pool.set_size(drawn)
         self._seed = seed
@@ -172,7 +174,7 @@ class Judge:
             InputError: fewer samples than announced, or such that do not go with the pool.
         """
         samples = drawn.microstructures
-        _check_alike(self.pool.microstructures, samples, "samples")
+        self.pool.check_alike(samples, "samples")
         if len(samples) < self.set_size:
             raise InputError(f"the judge compares sets of {self.set_size}; got {len(samples)} samples")
         density = samples.density()
@@ -215,14 +217,6 @@ def _beside(name: str, value: float, null: np.ndarray) -> JudgedDistance:
     above, deviation = value - float(null.mean()), float(null.std(ddof=1))
     deviations = above / deviation if deviation > 0 else (float(np.copysign(np.inf, above)) if above else 0.0)
     return JudgedDistance(name, value, float(np.median(null)), float(np.quantile(null, 0.95)), percentile, deviations)
-
-
-def _check_alike(pool: Microstructures, other: Microstructures, name: str) -> None:
-    if (other.shape, other.voxel_size) != (pool.shape, pool.voxel_size):
-        raise InputError(
-            f"{name} of {other.shape} and {other.voxel_size:g} m a voxel cannot be compared with an authentic pool of "
-            f"{pool.shape} and {pool.voxel_size:g} m"
-        )
 
 
 def _check_converged(*tables: PropertyTable) -> None:

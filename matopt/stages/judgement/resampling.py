@@ -77,3 +77,12 @@ class AuthenticPool:
                 f"({drawn} now), or add authentic microstructures (half of the groups holds {self.largest_set})"
             )
         return size
+
+    def check_alike(self, other: Microstructures, name: str) -> None:
+        """Refuse, with an InputError, microstructures of another shape or voxel size than the pool's."""
+        pool = self.microstructures
+        if (other.shape, other.voxel_size) != (pool.shape, pool.voxel_size):
+            raise InputError(
+                f"{name} of {other.shape} voxels of {other.voxel_size:g} m cannot be compared with an authentic pool "
+                f"of {pool.shape} voxels of {pool.voxel_size:g} m"
+            )

@@ -86,8 +86,9 @@ class Classifier:
         """Test whether samples can be told from the pool.
 
         Raises:
-            InputError: fewer samples than a set.
+            InputError: fewer samples than a set, or of another shape or voxel size.
         """
+        self.pool.check_alike(samples, "samples")
         if len(samples) < self.set_size:
             raise InputError(f"the classifier compares sets of {self.set_size}; got {len(samples)} samples")
         random = np.random.default_rng(self._seed)

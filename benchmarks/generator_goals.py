@@ -1,0 +1,128 @@
+"""What generators are to reach, and the page of what they have reached."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import page
+from scipy import stats
+from textures import BASELINES, MATERIALS
+
+Rows = Sequence[dict]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A figure of a generator that is to be at most, or at least, so much; the mean over seeds counts.
+
+    Attributes:
+        name: in the table.
+        column: of the rows.
+        limit: what it has to reach.
+        materials: on which; the worst counts.
+        size: of the windows.
+        is_least: whether larger is better.
+    """
+
+    name: str
+    column: str
+    limit: float
+    materials: tuple[str, ...]
+    size: int
+    is_least: bool = False
+
+    def value(self, rows: Rows, model: str) -> float:
+        """The mean over seeds, of the worst material; not a number where one has not been measured."""
+        means = []
+        for material in self.materials:
+            label = {"material": material, "size": self.size, "model": model}
+            found = [r[self.column] for r in rows if {k: r[k] for k in label} == label]
+            means.append(sum(found) / len(found) if found else math.nan)
+        if any(map(math.isnan, means)):
+            return math.nan
+        return min(means) if self.is_least else max(means)
+
+    def is_met(self, value: float) -> bool:
+        return value >= self.limit if self.is_least else value <= self.limit
+
+
+BEREA = ("berea",)
+GOALS = (
+    Goal("classifier accuracy over its null, berea 64", "excess", 0.02, BEREA, 64),
+    Goal("classifier accuracy over its null, berea 128", "excess", 0.04, BEREA, 128),
+    Goal("distances within authentic pairs, berea 64", "within, of ten", 9, BEREA, 64, True),
+    Goal("distances within authentic pairs, berea 128", "within, of ten", 9, BEREA, 128, True),
+    Goal("distances within authentic pairs, worst process", "within, of ten", 8, MATERIALS[1:], 64, True),
+    Goal("grey images, berea 64", "grey", 0.02, BEREA, 64),
+    Goal("grey images, berea 128", "grey", 0.02, BEREA, 128),
+    Goal("copies, lower end of the interval, berea 64", "copies, from", 0.05, BEREA, 64),
+    Goal("copies, lower end of the interval, berea 128", "copies, from", 0.05, BEREA, 128),
+    Goal("training, berea 64 [s]", "fit [s]", 300, BEREA, 64),
+    Goal("training, berea 128 [s]", "fit [s]", 900, BEREA, 128),
+    Goal("1000 samples, berea 64 [s]", "1000 samples [s]", 30, BEREA, 64),
+)
+
+
+def best(rows: Rows) -> str:
+    """The generator that meets most goals; of several the one that the classifier tells least on Berea 64^2."""
+    models = sorted({r["model"] for r in rows} - set(BASELINES))
+
+    def rank(model: str) -> tuple[int, float]:
+        met = sum(goal.is_met(goal.value(rows, model)) for goal in GOALS)
+        excess = GOALS[0].value(rows, model)
+        return met, -math.inf if math.isnan(excess) else -excess
+
+    return max(models, key=rank, default="")
+
+
+def goals(rows: Rows) -> dict[str, tuple[float | None, float, bool]]:
+    """Value, goal and whether it is met, by name, for the best generator; None where it has not been measured."""
+    model = best(rows)
+    values = {goal: goal.value(rows, model) for goal in GOALS}
+    return {g.name: (None if math.isnan(v) else round(v, 4), g.limit, g.is_met(v)) for g, v in values.items()}
+
+
+def markdown(rows: Rows) -> str:
+    """The page: goals, then a table for each material and size."""
+    reached = [
+        {
+            "figure": name,
+            "goal": limit,
+            "value": "not measured" if value is None else float(value),
+            "met": "yes" if is_met else "no",
+        }
+        for name, (value, limit, is_met) in goals(rows).items()
+    ]
+    parts = [
+        "# Generators, judged",
+        "What the columns mean is said in `docs/judging.md`. Seconds are of one thread.",
+        f"## Goals\n\nThe best generator: {best(rows) or 'none yet'}.\n\n{page.table(reached)}",
+    ]
+    for place in dict.fromkeys((r["material"], r["size"]) for r in rows):
+        here = [r for r in rows if (r["material"], r["size"]) == place]
+        columns = [c for c in dict.fromkeys(c for r in here for c in r) if c not in ("material", "size")]
+        parts.append(f"## {place[0]}, {place[1]}^2")
+        parts.append(page.table([{c: r.get(c, "") for c in columns} for r in here]))
+        if repeated := over_seeds(here, columns):
+            parts.append(f"Means over seeds, with 95 % intervals (Student's t):\n\n{page.table(repeated)}")
+    return "\n\n".join(parts) + "\n"
+
+
+def over_seeds(rows: Rows, columns: Sequence[str]) -> list[dict]:
+    """The mean of every figure over the seeds of a generator, with its interval; where there are two or more."""
+    found = []
+    for model in dict.fromkeys(r["model"] for r in rows):
+        seeds = [r for r in rows if r["model"] == model]
+        if len(seeds) < 2:
+            continue
+        summary = {"model": model, "seeds": len(seeds)}
+        for column in columns:
+            values = [r.get(column, "") for r in seeds]
+            if column != "seed" and all(isinstance(v, float | int) for v in values):
+                half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values))
+                summary[column] = f"{np.mean(values):.3g} ± {half:.2g}"
+        found.append(summary)
+    return found

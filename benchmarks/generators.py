@@ -1,0 +1,179 @@
+"""Generators beside authentic microstructures, over materials and seeds; writes benchmarks/generators.md.
+
+Usage: python benchmarks/generators.py berea.zip [--quick] [--material NAME ...] [--generators NAME ...] [--seeds N]
+
+Every generator learns from 200 windows on one thread, draws, and is judged against windows that it has not seen, beside
+trivial imitations. The rows are kept in generators.json and shown in generators.md; with --quick in generators_quick.*,
+of short trainings and few samples, which show that all works and not what is good. For each generator a sheet of
+samples and authentic windows in random order is drawn in the folder of --sheets, and which are samples is written
+beside it. The last line of the output is the table of goals, as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import generator_goals
+import page
+import torch
+from specimens import berea
+from textures import BASELINES, MATERIALS, Material, material, shuffled
+
+from matopt.data.images.contact_sheet import contact_sheet
+from matopt.errors import InputError
+from matopt.generators.base import GENERATORS, LatentGenerator
+from matopt.microstructures import Microstructures
+from matopt.properties import NOT_CONVERGED, PropertyTable
+from matopt.registry import Component
+from matopt.stages.judgement.active_dimensions import active_dimensions
+from matopt.stages.judgement.judge import Drawn, Judge
+from matopt.stages.judgement.statistics import TEN
+from matopt.stages.judgement.two_sample_test import Classifier
+from matopt.stages.simulate import simulate
+
+HERE = Path(__file__).parent
+PROPERTIES = ("youngs_modulus", "diffusivity", "permeability")
+SHORT = {"steps": 100, "sampling_steps": 8, "trees": 20}
+"""What quick runs set where a generator has such a setting."""
+
+SHEET = 32
+"""Samples, and as many authentic windows, on a sheet."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is done."""
+
+    sizes: dict[str, tuple[int, ...]]
+    drawn: int
+    repeats: int
+    has_properties: bool
+
+
+FULL = Scale({name: (64, 128) if name == "berea" else (64,) for name in MATERIALS}, 800, 2, True)
+QUICK = Scale(dict.fromkeys(MATERIALS, (64,)), 200, 1, False)
+
+
+class Court:
+    """One material and size, with its judges."""
+
+    def __init__(self, real: Material, scale: Scale) -> None:
+        self.real, self.scale = real, scale
+        pool = real.pool
+        if scale.has_properties and (table := converged(pool.microstructures)) is not None:
+            pool = type(pool)(pool.microstructures, pool.groups, table)
+        self.judge = Judge(pool, real.train, scale.drawn)
+        self.classifier = Classifier(pool, self.judge.set_size, scale.repeats)
+
+    def row(self, raw: torch.Tensor) -> dict:
+        """Judge what was drawn."""
+        samples = Microstructures.from_density(raw, self.real.train.voxel_size)
+        table = converged(samples) if self.judge.pool.properties is not None else None
+        found = self.judge.judge(Drawn(raw, samples.voxel_size, table))
+        test = self.classifier.test(samples)
+        worst = max((found.distance(name) for name in TEN), key=lambda d: d.multiple)
+        return {
+            "classifier": test.accuracy,
+            "excess": test.excess,
+            "within, of ten": found.within_of_ten,
+            "beyond": ", ".join(d.name for d in found.distances if not d.is_within) or "none",
+            "farthest": f"{worst.name}, {worst.multiple:.1f} times",
+            "style, deviations": found.style.deviations,
+            "spread": found.spread,
+            "grey": found.grey_images,
+            "copies": found.copies.share,
+            "copies, from": found.copies.low,
+            "to": found.copies.high,
+            "sets": found.set_size,
+        }
+
+
+def converged(microstructures: Microstructures) -> PropertyTable | None:
+    """Solve for all properties; None where a value is not reached, so that geometry alone is judged."""
+    table = simulate(microstructures, PROPERTIES)
+    if (table.status == NOT_CONVERGED).any():
+        print("properties are left out: some values did not converge", flush=True)
+        return None
+    return table
+
+
+def generated(kind: str, seed: int, court: Court, is_quick: bool) -> tuple[dict, torch.Tensor]:
+    """Fit a generator, draw, and judge; the seconds are of the processor."""
+    allowed = inspect.signature(GENERATORS.find(kind)).parameters
+    settings = {name: value for name, value in SHORT.items() if name in allowed} if is_quick else {}
+    generator = GENERATORS.build(Component(kind, settings))
+    start = time.process_time()
+    generator.fit(court.real.train, seed=seed)
+    fitted = time.process_time()
+    raw = generator.sample(court.scale.drawn, seed=1000 + seed)
+    drawn = time.process_time()
+    active = ""
+    if isinstance(generator, LatentGenerator):
+        active = f"{active_dimensions(generator, court.real.train.density())} of {generator.latent_dim}"
+    times = {"fit [s]": fitted - start, "1000 samples [s]": (drawn - fitted) * 1000 / len(raw)}
+    return {**court.row(raw), **times, "active dimensions": active}, raw
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("scan", type=Path, help="the scan of Berea, a zip archive with berea.tif in it")
+    parser.add_argument("--quick", action="store_true", help="short trainings, few samples, Berea 64^2 alone")
+    parser.add_argument("--material", nargs="*", default=[], choices=MATERIALS, help="all by default")
+    parser.add_argument("--generators", nargs="*", default=[], help="by their registered names; all by default")
+    parser.add_argument("--seeds", type=int, help="of each generator; three by default, one with --quick")
+    parser.add_argument("--sheets", type=Path, default=HERE / "sheets", help="where contact sheets go")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    if unknown := set(arguments.generators) - set(GENERATORS.names()):
+        parser.error(f"no such generator: {', '.join(sorted(unknown))}; there are {', '.join(GENERATORS.names())}")
+    scale = QUICK if arguments.quick else FULL
+    seeds = arguments.seeds or (1 if arguments.quick else 3)
+    kept = HERE / ("generators_quick.json" if arguments.quick else "generators.json")
+    rock = berea(arguments.scan)
+    for name in arguments.material or (["berea"] if arguments.quick else MATERIALS):
+        for size in scale.sizes[name]:
+            court = Court(material(name, rock, size, scale.drawn), scale)
+            place = {"material": name, "size": size}
+            for model, imitate in BASELINES.items():
+                keep(kept, {**place, "model": model, "seed": 0}, court.row(imitate(court.real.authentic).density()))
+            for kind in arguments.generators or GENERATORS.names():
+                for seed in range(seeds):
+                    label = {**place, "model": kind, "seed": seed}
+                    try:
+                        row, raw = generated(kind, seed, court, arguments.quick)
+                    except InputError as error:  # a generator of volumes, say
+                        print(f"{kind} does not take {name} {size}^2: {error}", flush=True)
+                        break
+                    keep(kept, label, row)
+                    if seed == 0:
+                        sheet(arguments.sheets / f"{name}_{size}_{kind}", raw, court.real.authentic)
+    rows = json.loads(kept.read_text())
+    print(json.dumps({"goals": generator_goals.goals(rows)}))
+
+
+def sheet(stem: Path, raw: torch.Tensor, real: Microstructures) -> None:
+    """Draw samples and authentic windows in random order; the key tells which are samples, row by row."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    mixed, is_sample = shuffled(raw, real, SHEET, seed=len(stem.name))
+    contact_sheet(stem.with_suffix(".png"), mixed)
+    key = "".join("s" if sample else "r" for sample in is_sample)
+    lines = [key[i : i + 8] for i in range(0, len(key), 8)]
+    stem.with_suffix(".key.txt").write_text("s = sample, r = real\n" + "\n".join(lines) + "\n")
+
+
+def keep(path: Path, label: dict, row: dict) -> None:
+    """Put a row in place of the former one with its label, print it, and write the page anew."""
+    rows = json.loads(path.read_text()) if path.exists() else []
+    rows = [r for r in rows if {k: r[k] for k in label} != label] + [{**label, **row}]
+    path.write_text(json.dumps(rows, indent=1) + "\n")
+    print(page.table([{**label, **row}]), flush=True)
+    path.with_suffix(".md").write_text(generator_goals.markdown(rows))
+
+
+if __name__ == "__main__":
+    main()
