@@ -92,7 +92,7 @@ class LocalUNet(nn.Module):
         log_sigma = sigma.log().reshape(-1, 1)
         angles = log_sigma * torch.logspace(-1, 0.5, FREQUENCIES, device=y.device)
         level = self.level(torch.cat([angles.sin(), angles.cos()], dim=1))
-        y = self._bounded(y, sigma)
+        y = y * (1 + sigma**2).rsqrt().view(-1, *[1] * (y.ndim - 1))
         far = [(-n) % MULTIPLE for n in shape]
         if any(far):
             y = functional.pad(y, [edge for n in reversed(far) for edge in (0, n)])
@@ -106,16 +106,6 @@ class LocalUNet(nn.Module):
         x = self.up(x.contiguous(memory_format=self.memory_format), level, periodic)
         logits = channels_to_blocks(self.last(functional.silu(_normalised(x)), periodic))
         return logits[(..., *(slice(n) for n in shape))]
-
-    @staticmethod
-    def _bounded(y: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-        """Scale phases to unit variance, and bend them where a voxel's own likelihood leaves no doubt of its phase.
-
-        Of a voxel in a thousand the noise lies far out, and single wrong voxels are decided there: it looks to the
-        network like the many that are as certain.
-        """
-        sigma = sigma.view(-1, *[1] * (y.ndim - 1))
-        return torch.tanh(y / sigma**2) * (1 + sigma**2).sqrt()
 
 
 def blocks_to_channels(x: torch.Tensor) -> torch.Tensor:
