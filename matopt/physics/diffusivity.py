@@ -35,8 +35,8 @@ class Diffusivity(Simulator):
     because a window of an image is not periodic: a periodic seam would cut every pore that reaches it.
 
     ``tensor``: with ``periodic`` the symmetric tensor ``(N, d, d)`` over D0, entry ``[i, j]`` the flux along axis i for
-    a unit gradient along axis j; with ``fixed`` the flow along x alone, ``(N, 1, 1)``, or with ``flow="all"`` that along
-    each axis, ``(N, d)``, each between the outer faces of that axis; 0 where it could not be solved for.
+    a unit gradient along axis j; with ``fixed`` the flow along x alone, ``(N, 1, 1)``, or with ``flow="all"`` that
+    along each axis, ``(N, d)``, each between the outer faces of that axis; 0 where it could not be solved for.
 
     Only voxels that conduct are solved for, by conjugate gradients with multigrid.
 
