@@ -25,7 +25,7 @@ from pathlib import Path
 import augmentation_page as page
 import numpy as np
 import torch
-from augmentation_page import AUTHENTIC, NONE, PERTURBATIONS, PROCESS, SEEDS, Case
+from augmentation_page import AUTHENTIC, FIXED_MRF, NONE, PERTURBATIONS, PROCESS, SEEDS, Case
 from specimens import VOXEL, berea
 
 from matopt.data.labels.store import LabelStore
@@ -47,9 +47,6 @@ from matopt.stages.simulate import simulate
 HERE = Path(__file__).parent
 TRAIN = VALIDATION = 100
 SIMULATORS = {"youngs_modulus": YoungsModulus(), "diffusivity": Diffusivity(flow="all"), "permeability": Permeability()}
-FIXED_MRF = "mrf_fixed"
-"""The Markov random field of the seed report: one decision tree, every sample of the training set's porosity."""
-
 SHORT = {"steps": 150, "trees": 40, "examples": 60_000}
 """Settings of generators with ``--quick``, of those that have them."""
 
@@ -140,7 +137,7 @@ class Study:
     @cache  # noqa: B019  one study a process
     def pool(self, source: str, count: int, seed: int) -> Microstructures:
         """The microstructures that a source offers to be added to ``count`` authentic ones."""
-        largest = max(*self.scope.added, 10 * count)
+        largest = self.scope.added[-1]
         if source == AUTHENTIC:
             return self.spare
         if source == PROCESS:
@@ -164,7 +161,7 @@ def cases(scope: Scope, sources: list[str]) -> Iterator[Case]:
             yield Case(p, count, NONE, 0, draw, symmetries)
             if PERTURBATIONS in sources:
                 yield Case(p, count, PERTURBATIONS, min(10 * count, most), draw, symmetries)
-        for count, source in product(scope.authentic, sources):
+        for count, source in product(scope.authentic[:1] if scope.is_quick else scope.authentic, sources):
             yield Case(p, count, source, most, draw, True)
         if scope.is_quick:
             continue

@@ -60,10 +60,13 @@ class Branches(nn.Module):
         """Map densities ``(N, 1, *S)`` to ``(N, P)`` standard scores."""
         return torch.cat([network(density) for network in self.networks], 1)
 
-    def mean(self, density: torch.Tensor) -> torch.Tensor:
-        """Average the scores over all mirror images and exchanges of axes, which makes them invariant."""
-        means = [
-            torch.stack([network(image) for image in moved(density, group.symmetry)]).mean(0)
-            for group, network in zip(self.groups, self.networks, strict=True)
-        ]
+    def mean(self, density: torch.Tensor, turned: bool = True) -> torch.Tensor:
+        """Average the scores over all mirror images, which makes them invariant; so too to exchanges of axes if turned.
+
+        There are up to six times as many images of a volume if turned.
+        """
+        means = []
+        for group, network in zip(self.groups, self.networks, strict=True):
+            images = moved(density, group.symmetry if turned else Symmetry())
+            means.append(torch.stack([network(image) for image in images]).mean(0))
         return torch.cat(means, 1)

@@ -37,7 +37,8 @@ class LabelledDensity:
 
     def error(self, branches: Branches) -> torch.Tensor:
         """Compute the mean squared error of the scores of all samples, at usable values alone; 0 without any."""
-        return _mean_square(branches.mean(self._pool(self.density)), self._scores[..., 0], self._usable[..., 0])
+        predicted = branches.mean(self._pool(self.density), turned=False)
+        return _mean_square(predicted, self._scores[..., 0], self._usable[..., 0])
 
     def error_when_moved(self, branches: Branches, rows: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Compute the same of ``rows``, for each group of properties moved at random by what its values allow."""
