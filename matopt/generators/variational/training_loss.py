@@ -7,10 +7,8 @@ import torch
 from matopt.generators.variational.batches import batches
 from matopt.generators.variational.evidence_bound import divergence, reconstruction
 from matopt.generators.variational.morphology_loss import MorphologyLoss, ramp
-from matopt.generators.variational.networks import Autoencoder
-
-DECODED_AT_ONCE = 64
-"""How many images are encoded or decoded at once outside of training steps."""
+from matopt.generators.variational.networks import EncoderDecoder
+from matopt.generators.variational.precision import half_precision
 
 
 class TrainingLoss:
@@ -27,7 +25,7 @@ class TrainingLoss:
 
     def __init__(
         self,
-        networks: Autoencoder,
+        networks: EncoderDecoder,
         images: torch.Tensor,
         batch_size: int,
         flips: bool,
@@ -52,7 +50,7 @@ class TrainingLoss:
         if self._morphology is not None and ramp(progress) > 0.0:
             added = self._morphology.codes(z)
             codes = torch.cat([z, added.z])
-        with _half_precision(self._device):
+        with half_precision(self._device):
             logits = self._networks.logits(codes)
         scalars = {
             "reconstruction": reconstruction(logits[: len(z)], batch.density),
@@ -66,18 +64,3 @@ class TrainingLoss:
                 terms = self._morphology.samples(torch.sigmoid(logits[len(z) :]), added, batch, progress)
                 total, scalars = total + terms.total, scalars | terms.scalars
         return {"loss": total} | scalars
-
-    def validation(self, images: torch.Tensor) -> dict[str, float]:
-        """Compute the cross-entropy of held-out images ``(N, 1, H, W)``, decoded from their posterior means."""
-        parts = images.to(self._device).split(DECODED_AT_ONCE)
-        nats = [float(reconstruction(self._networks.logits(self._networks.posterior(x)[0]), x)) * len(x) for x in parts]
-        return {"reconstruction": sum(nats) / len(images)}
-
-
-def _half_precision(device: torch.device) -> torch.autocast:
-    """Use bfloat16 products where the device has instructions for them; elsewhere they are slower than float32."""
-    if device.type == "cpu":
-        capable = getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False)  # not in every torch
-    else:
-        capable = device.type == "cuda"
-    return torch.autocast(device.type, torch.bfloat16, enabled=capable)
