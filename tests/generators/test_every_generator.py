@@ -10,7 +10,7 @@ import pytest
 from matopt.generators.base import GENERATORS, Generator
 from matopt.testing.generators import GeneratorConformance
 
-SMALL = {"steps": 20, "latent_dim": 4}
+SMALL = {"steps": 20, "latent_dim": 4, "trees": 5}
 """What makes a training short, of whatever a generator takes."""
 
 
