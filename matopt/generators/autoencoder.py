@@ -42,7 +42,7 @@ class Autoencoder(AutoencodingGenerator):
         self,
         latent_dim: int = 24,
         fitted_codes: bool = True,
-        steps: int = 2000,
+        steps: int = 1700,
         batch_size: int = 12,
         learning_rate: float = 2e-3,
         downsampling: int | None = None,
