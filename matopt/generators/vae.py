@@ -29,7 +29,7 @@ class VAE(MorphologyVAE):
     def __init__(
         self,
         latent_dim: int = 24,
-        steps: int = 2000,
+        steps: int = 1700,
         batch_size: int = 12,
         learning_rate: float = 2e-3,
         downsampling: int | None = None,

@@ -10,7 +10,7 @@ import pytest
 from matopt.generators.base import GENERATORS, Generator
 from matopt.testing.generators import GeneratorConformance
 
-SMALL = {"steps": 20, "latent_dim": 4, "channels": 8, "sampling_steps": 6}
+SMALL = {"steps": 20, "latent_dim": 4, "channels": 8, "sampling_steps": 6, "trees": 5}
 """What makes a training short, of whatever a generator takes."""
 
 

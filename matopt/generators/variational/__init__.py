@@ -1,1 +1,1 @@
-"""The parts of variational autoencoders: networks, batches and losses."""
+"""The parts of autoencoders, variational and not: networks, batches and losses."""

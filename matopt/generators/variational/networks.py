@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import nn
@@ -96,8 +97,8 @@ class Decoder(nn.Module):
         return functional.interpolate(logits, size=self.shape, mode="bicubic", align_corners=False)
 
 
-class Autoencoder(nn.ModuleList):
-    """A variational autoencoder's networks: an encoder to Gaussian posteriors, and a decoder.
+class EncoderDecoder(nn.ModuleList):
+    """The networks of an autoencoder: an encoder to Gaussian posteriors, and a decoder.
 
     A list of the two, so that saved parameters keep the names "0...." and "1....".
 
@@ -112,12 +113,12 @@ class Autoencoder(nn.ModuleList):
 
     def __init__(self, shape: Sequence[int], latent_dim: int, downsampling: int | None) -> None:
         if len(shape) != 2:
-            raise InputError(f"a vae learns two-dimensional microstructures; these have {len(shape)} dimensions")
+            raise InputError(f"an autoencoder learns two-dimensional images; these have {len(shape)} dimensions")
         if any(n % MULTIPLE for n in shape):
             nearest = [max(MULTIPLE, round(n / MULTIPLE) * MULTIPLE) for n in shape]
             raise InputError(
-                f"a vae needs edges that are multiples of {MULTIPLE}; got {shape[0]} x {shape[1]}, the nearest are "
-                f"{nearest[0]} x {nearest[1]}"
+                f"an autoencoder needs edges that are multiples of {MULTIPLE}; got {shape[0]} x {shape[1]}, the "
+                f"nearest are {nearest[0]} x {nearest[1]}"
             )
         if downsampling is None:
             downsampling = 1 if min(shape) < 128 else 2
@@ -126,7 +127,7 @@ class Autoencoder(nn.ModuleList):
         self.downsampling = downsampling
 
     @classmethod
-    def seeded(cls, shape: Sequence[int], latent_dim: int, downsampling: int | None, seed: int) -> Autoencoder:
+    def seeded(cls, shape: Sequence[int], latent_dim: int, downsampling: int | None, seed: int) -> EncoderDecoder:
         """Build networks with initial parameters from ``seed`` alone; the caller's random state is left as it is."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -141,3 +142,23 @@ class Autoencoder(nn.ModuleList):
     def logits(self, z: torch.Tensor) -> torch.Tensor:
         """Decode codes ``(N, latent_dim)`` to logits of densities ``(N, 1, *shape)``."""
         return self[1](z)
+
+    @torch.no_grad()
+    def standardise(self, codes: torch.Tensor) -> None:
+        """Rewrite the layers on both sides of the code so that ``codes`` ``(N, latent_dim)`` get mean 0, covariance I.
+
+        Encoded and decoded again, an image stays as it is. Directions in which the codes hardly differ, as where they
+        are fewer than ``latent_dim``, keep a hundredth of the mean deviation.
+        """
+        mean = codes.mean(0)
+        variance, axes = torch.linalg.eigh(torch.cov(codes.T.double(), correction=0).reshape([len(mean)] * 2))
+        deviation = variance.clamp(min=1e-4 * float(variance.mean())).sqrt()
+        spread = ((axes * deviation) @ axes.T).to(mean)
+        gathered = ((axes / deviation) @ axes.T).to(mean)
+        to_code, from_code = cast(Encoder, self[0]).layers[-1], cast(Decoder, self[1]).linear[0]
+        assert isinstance(to_code, nn.Linear) and isinstance(from_code, nn.Linear)
+        own = slice(self.latent_dim)
+        to_code.weight[own] = gathered @ to_code.weight[own]
+        to_code.bias[own] = gathered @ (to_code.bias[own] - mean)
+        from_code.bias.add_(from_code.weight @ mean)
+        from_code.weight.copy_(from_code.weight @ spread)

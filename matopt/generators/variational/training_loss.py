@@ -7,11 +7,8 @@ import torch
 from matopt.generators.variational.batches import batches
 from matopt.generators.variational.evidence_bound import divergence, reconstruction
 from matopt.generators.variational.morphology_loss import MorphologyLoss, ramp
-from matopt.generators.variational.networks import Autoencoder
+from matopt.generators.variational.networks import EncoderDecoder
 from matopt.training.half_precision import half_precision
-
-DECODED_AT_ONCE = 64
-"""How many images are encoded or decoded at once outside of training steps."""
 
 
 class TrainingLoss:
@@ -28,7 +25,7 @@ class TrainingLoss:
 
     def __init__(
         self,
-        networks: Autoencoder,
+        networks: EncoderDecoder,
         images: torch.Tensor,
         batch_size: int,
         flips: bool,
@@ -67,9 +64,3 @@ class TrainingLoss:
                 terms = self._morphology.samples(torch.sigmoid(logits[len(z) :]), added, batch, progress)
                 total, scalars = total + terms.total, scalars | terms.scalars
         return {"loss": total} | scalars
-
-    def validation(self, images: torch.Tensor) -> dict[str, float]:
-        """Compute the cross-entropy of held-out images ``(N, 1, H, W)``, decoded from their posterior means."""
-        parts = images.to(self._device).split(DECODED_AT_ONCE)
-        nats = [float(reconstruction(self._networks.logits(self._networks.posterior(x)[0]), x)) * len(x) for x in parts]
-        return {"reconstruction": sum(nats) / len(images)}

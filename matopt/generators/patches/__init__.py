@@ -1,0 +1,1 @@
+"""The parts of patch statistics: pyramids of images, and transport between the patches of two."""
