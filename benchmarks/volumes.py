@@ -22,9 +22,12 @@ import torch
 from specimens import VOXEL, berea
 from textures import gaussian_field, material
 
+from matopt.descriptors.block_variance import block_variance
 from matopt.descriptors.clusters import connected_clusters
+from matopt.descriptors.surface import specific_surface
 from matopt.generators.slices_to_volume import SlicesToVolume
 from matopt.microstructures import Microstructures
+from matopt.properties import PropertyTable
 from matopt.stages.judgement.judge import Drawn, Judge
 from matopt.stages.judgement.resampling import AuthenticPool
 from matopt.stages.judgement.statistics import TEN
@@ -49,18 +52,27 @@ def row(name: str, judge: Judge, volumes: Microstructures) -> dict:
     found = judge.judge(Drawn(volumes.density(), VOXEL, table))
     beyond = [d for d in found.distances if not d.is_within]
     worst = max((found.distance(name) for name in TEN), key=lambda d: d.multiple)
-    medians = {p.name: np.median(table.column(p.name)) * p.display_factor for p in table.properties}
     return {
-        "volumes": name,
+        **described(name, volumes, table),
         "within, of ten": found.within_of_ten,
         "D and k within, of two": sum(found.distance(p).is_within for p in PROPERTIES),
-        "beyond": ", ".join(f"{d.name} {d.multiple:.1f}" for d in beyond) or "none",
-        "farthest, times authentic pairs": f"{worst.name} {worst.multiple:.1f}",
-        "porosity": spread(1 - volumes.phases.reshape(len(volumes), -1).mean(1)),
-        "share of the largest pore cluster": spread(largest_share(volumes)),
+        "beyond, times authentic pairs": ", ".join(f"{d.name} {d.multiple:.1f}" for d in beyond) or "none",
+        "farthest of ten": f"{worst.name} {worst.multiple:.1f}",
+        "sets": found.set_size,
+    }
+
+
+def described(name: str, volumes: Microstructures, table: PropertyTable) -> dict:
+    medians = {p.name: np.median(table.column(p.name)) * p.display_factor for p in table.properties}
+    density = volumes.density()
+    return {
+        "volumes": name,
+        "porosity": spread(volumes.porosity),
+        "surface, 1/voxel": spread(specific_surface(density, 1.0).numpy()),
+        "pore clusters": spread(connected_clusters(density).count.double().numpy()),
+        "share of the largest": spread(largest_share(volumes)),
         "median D/D0": float(medians["diffusivity"]),
         "median k [mD]": float(medians["permeability"]),
-        "sets": found.set_size,
     }
 
 
@@ -88,22 +100,28 @@ def main() -> None:
     rock = berea(arguments.scan)
     slices = material("berea", rock, 64, 800).train
 
+    real = blocks(rock[HELD_OUT:], edge)
+    labels = simulate(real, PROPERTIES)
+    learnt_from = blocks(rock[: HELD_OUT - 8], edge)
+    judge = Judge(AuthenticPool(real, np.arange(len(real)), labels), learnt_from, count)
+    some = learnt_from[np.random.default_rng(0).choice(len(learnt_from), count, replace=False)]
+
     start = time.process_time()
     generator = SlicesToVolume(edge=edge, **settings).fit(slices, seed=0)
     fitted = time.process_time()
     drawn = generator.draw(count, seed=1)
     seconds = {"fit [s]": fitted - start, "a volume [s]": (time.process_time() - fitted) / count}
-
-    real = blocks(rock[HELD_OUT:], edge)
-    pool = AuthenticPool(real, np.arange(len(real)), simulate(real, PROPERTIES))
-    learnt_from = blocks(rock[: HELD_OUT - 8], edge)
-    judge = Judge(pool, learnt_from, count)
-    some = learnt_from[np.random.default_rng(0).choice(len(learnt_from), count, replace=False)]
+    plain = SlicesToVolume(edge=edge, rounds=0, **settings)
+    plain.load_state_dict(generator.state_dict())
     rows = [
         {**row("of slices", judge, drawn), **seconds},
-        row("of the rock that the slices are of", judge, some),
+        row("of slices, not harmonised", judge, plain.draw(count, seed=1)),
         row("Gaussian field", judge, gaussian_field(some)),
+        row("rock that the slices are of", judge, some),
+        described("rock that is judged by", real, labels),
     ]
+    expected = block_variance(slices.density(), (edge,) * 3) ** 0.5
+    print(f"porosities of blocks: deviation {expected:.4f} expected from slices, {real.porosity.std():.4f} of the rock")
     kept = HERE / ("volumes_quick.json" if arguments.quick else f"volumes_{edge}.json")
     kept.write_text(json.dumps(rows, indent=1) + "\n")
     columns = list(dict.fromkeys(c for r in rows for c in r))
