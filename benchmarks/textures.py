@@ -25,6 +25,9 @@ TRAIN = 200
 BLOCK = (30, 200, 200)
 """Windows of such a block of Berea, some 300 grains, count as one group."""
 
+REALISATIONS = 20
+"""Of a process, in each of the sets that are drawn from it."""
+
 STRIDE = {64: 40, 128: 20}
 PROCESSES = ("alloy", "fibres", "foam", "sandstone", "spheres", "spinodal")
 MATERIALS = ("berea", *PROCESSES)
@@ -42,9 +45,19 @@ class Material:
 def material(name: str, rock: np.ndarray, size: int, drawn: int) -> Material:
     if name == "berea":
         return _berea(rock, size, drawn)
+    train = _realisations(name, size, TRAIN, first_seed=0)
+    pool = _realisations(name, size, 2 * drawn, first_seed=100)
+    other = _realisations(name, size, drawn, first_seed=200)
+    groups = np.repeat(np.arange(REALISATIONS), [len(part) for part in pool])
+    join = Microstructures.concatenate
+    return Material(join(train), AuthenticPool(join(pool), groups), join(other))
+
+
+def _realisations(name: str, size: int, count: int, first_seed: int) -> list[Microstructures]:
+    """Windows of as many realisations of a process, which are a group each: those of one realisation are alike."""
     source = SOURCES.build(Component(name))
-    sets = source.split(Window(size), {"train": TRAIN, "pool": 2 * drawn, "authentic": drawn}, seed=0)
-    return Material(sets["train"], AuthenticPool(sets["pool"], np.arange(2 * drawn)), sets["authentic"])
+    counts = [count // REALISATIONS + (i < count % REALISATIONS) for i in range(REALISATIONS)]
+    return [source.split(Window(size), {"it": n}, seed=first_seed + i)["it"] for i, n in enumerate(counts)]
 
 
 def _berea(rock: np.ndarray, size: int, drawn: int) -> Material:

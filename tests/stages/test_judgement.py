@@ -175,7 +175,9 @@ def test_too_small_a_pool_is_refused() -> None:
         AuthenticPool(few, np.arange(20) % 7)
     with pytest.raises(InputError, match="one group for each of 20"):
         AuthenticPool(few, np.arange(19))
-    with pytest.raises(InputError, match="too small to be judged"):
+    with pytest.raises(InputError, match="edges need 8"):
+        AuthenticPool(Microstructures(few.phases[:, 1:], 1e-6), np.arange(20))
+    with pytest.raises(InputError, match="sets of 7 are too small to be judged by"):
         AuthenticPool(few[:14], np.arange(14)).set_size(100)
     with pytest.raises(InputError, match="at least 50 pairs"):
         Judge(AuthenticPool(few, np.arange(20)), few, 10, pairs=49)

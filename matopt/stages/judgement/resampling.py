@@ -13,6 +13,9 @@ from matopt.properties import PropertyTable
 FEWEST_GROUPS = 8
 """Fewer groups have fewer than 70 halves, and resampled pairs would repeat each other."""
 
+SHORTEST_EDGE = 8
+"""Of a judged microstructure, in voxels: three halvings of the classifier, and curves of more than two points."""
+
 SMALLEST_SET = 8
 """In smaller sets even coarse differences drown."""
 
@@ -28,7 +31,8 @@ class AuthenticPool:
         properties: M rows of simulated properties; None where geometry alone is judged.
 
     Raises:
-        InputError: groups or properties of another length, or fewer than :data:`FEWEST_GROUPS` groups.
+        InputError: groups or properties of another length, fewer than :data:`FEWEST_GROUPS` groups, or edges below
+            :data:`SHORTEST_EDGE`.
     """
 
     microstructures: Microstructures
@@ -37,6 +41,11 @@ class AuthenticPool:
 
     def __post_init__(self) -> None:
         count = len(self.microstructures)
+        if min(self.microstructures.shape) < SHORTEST_EDGE:
+            raise InputError(
+                f"microstructures of {self.microstructures.shape} voxels are too small to be judged; their edges need "
+                f"{SHORTEST_EDGE}"
+            )
         if self.groups.shape != (count,):
             raise InputError(f"groups must name one group for each of {count} microstructures; got {self.groups.shape}")
         if self.properties is not None and len(self.properties) != count:
