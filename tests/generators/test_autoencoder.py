@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from typing import Any
+
 import torch
 
 from matopt.generators.autoencoder import Autoencoder
@@ -46,3 +50,11 @@ def test_fitted_codes_bring_the_spread_of_porosity_that_standard_codes_lack() ->
     assert abs(porosity[True].std() / train.porosity.std() - 1) < 0.3
     miss = {fitted: abs(p.std() / train.porosity.std() - 1) for fitted, p in porosity.items()}
     assert miss[True] < miss[False]
+
+
+def test_the_documentation_measures_processor_time() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "generators.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(example, names)
+    assert names["seconds"]("autoencoder", random_microstructures(4, (16, 16), seed=0), steps=1) > 0

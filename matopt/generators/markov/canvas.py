@@ -13,7 +13,7 @@ from matopt.physics.numerics.backend import implementation
 
 VOXELS_AT_ONCE = 2**25
 """Voxels that are drawn at once, about: so many random numbers are in memory."""
-STIFFNESS = 2.0
+STIFFNESS = 0.5
 """Where the solid fraction is held: what a sample that lacks as many voxels of grain as the root of all its voxels adds
 to the logit of each."""
 
