@@ -13,6 +13,7 @@ from matopt.data.windows.window import Window
 from matopt.microstructures import Microstructures
 from matopt.physics.base import simulators
 from matopt.physics.diffusivity import Diffusivity
+from matopt.physics.permeability import Permeability
 from matopt.physics.youngs_modulus import YoungsModulus
 from matopt.properties import PropertyTable
 from matopt.stages.codec import pack, unpack
@@ -29,15 +30,15 @@ def rock(dimensions: int) -> Microstructures:
 
 
 def test_values_along_other_axes_are_those_of_the_turned_samples() -> None:
-    for dimensions in (2, 3):
+    for dimensions, simulator in ((2, YoungsModulus()), (3, YoungsModulus()), (3, Permeability(flow="all"))):
         images = rock(dimensions)
-        labels = simulate(images, PHYSICS[:1])
+        labels = simulate(images, [simulator])
         for axis in range(1, dimensions):
             turned = Microstructures(np.swapaxes(images.phases, 1, 1 + axis).copy(), images.voxel_size)
-            truth = simulate(turned, PHYSICS[:1])
+            truth = simulate(turned, [simulator])
             told = labels.along[:, 0, axis]
             known = np.isfinite(told)
-            assert known.mean() > 0.5
+            assert known.any()
             np.testing.assert_allclose(told[known], truth.values[known, 0], rtol=1e-3)
 
 
