@@ -56,10 +56,10 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
 
     def __init__(
         self,
-        steps: int = 1200,
+        steps: int = 2300,
         batch_size: int = 16,
         channels: int = 48,
-        sampling_steps: int = 20,
+        sampling_steps: int = 12,
         flips: bool = True,
         transpositions: bool = True,
     ) -> None:
@@ -286,7 +286,7 @@ class _Fitted:
 
 def _is_hidden(name: str, p: torch.nn.Parameter) -> bool:
     """Whether a parameter is a kernel between hidden layers, which Muon learns."""
-    return p.ndim > 2 and not name.startswith(("network.first.", "network.last."))
+    return p.ndim > 2 and not name.startswith(("network.first.", "network.detail.", "network.last."))
 
 
 def _warm_constant_cosine(steps: int) -> Callable[[float], float]:

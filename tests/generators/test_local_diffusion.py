@@ -17,7 +17,7 @@ from matopt.testing.images import random_microstructures
 
 @pytest.fixture(scope="module")
 def fitted() -> LocalDiffusion:
-    return LocalDiffusion(steps=150, channels=16).fit(random_microstructures(40, (32, 32), seed=0), seed=3)
+    return LocalDiffusion(steps=300, channels=16).fit(random_microstructures(40, (32, 32), seed=0), seed=3)
 
 
 def interfaces(density: torch.Tensor) -> torch.Tensor:

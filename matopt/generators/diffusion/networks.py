@@ -1,4 +1,4 @@
-"""The network of a local denoiser: a fully convolutional U-Net that sees about 57 voxels far, in 2D and 3D alike."""
+"""The network of a local denoiser: a fully convolutional U-Net that sees about 60 voxels wide, in 2D and 3D alike."""
 
 from __future__ import annotations
 
@@ -62,11 +62,14 @@ class ResidualBlock(nn.Module):
 
 
 class LocalUNet(nn.Module):
-    """A U-Net of two levels on blocks of two voxels.
+    """A U-Net of two levels on blocks of two voxels, and a block of layers at full resolution.
+
+    The last lets voxels answer their nearest neighbours: noise is taken away from all at once, and a voxel that becomes
+    pore must draw the next one along, or single voxels are strewn.
 
     Args:
         dims: 2 or 3.
-        channels: of the upper level; the lower one has twice as many.
+        channels: of the upper level; the lower one has twice as many, the one at full resolution a third.
     """
 
     def __init__(self, dims: int, channels: int) -> None:
@@ -82,7 +85,11 @@ class LocalUNet(nn.Module):
         self.lower = nn.ModuleList([ResidualBlock(dims, 2 * channels, embedding) for _ in range(2)])
         self.widen = nn.Linear(2 * channels, block * channels)
         self.up = ResidualBlock(dims, channels, embedding)
-        self.last = Convolution(dims, channels, block)
+        fine = max(channels // 3, 1)
+        self.spread = Convolution(dims, channels, block * fine)
+        self.detail = Convolution(dims, 1, fine)
+        self.fine = ResidualBlock(dims, fine, embedding)
+        self.last = Convolution(dims, fine, 1)
         nn.init.zeros_(self.last.weight)
         self.memory_format = MEMORY_FORMATS[dims]
 
@@ -104,7 +111,10 @@ class LocalUNet(nn.Module):
         lower = self.widen(_normalised(lower).movedim(1, -1)).movedim(-1, 1)
         x = x + channels_to_blocks(lower)
         x = self.up(x.contiguous(memory_format=self.memory_format), level, periodic)
-        logits = channels_to_blocks(self.last(functional.silu(_normalised(x)), periodic))
+        x = channels_to_blocks(self.spread(functional.silu(_normalised(x)), periodic))
+        x = (x + self.detail(y, periodic)).contiguous(memory_format=self.memory_format)
+        x = self.fine(x, level, periodic)
+        logits = self.last(functional.silu(_normalised(x)), periodic)
         return logits[(..., *(slice(n) for n in shape))]
 
 

@@ -17,7 +17,7 @@ BINS = 24
 UNIFORM_SHARE = 0.15
 """Of noise levels that are log-uniform; the others are lognormal."""
 
-MEAN = 0.4
+MEAN = 0.1
 """Of the natural logarithm of lognormal noise levels; its standard deviation is 1."""
 
 VALIDATION_LEVELS = (0.4, 0.7, 1.2, 2.0, 4.0)
