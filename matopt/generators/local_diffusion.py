@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import torch
@@ -16,17 +16,24 @@ from matopt.generators.diffusion.guidance import Energy, with_energy, with_poros
 from matopt.generators.diffusion.networks import MULTIPLE
 from matopt.generators.diffusion.patches import patches
 from matopt.generators.diffusion.sampler import HIGHEST, LOWEST, Hold, add_noise, denoise, noise_levels
+from matopt.generators.diffusion.sharpening import find_weight, sharpened
 from matopt.generators.diffusion.training_loss import DenoisingLoss
 from matopt.microstructures import Microstructures
 from matopt.training.loop import train as minimise
 from matopt.training.muon import Muon
 from matopt.training.report import Report, no_report
 
+LEAST_FRACTION = 1e-6
+"""Of a phase, in log odds: training images may have one alone."""
+
 REPORTS = 20
 """How often a training reports, about."""
 
 VOXELS_AT_ONCE = 2**18
 """How many voxels are denoised at once."""
+
+VOXELS_COMPARED = 2**19
+"""How many voxels are drawn, for each weight that is tried, to find the one that gives the right surface."""
 
 PATCH = {2: 64, 3: 32}
 """Edge of the largest patches that are trained on, by the number of dimensions."""
@@ -39,6 +46,9 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
     What a denoiser cannot see from one place it cannot copy: a convolutional one recombines patches of what it was
     taught (Kamb and Ganguli 2024, arXiv 2412.20292), draws any size, and learns from few images. See
     :class:`matopt.generators.diffusion.denoiser.LocalDenoiser`.
+
+    Once trained, its samples are sharpened until they have the mean specific surface of the training images, see
+    :mod:`matopt.generators.diffusion.sharpening`: that one figure is fitted, the others are what comes out.
 
     Its latent space is noise of the image's size, which the deterministic sampler maps to microstructures.
 
@@ -114,7 +124,15 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
             validate=None if validation is None else lambda: loss.validation(validation.density(self._device)),
             report=report,
         )
-        self._learn(_Fitted(denoiser, train.shape, train.voxel_size, float(images.mean())))
+        fitted = _Fitted(denoiser, train.shape, train.voxel_size, float(images.mean()), weight=1.0)
+        noise = torch.randn(max(8, VOXELS_COMPARED // math.prod(shape)), 1, *shape, generator=random)
+
+        def draw(weight: float) -> torch.Tensor:
+            self._learn(replace(fitted, weight=weight))
+            with torch.no_grad():
+                return self._from_noise(noise)
+
+        self._learn(replace(fitted, weight=find_weight(draw, images)))
         return self
 
     def sample(
@@ -187,9 +205,9 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
         return torch.where(inside, torch.sigmoid(logit), density.to(self._device))
 
     def logit(self, periodic: bool = False) -> Logit:
-        """Give the denoiser that was learnt, as the samplers take it."""
-        denoiser = self._learnt.denoiser
-        return lambda y, sigma: denoiser(y, sigma, periodic)
+        """Give the denoiser that was learnt, sharpened, as the samplers take it."""
+        learnt = self._learnt
+        return sharpened(learnt.denoiser, learnt.prior_logit, learnt.weight, periodic)
 
     @property
     def denoiser(self) -> LocalDenoiser:
@@ -214,12 +232,13 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
         return self
 
     def state_dict(self) -> dict[str, Any]:
-        """Give image shape, voxel size, solid fraction, the network's width and its parameters."""
+        """Give image shape, voxel size, solid fraction, weight, the network's width and its parameters."""
         learnt = self._learnt
         return {
             "shape": list(learnt.shape),
             "voxel_size": learnt.voxel_size,
             "solid_fraction": learnt.solid_fraction,
+            "weight": learnt.weight,
             "channels": self.channels,
             "denoiser": learnt.denoiser.state_dict(),
         }
@@ -230,7 +249,8 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
         denoiser.load_state_dict(state["denoiser"])
         self.channels = state["channels"]
         denoiser.to(self._device).eval()
-        self._learn(_Fitted(denoiser, tuple(state["shape"]), state["voxel_size"], state["solid_fraction"]))
+        shape, size = tuple(state["shape"]), state["voxel_size"]
+        self._learn(_Fitted(denoiser, shape, size, state["solid_fraction"], state["weight"]))
 
     def _learn(self, fitted: _Fitted) -> None:
         self._fitted, self.latent_dim = fitted, math.prod(fitted.shape)
@@ -282,6 +302,13 @@ class _Fitted:
     shape: tuple[int, ...]
     voxel_size: float
     solid_fraction: float
+    weight: float
+
+    @property
+    def prior_logit(self) -> float:
+        """The log odds that a voxel is grain, as far as is known of any voxel."""
+        solid = min(max(self.solid_fraction, LEAST_FRACTION), 1 - LEAST_FRACTION)
+        return math.log(solid / (1 - solid))
 
 
 def _is_hidden(name: str, p: torch.nn.Parameter) -> bool:

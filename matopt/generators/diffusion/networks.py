@@ -64,8 +64,7 @@ class ResidualBlock(nn.Module):
 class LocalUNet(nn.Module):
     """A U-Net of two levels on blocks of two voxels, and a block of layers at full resolution.
 
-    The last lets voxels answer their nearest neighbours: noise is taken away from all at once, and a voxel that becomes
-    pore must draw the next one along, or single voxels are strewn.
+    The last lets voxels answer their nearest neighbours, which the blocks of two of the others blur.
 
     Args:
         dims: 2 or 3.
