@@ -47,8 +47,8 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
     taught (Kamb and Ganguli 2024, arXiv 2412.20292), draws any size, and learns from few images. See
     :class:`matopt.generators.diffusion.denoiser.LocalDenoiser`.
 
-    Once trained, its samples are sharpened until they have the mean specific surface of the training images, see
-    :mod:`matopt.generators.diffusion.sharpening`: that one figure is fitted, the others are what comes out.
+    Once trained, its samples are sharpened until they have the mean surface and debris of the training images, see
+    :mod:`matopt.generators.diffusion.sharpening`: one weight is fitted to these, all else is what comes out.
 
     Its latent space is noise of the image's size, which the deterministic sampler maps to microstructures.
 
