@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from matopt.descriptors.lineal_path import lineal_path
     from matopt.descriptors.surface import specific_surface
     from matopt.design.ascent import ascend
+    from matopt.generators.autoencoder import Autoencoder
     from matopt.generators.local_diffusion import LocalDiffusion
     from matopt.generators.morphology_vae import MorphologyVAE
+    from matopt.generators.mrf import MarkovRandomField
+    from matopt.generators.patch_statistics import PatchStatistics
+    from matopt.generators.slices_to_volume import SlicesToVolume
     from matopt.generators.vae import VAE
     from matopt.microstructures import Microstructures
     from matopt.physics.base import Physics, simulators
@@ -29,14 +33,18 @@ if TYPE_CHECKING:
     from matopt.traits.monotonicity import Monotonicity
 
 _HOMES = {
+    "Autoencoder": "generators.autoencoder",
     "CNN": "predictors.cnn",
     "HashinShtrikman": "traits.hashin_shtrikman",
     "LabelStore": "data.labels.store",
     "LocalDiffusion": "generators.local_diffusion",
+    "MarkovRandomField": "generators.mrf",
     "Microstructures": "microstructures",
     "Monotonicity": "traits.monotonicity",
     "MorphologyVAE": "generators.morphology_vae",
+    "PatchStatistics": "generators.patch_statistics",
     "Physics": "physics.base",
+    "SlicesToVolume": "generators.slices_to_volume",
     "TRAITS": "traits.base",
     "Trait": "traits.base",
     "VAE": "generators.vae",
@@ -54,13 +62,17 @@ __all__ = [
     "CNN",
     "TRAITS",
     "VAE",
+    "Autoencoder",
     "HashinShtrikman",
     "LabelStore",
     "LocalDiffusion",
+    "MarkovRandomField",
     "Microstructures",
     "Monotonicity",
     "MorphologyVAE",
+    "PatchStatistics",
     "Physics",
+    "SlicesToVolume",
     "Trait",
     "ascend",
     "audit",
