@@ -66,7 +66,7 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
 
     def __init__(
         self,
-        steps: int = 2300,
+        steps: int = 1800,
         batch_size: int = 16,
         channels: int = 48,
         sampling_steps: int = 12,

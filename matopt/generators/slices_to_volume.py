@@ -67,7 +67,7 @@ class SlicesToVolume(Generator):
         near: float = 0.8,
         far: float = 1.15,
         rounds: int = 1,
-        steps: int = 2300,
+        steps: int = 1800,
         batch_size: int = 16,
         channels: int = 48,
         sampling_steps: int = 30,
