@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -14,20 +14,14 @@ from matopt.generators.base import GENERATORS, LatentGenerator, ResamplingGenera
 from matopt.generators.diffusion.denoiser import LocalDenoiser, Logit
 from matopt.generators.diffusion.guidance import Energy, with_energy, with_porosity
 from matopt.generators.diffusion.networks import MULTIPLE
-from matopt.generators.diffusion.patches import patches
 from matopt.generators.diffusion.sampler import HIGHEST, LOWEST, Hold, add_noise, denoise, noise_levels
 from matopt.generators.diffusion.sharpening import find_weight, sharpened
-from matopt.generators.diffusion.training_loss import DenoisingLoss
+from matopt.generators.diffusion.training import patch_shape, train_denoiser
 from matopt.microstructures import Microstructures
-from matopt.training.loop import train as minimise
-from matopt.training.muon import Muon
 from matopt.training.report import Report, no_report
 
 LEAST_FRACTION = 1e-6
 """Of a phase, in log odds: training images may have one alone."""
-
-REPORTS = 20
-"""How often a training reports, about."""
 
 VOXELS_AT_ONCE = 2**18
 """How many voxels are denoised at once."""
@@ -35,8 +29,8 @@ VOXELS_AT_ONCE = 2**18
 VOXELS_COMPARED = 2**19
 """How many voxels are drawn, for each weight that is tried, to find the one that gives the right surface."""
 
-PATCH = {2: 64, 3: 32}
-"""Edge of the largest patches that are trained on, by the number of dimensions."""
+MOST_COMPARED = 128
+"""And how many samples at most."""
 
 
 @GENERATORS.register("local_diffusion")
@@ -103,29 +97,22 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
         """
         if len(train) == 0:
             raise InputError("a generator cannot learn from 0 microstructures; give it one at least")
-        dims = len(train.shape)
-        denoiser = LocalDenoiser.seeded(dims, self.channels, seed).to(self._device)
         images = train.density(self._device)
-        shape = [min(edge, PATCH[dims]) for edge in train.shape]
-        random = torch.Generator().manual_seed(seed)
-        batches = patches(images, self.batch_size, shape, self.flips, self.transpositions, random)
-        loss = DenoisingLoss(denoiser, batches, seed=seed + 1)
-        hidden = [p for name, p in denoiser.named_parameters() if _is_hidden(name, p)]
-        other = [p for name, p in denoiser.named_parameters() if not _is_hidden(name, p)]
-        minimise(
-            denoiser,
-            loss,
+        denoiser = train_denoiser(
+            images,
+            None if validation is None else validation.density(self._device),
             steps=self.steps,
-            optimizers=[Muon(hidden), torch.optim.AdamW(other, 2e-3, (0.9, 0.99), weight_decay=0.0, fused=True)],
-            schedule=_warm_constant_cosine(self.steps),
-            averaging=0.998,
-            clip=1.0,
-            every=max(self.steps // REPORTS, 1),
-            validate=None if validation is None else lambda: loss.validation(validation.density(self._device)),
+            batch_size=self.batch_size,
+            channels=self.channels,
+            flips=self.flips,
+            transpositions=self.transpositions,
             report=report,
+            seed=seed,
         )
         fitted = _Fitted(denoiser, train.shape, train.voxel_size, float(images.mean()), weight=1.0)
-        noise = torch.randn(max(8, VOXELS_COMPARED // math.prod(shape)), 1, *shape, generator=random)
+        shape = patch_shape(train.shape)
+        count = min(max(8, VOXELS_COMPARED // math.prod(shape)), MOST_COMPARED)
+        noise = torch.randn(count, 1, *shape, generator=torch.Generator().manual_seed(seed))
 
         def draw(weight: float) -> torch.Tensor:
             self._learn(replace(fitted, weight=weight))
@@ -309,22 +296,6 @@ class _Fitted:
         """The log odds that a voxel is grain, as far as is known of any voxel."""
         solid = min(max(self.solid_fraction, LEAST_FRACTION), 1 - LEAST_FRACTION)
         return math.log(solid / (1 - solid))
-
-
-def _is_hidden(name: str, p: torch.nn.Parameter) -> bool:
-    """Whether a parameter is a kernel between hidden layers, which Muon learns."""
-    return p.ndim > 2 and not name.startswith(("network.first.", "network.detail.", "network.last."))
-
-
-def _warm_constant_cosine(steps: int) -> Callable[[float], float]:
-    """Rise over 100 steps (a tenth of fewer), stay until 30 % of the training, fall to 1 % along half a cosine."""
-    warm = min(100, max(1, steps // 10))
-
-    def factor(progress: float) -> float:
-        falling = max(0.0, (progress - 0.3) / 0.7)
-        return min(1.0, (progress * steps + 1) / warm) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * falling)))
-
-    return factor
 
 
 def _holding(x: torch.Tensor, inside: torch.Tensor) -> Hold:

@@ -13,11 +13,11 @@ import torch
 from matopt.descriptors.block_variance import block_variance
 from matopt.errors import FailureError, InputError
 from matopt.generators.base import GENERATORS, Generator
-from matopt.generators.diffusion.denoiser import Logit, phases
+from matopt.generators.diffusion.denoiser import LocalDenoiser, Logit, phases
 from matopt.generators.diffusion.guidance import with_porosity
 from matopt.generators.diffusion.planes import planes_logit
 from matopt.generators.diffusion.sampler import HIGHEST, LOWEST, denoise, noise_levels
-from matopt.generators.local_diffusion import LocalDiffusion
+from matopt.generators.diffusion.training import train_denoiser
 from matopt.microstructures import Microstructures
 from matopt.training.report import Report, no_report
 
@@ -32,7 +32,7 @@ AGAIN_SHARE = 0.4
 
 @GENERATORS.register("slices_to_volume")
 class SlicesToVolume(Generator):
-    """A generator of volumes that learns from slices: :class:`LocalDiffusion` of images, on three planes at once.
+    """A generator of volumes that learns from slices, by the denoiser of local diffusion, on three planes at once.
 
     No volume is needed: where slices are given, samples have one axis more than these. Where volumes are given, their
     slices are learnt from, and nothing that no slice shows. See
@@ -53,7 +53,7 @@ class SlicesToVolume(Generator):
         near, far: weights of a plane's witness at the lowest and at the highest noise level; see
             :func:`matopt.generators.diffusion.planes.planes_logit`.
         rounds: how often noise is put back.
-        steps, batch_size, channels: of the training, see :class:`LocalDiffusion`.
+        steps, batch_size, channels: of the training, see :class:`matopt.generators.local_diffusion.LocalDiffusion`.
         sampling_steps: noise levels of the sampler.
 
     Raises:
@@ -67,7 +67,7 @@ class SlicesToVolume(Generator):
         near: float = 0.8,
         far: float = 1.15,
         rounds: int = 1,
-        steps: int = 1800,
+        steps: int = 2300,
         batch_size: int = 16,
         channels: int = 48,
         sampling_steps: int = 30,
@@ -82,8 +82,7 @@ class SlicesToVolume(Generator):
         self.near, self.far = near, far
         self.rounds = rounds
         self.sampling_steps = sampling_steps
-        count = 1 if isotropic else AXES
-        self._images = [LocalDiffusion(steps, batch_size, channels, transpositions=isotropic) for _ in range(count)]
+        self.steps, self.batch_size, self.channels = steps, batch_size, channels
         self._fitted: _Fitted | None = None
         self._device = torch.device("cpu")
 
@@ -110,15 +109,29 @@ class SlicesToVolume(Generator):
             raise InputError("slices do not say how they lie in an anisotropic material; give volumes instead")
         if self.isotropic:
             slices = [_together(slices)]
-        held_out = None if validation is None or len(validation.shape) == AXES else validation
+        held_out = None if validation is None or len(validation.shape) == AXES else validation.density(self._device)
         heard = _OneAfterTheOther(report)
-        for image, part in zip(self._images, slices, strict=True):
-            image.fit(part, held_out, heard, seed)
+        denoisers = []
+        for part in slices:
+            denoisers.append(self._trained(part.density(self._device), held_out, heard, seed))
             heard.before = heard.step
         variance = np.mean([block_variance(part.density(), shape) for part in slices])
         mean = np.mean([part.density().mean() for part in slices])
-        self._fitted = _Fitted(shape, train.voxel_size, float(mean), float(variance))
+        self._fitted = _Fitted(denoisers, shape, train.voxel_size, float(mean), float(variance))
         return self
+
+    def _trained(self, slices: torch.Tensor, held_out: torch.Tensor | None, report: Report, seed: int) -> LocalDenoiser:
+        return train_denoiser(
+            slices,
+            held_out,
+            steps=self.steps,
+            batch_size=self.batch_size,
+            channels=self.channels,
+            flips=True,
+            transpositions=self.isotropic,
+            report=report,
+            seed=seed,
+        )
 
     def sample(self, n: int, seed: int, *, shape: Sequence[int] | None = None, periodic: bool = False) -> torch.Tensor:
         """Draw ``n`` volumes as densities ``(n, 1, D, H, W)``, one after the other.
@@ -160,29 +173,36 @@ class SlicesToVolume(Generator):
     def to(self, device: torch.device | str) -> Self:
         """Move to ``device``; returns itself."""
         self._device = torch.device(device)
-        for image in self._images:
-            image.to(device)
+        if self._fitted is not None:
+            for denoiser in self._fitted.denoisers:
+                denoiser.to(self._device)
         return self
 
     def state_dict(self) -> dict[str, Any]:
-        """Give the states of the generators of slices, a sample's shape, voxel size and the law of porosities."""
+        """Give a sample's shape, voxel size, the law of porosities, the networks' width and their parameters."""
         learnt = self._learnt
         return {
             "shape": list(learnt.shape),
             "voxel_size": learnt.voxel_size,
             "solid_fraction": learnt.solid_fraction,
             "variance": learnt.variance,
-            "images": [image.state_dict() for image in self._images],
+            "channels": self.channels,
+            "denoisers": [denoiser.state_dict() for denoiser in learnt.denoisers],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what another generator of the same settings learnt."""
-        for image, learnt in zip(self._images, state["images"], strict=True):
-            image.load_state_dict(learnt)
-        self._fitted = _Fitted(tuple(state["shape"]), state["voxel_size"], state["solid_fraction"], state["variance"])
+        self.channels = state["channels"]
+        denoisers = [LocalDenoiser.seeded(2, self.channels, seed=0) for _ in state["denoisers"]]
+        for denoiser, learnt in zip(denoisers, state["denoisers"], strict=True):
+            denoiser.load_state_dict(learnt)
+            denoiser.to(self._device).eval()
+        self._fitted = _Fitted(
+            denoisers, tuple(state["shape"]), state["voxel_size"], state["solid_fraction"], state["variance"]
+        )
 
     def _logit(self, periodic: bool) -> Logit:
-        denoisers = [image.denoiser for image in self._images] * (AXES if self.isotropic else 1)
+        denoisers = self._learnt.denoisers * (AXES if self.isotropic else 1)
         solid = self._learnt.solid_fraction
         return planes_logit(denoisers, math.log(solid / (1 - solid)), self._weight, periodic)
 
@@ -199,6 +219,7 @@ class SlicesToVolume(Generator):
 
 @dataclass(frozen=True)
 class _Fitted:
+    denoisers: list[LocalDenoiser]
     shape: tuple[int, ...]
     voxel_size: float
     solid_fraction: float

@@ -17,13 +17,13 @@ SMALL = {"steps": 20, "channels": 8, "sampling_steps": 6}
 
 
 class TestSlicesToVolume(GeneratorConformance):
-    @pytest.fixture(scope="class", params=[True, False], ids=["isotropic", "anisotropic"])
-    def make(self, request: pytest.FixtureRequest) -> Callable[[], Generator]:
-        return lambda: SlicesToVolume(isotropic=request.param, **SMALL)
+    @pytest.fixture(scope="class")
+    def make(self) -> Callable[[], Generator]:
+        return lambda: SlicesToVolume(isotropic=False, **SMALL)
 
     @pytest.fixture(scope="class")
     def train(self) -> Microstructures:
-        return random_microstructures(4, (12, 12, 12), seed=0)
+        return random_microstructures(4, (8, 8, 8), seed=0)
 
 
 def test_each_plane_is_asked_of_its_own_slices() -> None:
