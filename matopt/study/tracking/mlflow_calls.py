@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from matopt.study.tracking.database import ensure_database
+
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
@@ -52,6 +54,7 @@ class Experiment:
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
 
+        ensure_database(uri)
         self._remote = uri.startswith("http")
         self._set_aside = set_aside
         self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
