@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import torch
 
+from matopt.errors import FailureError
 from matopt.microstructures import Microstructures
 from matopt.registry import Registry
 from matopt.training.report import Report, no_report
+
+Learnt = TypeVar("Learnt")
+
+
+def require_learnt(found: Learnt | None) -> Learnt:
+    """Give what a generator has learnt.
+
+    Raises:
+        FailureError: nothing has been learnt yet.
+    """
+    if found is None:
+        raise FailureError("this generator has learnt nothing yet; call fit or load_state_dict first")
+    return found
 
 
 class Generator(ABC):

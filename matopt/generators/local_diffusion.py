@@ -9,9 +9,9 @@ from typing import Any, Self
 
 import torch
 
-from matopt.errors import FailureError, InputError
-from matopt.generators.base import GENERATORS, LatentGenerator, ResamplingGenerator
-from matopt.generators.diffusion.denoiser import LocalDenoiser, Logit
+from matopt.errors import InputError
+from matopt.generators.base import GENERATORS, LatentGenerator, ResamplingGenerator, require_learnt
+from matopt.generators.diffusion.denoiser import LocalDenoiser, Logit, prior_logit
 from matopt.generators.diffusion.guidance import Energy, with_energy, with_porosity
 from matopt.generators.diffusion.networks import MULTIPLE
 from matopt.generators.diffusion.sampler import HIGHEST, LOWEST, Hold, add_noise, denoise, noise_levels
@@ -19,9 +19,6 @@ from matopt.generators.diffusion.sharpening import find_weight, sharpened
 from matopt.generators.diffusion.training import patch_shape, train_denoiser
 from matopt.microstructures import Microstructures
 from matopt.training.report import Report, no_report
-
-LEAST_FRACTION = 1e-6
-"""Of a phase, in log odds: training images may have one alone."""
 
 VOXELS_AT_ONCE = 2**18
 """How many voxels are denoised at once."""
@@ -194,17 +191,12 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
     def logit(self, periodic: bool = False) -> Logit:
         """Give the denoiser that was learnt, sharpened, as the samplers take it."""
         learnt = self._learnt
-        return sharpened(learnt.denoiser, learnt.prior_logit, learnt.weight, periodic)
+        return sharpened(learnt.denoiser, prior_logit(learnt.solid_fraction), learnt.weight, periodic)
 
     @property
     def denoiser(self) -> LocalDenoiser:
         """What was learnt: own likelihood and network apart."""
         return self._learnt.denoiser
-
-    @property
-    def solid_fraction(self) -> float:
-        """The mean solid fraction of the microstructures that were learnt from."""
-        return self._learnt.solid_fraction
 
     @property
     def voxel_size(self) -> float:
@@ -278,9 +270,7 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
 
     @property
     def _learnt(self) -> _Fitted:
-        if self._fitted is None:
-            raise FailureError("this generator has learnt nothing yet; call fit or load_state_dict first")
-        return self._fitted
+        return require_learnt(self._fitted)
 
 
 @dataclass(frozen=True)
@@ -290,12 +280,6 @@ class _Fitted:
     voxel_size: float
     solid_fraction: float
     weight: float
-
-    @property
-    def prior_logit(self) -> float:
-        """The log odds that a voxel is grain, as far as is known of any voxel."""
-        solid = min(max(self.solid_fraction, LEAST_FRACTION), 1 - LEAST_FRACTION)
-        return math.log(solid / (1 - solid))
 
 
 def _holding(x: torch.Tensor, inside: torch.Tensor) -> Hold:

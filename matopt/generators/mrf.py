@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from matopt.errors import FailureError, InputError
-from matopt.generators.base import GENERATORS, Generator
+from matopt.errors import InputError
+from matopt.generators.base import GENERATORS, Generator, require_learnt
 from matopt.generators.markov.calibration import calibrated
 from matopt.generators.markov.canvas import sample
 from matopt.generators.markov.forest import Forest
@@ -170,9 +170,7 @@ class MarkovRandomField(Generator):
 
     @property
     def _learnt(self) -> _Fitted:
-        if self._fitted is None:
-            raise FailureError("this generator has learnt nothing yet; call fit or load_state_dict first")
-        return self._fitted
+        return require_learnt(self._fitted)
 
 
 def _cross_entropy(forest: Forest, seen: Examples) -> float:

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from matopt.errors import FailureError, InputError
-from matopt.generators.base import GENERATORS, Generator
+from matopt.errors import InputError
+from matopt.generators.base import GENERATORS, Generator, require_learnt
 from matopt.microstructures import Microstructures
 from matopt.training.report import Report, no_report
 
@@ -112,6 +112,4 @@ class Perturbations(Generator):
 
     @property
     def _kept(self) -> Microstructures:
-        if self._authentic is None:
-            raise FailureError("this generator has learnt nothing yet; call fit or load_state_dict first")
-        return self._authentic
+        return require_learnt(self._authentic)

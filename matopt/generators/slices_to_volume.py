@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from matopt.descriptors.block_variance import block_variance
-from matopt.errors import FailureError, InputError
-from matopt.generators.base import GENERATORS, Generator
-from matopt.generators.diffusion.denoiser import LocalDenoiser, Logit, phases
+from matopt.errors import InputError
+from matopt.generators.base import GENERATORS, Generator, require_learnt
+from matopt.generators.diffusion.denoiser import LocalDenoiser, Logit, phases, prior_logit
 from matopt.generators.diffusion.guidance import with_porosity
 from matopt.generators.diffusion.planes import planes_logit
 from matopt.generators.diffusion.sampler import HIGHEST, LOWEST, denoise, noise_levels
@@ -111,13 +111,14 @@ class SlicesToVolume(Generator):
             slices = [_together(slices)]
         held_out = None if validation is None or len(validation.shape) == AXES else validation.density(self._device)
         heard = _OneAfterTheOther(report)
-        denoisers = []
+        denoisers, variances, means = [], [], []
         for part in slices:
-            denoisers.append(self._trained(part.density(self._device), held_out, heard, seed))
+            density = part.density(self._device)
+            denoisers.append(self._trained(density, held_out, heard, seed))
             heard.before = heard.step
-        variance = np.mean([block_variance(part.density(), shape) for part in slices])
-        mean = np.mean([part.density().mean() for part in slices])
-        self._fitted = _Fitted(denoisers, shape, train.voxel_size, float(mean), float(variance))
+            variances.append(block_variance(density, shape))
+            means.append(float(density.mean()))
+        self._fitted = _Fitted(denoisers, shape, train.voxel_size, float(np.mean(means)), float(np.mean(variances)))
         return self
 
     def _trained(self, slices: torch.Tensor, held_out: torch.Tensor | None, report: Report, seed: int) -> LocalDenoiser:
@@ -203,8 +204,7 @@ class SlicesToVolume(Generator):
 
     def _logit(self, periodic: bool) -> Logit:
         denoisers = self._learnt.denoisers * (AXES if self.isotropic else 1)
-        solid = self._learnt.solid_fraction
-        return planes_logit(denoisers, math.log(solid / (1 - solid)), self._weight, periodic)
+        return planes_logit(denoisers, prior_logit(self._learnt.solid_fraction), self._weight, periodic)
 
     def _weight(self, sigma: torch.Tensor) -> torch.Tensor:
         share = (sigma / LOWEST).log() / math.log(HIGHEST / LOWEST)
@@ -212,9 +212,7 @@ class SlicesToVolume(Generator):
 
     @property
     def _learnt(self) -> _Fitted:
-        if self._fitted is None:
-            raise FailureError("this generator has learnt nothing yet; call fit or load_state_dict first")
-        return self._fitted
+        return require_learnt(self._fitted)
 
 
 @dataclass(frozen=True)

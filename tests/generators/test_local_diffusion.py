@@ -60,7 +60,9 @@ def test_a_porosity_that_is_asked_for_is_met(fitted: LocalDiffusion) -> None:
 
 
 def test_an_energy_moves_samples_to_where_it_is_low(fitted: LocalDiffusion) -> None:
-    upper = lambda density: density[:, 0, :16].flatten(1).mean(1)  # noqa: E731
+    def upper(density: torch.Tensor) -> torch.Tensor:
+        return density[:, 0, :16].flatten(1).mean(1)
+
     plain = fitted.sample(30, seed=0)
     guided = fitted.sample(30, seed=0, energy=lambda density: 2000 * upper(density))
     assert upper(guided).mean() < upper(plain).mean() - 0.2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -16,6 +17,15 @@ level ``sigma`` ``()`` to the log odds of grain ``(N, 1, *S)``. The samplers tak
 
 CERTAIN = 30.0
 """The largest log odds of a voxel's own likelihood: beyond it single precision tells no difference from certainty."""
+
+LEAST_FRACTION = 1e-6
+"""Of a phase, in log odds: training images may have one alone."""
+
+
+def prior_logit(solid_fraction: float) -> float:
+    """The log odds that a voxel is grain, as far as is known of any voxel of a material."""
+    solid = min(max(solid_fraction, LEAST_FRACTION), 1 - LEAST_FRACTION)
+    return math.log(solid / (1 - solid))
 
 
 def own_logit(y: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -10,7 +9,7 @@ import torch
 from matopt.generators.diffusion.denoiser import LocalDenoiser
 from matopt.generators.diffusion.patches import patches
 from matopt.generators.diffusion.training_loss import DenoisingLoss
-from matopt.training.loop import train
+from matopt.training.loop import cosine, train
 from matopt.training.muon import Muon
 from matopt.training.report import Report
 
@@ -87,6 +86,6 @@ def _warm_constant_cosine(steps: int) -> Callable[[float], float]:
 
     def factor(progress: float) -> float:
         falling = max(0.0, (progress - 0.3) / 0.7)
-        return min(1.0, (progress * steps + 1) / warm) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * falling)))
+        return min(1.0, (progress * steps + 1) / warm) * (0.01 + 0.99 * cosine(falling))
 
     return factor

@@ -8,8 +8,8 @@ from typing import Any, Self
 
 import torch
 
-from matopt.errors import FailureError, InputError
-from matopt.generators.base import LatentGenerator
+from matopt.errors import InputError
+from matopt.generators.base import LatentGenerator, require_learnt
 from matopt.generators.variational.evidence_bound import reconstruction
 from matopt.generators.variational.networks import EncoderDecoder
 from matopt.microstructures import Microstructures
@@ -142,9 +142,7 @@ class AutoencodingGenerator(LatentGenerator):
 
     @property
     def _learnt(self) -> _Fitted:
-        if self._fitted is None:
-            raise FailureError("this generator has learnt nothing yet; call fit or load_state_dict first")
-        return self._fitted
+        return require_learnt(self._fitted)
 
 
 def _held_out(networks: EncoderDecoder, images: torch.Tensor) -> dict[str, float]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+
+from matopt.predictors.convolutional.symmetries import moved
+from matopt.properties import Symmetry
 
 QUANTILE = 0.05
 """Of authentic microstructures this share counts as near to the training set."""
@@ -50,7 +52,9 @@ def nearest_training(density: torch.Tensor, train: torch.Tensor) -> np.ndarray:
     solid, train_solid = flat.mean(1)[:, None], train.flatten(1).mean(1)[None]
     expected = solid * (1 - train_solid) + train_solid * (1 - solid)
     nearest = torch.full((len(flat),), torch.inf, device=flat.device)
-    for image in _orientations(train):
+    edges = train.shape[2:]
+    alike = Symmetry(alike=tuple(axis for axis, edge in enumerate(edges) if edges.count(edge) > 1))
+    for image in moved(train, alike):  # 8 ways of squares, 48 of cubes
         differing = solid + train_solid - 2 * flat @ image.flatten(1).T / flat.shape[1]
         distance = differing / expected.clamp(min=1 / flat.shape[1])
         nearest = torch.minimum(nearest, distance.amin(1))
@@ -75,14 +79,3 @@ def count_copies(samples: np.ndarray, authentic: np.ndarray, groups: np.ndarray,
         shares.append((drawn < np.quantile(pool, QUANTILE)).mean())
     low, high = np.quantile(shares, [0.025, 0.975])
     return Copies(float((samples < np.quantile(authentic, QUANTILE)).mean()), float(low), float(high))
-
-
-def _orientations(density: torch.Tensor) -> list[torch.Tensor]:
-    """Turn and mirror ``(L, 1, *S)`` in all ways that keep the shape: 8 of squares, 48 of cubes."""
-    space = range(2, density.ndim)
-    images = []
-    for axes in itertools.permutations(space):
-        turned = density.permute(0, 1, *axes)
-        if turned.shape == density.shape:
-            images += [turned.flip(f) for n in range(len(space) + 1) for f in itertools.combinations(space, n)]
-    return images

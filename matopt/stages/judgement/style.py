@@ -14,6 +14,13 @@ OTHER_FILTERS = 1
 """Seed of the random filters: others than those that a generator may have been trained by."""
 
 
+def judging_features(train: torch.Tensor) -> StyleFeatures:
+    """Make the style features that samples are judged by, standardised by ``train`` ``(L, 1, *S)``, binary."""
+    dimensions = train.ndim - 2
+    blocks = [FilterGrams(dimensions, seed=OTHER_FILTERS), SegmentStatistics(dimensions), PatternRoots(train)]
+    return StyleFeatures(train, blocks)
+
+
 class StyleSpace:
     """The style vectors of an authentic pool, with all distances between them.
 
@@ -23,9 +30,7 @@ class StyleSpace:
     """
 
     def __init__(self, train: torch.Tensor, pool: torch.Tensor) -> None:
-        dimensions = train.ndim - 2
-        blocks = [FilterGrams(dimensions, seed=OTHER_FILTERS), SegmentStatistics(dimensions), PatternRoots(train)]
-        self._features = StyleFeatures(train, blocks)
+        self._features = judging_features(train)
         self._pool = self._features.of_many(pool)
         self._within = distances(self._pool, self._pool).cpu().numpy()
 

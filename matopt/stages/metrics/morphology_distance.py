@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from matopt.descriptors.patterns import PatternRoots
-from matopt.descriptors.style import StyleFeatures, morphology_distance
-from matopt.descriptors.style_blocks import FilterGrams, SegmentStatistics
+from matopt.descriptors.style import morphology_distance
+from matopt.stages.judgement.style import judging_features
 from matopt.stages.metrics.base import METRICS, SampleMetric, Samples
 
 
@@ -19,6 +18,4 @@ class MorphologyDistance(SampleMetric):
 
     def value(self, samples: Samples) -> float:
         """Measure by other random filters than those that a generator may have been trained by, and single voxels."""
-        dimensions = samples.raw.ndim - 2
-        blocks = [FilterGrams(dimensions, seed=1), SegmentStatistics(dimensions), PatternRoots(samples.train)]
-        return morphology_distance(StyleFeatures(samples.train, blocks), samples.binary, samples.authentic)
+        return morphology_distance(judging_features(samples.train), samples.binary, samples.authentic)
