@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from matopt.physics.base import Physics, simulators
     from matopt.predictors.cnn import CNN
     from matopt.stages.audit import audit
+    from matopt.stages.responses.reference import responses
+    from matopt.stages.responses.skill import response_skill
     from matopt.stages.simulate import simulate
     from matopt.traits.base import TRAITS, Trait
     from matopt.traits.hashin_shtrikman import HashinShtrikman
@@ -53,6 +55,8 @@ _HOMES = {
     "chord_lengths": "descriptors.chords",
     "lineal_path": "descriptors.lineal_path",
     "read": "data.read",
+    "response_skill": "stages.responses.skill",
+    "responses": "stages.responses.reference",
     "simulate": "stages.simulate",
     "simulators": "physics.base",
     "specific_surface": "descriptors.surface",
@@ -79,6 +83,8 @@ __all__ = [
     "chord_lengths",
     "lineal_path",
     "read",
+    "response_skill",
+    "responses",
     "simulate",
     "simulators",
     "specific_surface",

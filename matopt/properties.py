@@ -64,6 +64,8 @@ class Property:
         increases_with_solid: whether the value never falls (True) or never rises (False) as the solid fraction of any
             voxel rises; None where neither holds.
         symmetries: of sections and of volumes, as the simulator's boundary conditions make them.
+        length_power: the power of a length that it goes with where a microstructure of two phases is enlarged: 2 for
+            permeability, 0 where size does not matter; None where it is not known.
         bounds: what isotropic microstructures keep to, as the simulator states it: of Hashin and Shtrikman, say. None
             where none are known. They belong to no comparison, and are not saved with models (:meth:`plain`).
     """
@@ -78,6 +80,7 @@ class Property:
     title: str = ""
     increases_with_solid: bool | None = None
     symmetries: tuple[Symmetry, Symmetry] = (Symmetry(), Symmetry())
+    length_power: int | None = None
     bounds: Bounds | None = field(default=None, compare=False, repr=False)
 
     @property

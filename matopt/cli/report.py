@@ -57,8 +57,10 @@ def _labels(result: LaunchResult) -> dict[str, str]:
         metric = METRICS.find(kind, result.study.folder)
         label = metric.label or words(metric.name)
         labels[kind] = label
-        if issubclass(metric, PredictorMetric) and metric.is_by_property:
-            labels |= {f"{kind}/{p.name}": f"{label} {p.words}" for p in result.properties}
+        if issubclass(metric, PredictorMetric):
+            single = {p.name: p.words for p in result.properties} if metric.is_by_property else {}
+            single |= {part: words(part) for part in metric.parts}
+            labels |= {f"{kind}/{part}": f"{label} {written}" for part, written in single.items()}
     return labels
 
 

@@ -6,8 +6,8 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from scipy import ndimage
 
+from matopt.data import moves
 from matopt.errors import InputError
 from matopt.generators.base import GENERATORS, Generator, require_learnt
 from matopt.microstructures import Microstructures
@@ -76,21 +76,10 @@ class Perturbations(Generator):
 
     def _change(self, phases: np.ndarray, random: np.random.Generator) -> None:
         """Turn some voxels of one sample ``S`` into the other phase, in place."""
-        phase = random.integers(2)
-        if (phases == phase).all():
-            phase = 1 - phase
-        turnable = phases != phase
-        rim = turnable & ndimage.maximum_filter(~turnable, size=3, mode="wrap")
-        grows = rim.any() and random.random() < 0.5
-        if grows:
-            largest = [max(1, round(self.part * edge)) for edge in phases.shape]
-            sizes = [random.integers(max(1, edge // 4), edge, endpoint=True) for edge in largest]
+        if random.random() < 0.5 and 0 < phases.mean() < 1:
+            moves.grow(phases, random, self.part)
         else:
-            sizes = np.minimum(random.integers(1, self.block, endpoint=True), phases.shape)
-        centre = random.choice(np.argwhere(rim if rim.any() else turnable))
-        first = centre - np.array(sizes) // 2
-        box = np.ix_(*[(f + np.arange(s)) % edge for f, s, edge in zip(first, sizes, phases.shape, strict=True)])
-        phases[box] = np.where(rim[box], phase, phases[box]) if grows else phase
+            moves.turn_block(phases, random, self.block)
 
     @property
     def voxel_size(self) -> float:

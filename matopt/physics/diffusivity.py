@@ -90,6 +90,7 @@ class Diffusivity(Simulator):
             constants=tuple(constants),
             increases_with_solid=self.grain(3) > 1,
             symmetries=(Symmetry(shifts), Symmetry(shifts, alike=(1, 2))),
+            length_power=0,
             bounds=DiffusivityBounds(self.grain(2), self.grain(3)),
         )
 

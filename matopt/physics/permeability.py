@@ -91,6 +91,7 @@ class Permeability(Simulator):
             scale="log",
             increases_with_solid=False,
             symmetries=(axial if self.section == "axial" else across, replace(across, alike=others)),
+            length_power=None if self.grain_permeability else 2,
         )
 
     def solve(self, density: torch.Tensor, voxel_size: float) -> Solution:

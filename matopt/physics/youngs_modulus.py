@@ -88,6 +88,7 @@ class YoungsModulus(Simulator):
             title="Young's modulus",
             increases_with_solid=True,
             symmetries=(Symmetry(shifts), Symmetry(shifts, alike=(1, 2))),
+            length_power=0,
             bounds=YoungsModulusBounds(self.youngs_modulus, self.poisson_ratio),
         )
 

@@ -30,9 +30,10 @@ AUGMENTATION = Section(
     "is that of its logarithm.",
 )
 TRAITS = Section(
-    "Traits",
-    "A trait is a constraint that the physics is known to satisfy. A predictor is interpretable as far as its "
-    "violations of each trait are those of the physics, sample by sample.",
+    "Responses and traits",
+    "A design changes a microstructure step by step, so what counts is what a predictor says of small changes. Its "
+    "response skill is the share of what such moves do in the physics that it foretells. A trait is a constraint that "
+    "the physics is known to satisfy; violations are no score, as a model that says nothing violates little.",
 )
 DESIGN = Section(
     "Design",

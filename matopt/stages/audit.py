@@ -1,16 +1,13 @@
-"""The audit: trait by trait, how alike a model and the physics are.
+"""The audit: by how much, and how often, a model breaks what the physics is known to obey, beside the physics itself.
 
-The seed of the measure is "Model interpretability can then be defined as the similarity between its own trait and that
-of the physics-based (ground truth) model" (Cang, Li, Yao, Jiao, Ren, Investigating Key Challenges in Applying Deep
-Learning Techniques to Integrated Computational Material Engineering, section 4.1). A trait is a residual at every
-density, so two models have the same trait where their residuals agree density by density, and the similarity is
-
-    mean over densities of max(0, 1 - |residual of the model - residual of the physics|).
+A table of violations, and no score: whoever says nothing breaks little. A constant is between its bounds, monotone,
+symmetric and blind to scale; that it is no model of anything is what the response skill says
+(:mod:`matopt.stages.responses.skill`). The physics' own residuals stand beside the model's, since some traits hold for
+it only so far: a window that is layered may be beyond the bounds of isotropic materials, and a finer grid gives other
+values.
 
 Residuals are dimensionless, with 1 the natural unit of each: all of a gradient wrong, a bound exceeded by its own
-value. So the similarity is 1 for the physics itself, also where the physics has a residual (an anisotropic window
-beyond an isotropic bound); it falls with every difference, at the same rate for models too lax and too strict; and
-there is nothing to tune. Means are not compared, since a model wrong on other samples than the physics would pass.
+value, twice the value where it should be the same.
 """
 
 from __future__ import annotations
@@ -32,13 +29,12 @@ VIOLATED = 1e-3
 
 @dataclass(frozen=True)
 class AuditRow:
-    """One trait of a model, compared with the same trait of the physics.
+    """One trait of a model, beside the same trait of the physics.
 
     Attributes:
         trait: its name.
         model_residual, physics_residual: means over the densities.
         model_violation_rate, physics_violation_rate: shares of the densities with a residual above :data:`VIOLATED`.
-        similarity: of the two, from 0 to 1; see the module.
     """
 
     trait: str
@@ -46,15 +42,14 @@ class AuditRow:
     physics_residual: float
     model_violation_rate: float
     physics_violation_rate: float
-    similarity: float
 
 
 def audit(
     model: PropertyModel, physics: PropertyModel, density: torch.Tensor, traits: Sequence[Trait], batch_size: int = 32
 ) -> list[AuditRow]:
-    """Compare the traits of a model with those of the physics, at ``density`` and at its probes.
+    """Put the violations of a model beside those of the physics, at ``density`` and at its probes.
 
-    Where many models are compared with the same physics, :func:`residuals` of the physics can be kept and given to
+    Where many models are held against the same physics, :func:`residuals` of the physics can be kept and given to
     :func:`compare`.
 
     Args:
@@ -105,7 +100,7 @@ def residuals(
 
 
 def compare(model: Mapping[str, np.ndarray], physics: Mapping[str, np.ndarray]) -> list[AuditRow]:
-    """Compare :func:`residuals` of a model with those of the physics at the same densities, trait by trait.
+    """Put :func:`residuals` of a model beside those of the physics at the same densities, trait by trait.
 
     Raises:
         InputError: other traits, or other densities.
@@ -119,21 +114,9 @@ def compare(model: Mapping[str, np.ndarray], physics: Mapping[str, np.ndarray]) 
             physics_residual=float(physics[name].mean()),
             model_violation_rate=float((ours > VIOLATED).mean()),
             physics_violation_rate=float((physics[name] > VIOLATED).mean()),
-            similarity=float(np.maximum(0, 1 - np.abs(ours - physics[name])).mean()),
         )
         for name, ours in model.items()
     ]
-
-
-def interpretability(rows: Sequence[AuditRow]) -> float:
-    """Compute the interpretability of a model: its mean similarity to the physics over all traits, from 0 to 1.
-
-    Raises:
-        InputError: no traits.
-    """
-    if not rows:
-        raise InputError("interpretability needs at least one trait; name one in the study")
-    return float(np.mean([row.similarity for row in rows]))
 
 
 class _Once:

@@ -16,6 +16,8 @@ from matopt.stages.keys import stage_key
 from matopt.stages.models import GeneratorTask, ModelContext, PredictorTask, load_generator, load_predictor
 from matopt.stages.r2 import r2
 from matopt.stages.records import CurvePoint, Evaluation, GeneratorResult, SampleSet
+from matopt.stages.responses.reference import responses
+from matopt.stages.responses.skill import response_skill
 from matopt.stages.scores import predictor_audit, sample_scores
 from matopt.stages.workers import Workers
 
@@ -89,6 +91,7 @@ def evaluate(
         curve=_curve(settings, dataset, pools, workers, context),
         predicted=predicted,
         audit=tuple(predictor_audit(best, dataset.test, physics, settings.traits, context)),
+        skills=response_skill(best, responses(dataset.test, workers.label)),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from matopt.stages.audit import AuditRow
+from matopt.stages.responses.skill import ResponseSkill
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ class Evaluation:
         generators: in the order of the study.
         curve: what artificial microstructures are worth to a predictor, point by point.
         predicted: ``(N, P)`` what the best trial's predictor says of the test split.
-        audit: its traits; empty where the study has none.
+        audit: its violations of traits; empty where the study has none.
+        skills: how well it foretells what moves of the test split do.
     """
 
     properties: tuple[str, ...]
@@ -97,6 +99,7 @@ class Evaluation:
     curve: tuple[CurvePoint, ...]
     predicted: torch.Tensor
     audit: tuple[AuditRow, ...]
+    skills: tuple[ResponseSkill, ...]
 
 
 @dataclass(frozen=True, eq=False)

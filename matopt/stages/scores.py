@@ -13,10 +13,13 @@ from matopt.physics.base import Physics
 from matopt.predictors.base import Predictor
 from matopt.registry import Component
 from matopt.stages.audit import AuditRow, compare, residuals
-from matopt.stages.data import LabelledSet
+from matopt.stages.data import LabelFunction, LabelledSet
 from matopt.stages.keys import stage_key
 from matopt.stages.metrics.base import METRICS, Metric, Predictions, PredictorMetric, SampleMetric, Samples
 from matopt.stages.models import ModelContext, build_traits
+from matopt.stages.responses.reference import responses
+from matopt.stages.responses.skill import response_skill
+from matopt.traits.base import PropertyModel
 
 AUDITED = 24
 """How many microstructures the audit takes: the physics is solved at several probes of each."""
@@ -33,9 +36,13 @@ class PhysicsResiduals:
 
 
 def predictor_audit(
-    predictor: Predictor, labelled: LabelledSet, physics: Physics, traits: Sequence[Component], context: ModelContext
+    predictor: PropertyModel,
+    labelled: LabelledSet,
+    physics: Physics,
+    traits: Sequence[Component],
+    context: ModelContext,
 ) -> list[AuditRow]:
-    """Audit a predictor trait by trait, at held-out microstructures and their probes."""
+    """Audit a predictor, or any model of the same properties, at held-out microstructures and their probes."""
     audited = labelled.microstructures[:AUDITED]
     density = audited.density(context.device)
     built = build_traits(tuple(traits), context.folder)
@@ -59,33 +66,37 @@ def predictor_scores(
     predictor: Predictor,
     labelled: LabelledSet,
     physics: Physics,
+    label: LabelFunction,
     traits: Sequence[Component],
     context: ModelContext,
     further: Sequence[Component] = (),
 ) -> dict[str, float]:
-    """Compute the metrics of a predictor, and each trait's residual and similarity to the physics.
+    """Compute the metrics of a predictor, and how far and how often it violates each trait.
 
     Args:
         predictor: the fitted predictor.
         labelled: held-out microstructures.
         physics: what its traits are held against.
+        label: computes or looks up the properties of moved microstructures.
         traits: of the study.
         context: where the physics' residuals are kept.
         further: metrics besides those of the registry; those of a generator's samples are left out.
 
     Returns:
-        Metric -> value; of one property ``<metric>/<property>``, of one trait ``trait/<trait>/<quantity>``.
+        Metric -> value; of one property or part ``<metric>/<name>``, of one trait ``trait/<trait>/<quantity>``.
     """
     audit = predictor_audit(predictor, labelled, physics, traits, context) if traits else []
-    predictions = Predictions(predictor, labelled, audit)
+    skills = response_skill(predictor, responses(labelled, label))
+    predictions = Predictions(predictor, labelled, audit, skills)
     scores: dict[str, float] = {}
     for name, metric in _metrics(further, context).items():
         if isinstance(metric, PredictorMetric) and (traits or not metric.needs_traits):
             scores[name] = metric.value(predictions)
-            scores |= {f"{name}/{p}": value for p, value in metric.by_property(predictions).items()}
+            single = {**metric.by_property(predictions), **metric.by_part(predictions)}
+            scores |= {f"{name}/{part}": value for part, value in single.items()}
     for row in audit:
         scores[f"trait/{row.trait}/residual"] = row.model_residual
-        scores[f"trait/{row.trait}/similarity"] = row.similarity
+        scores[f"trait/{row.trait}/violation_rate"] = row.model_violation_rate
     return scores
 
 

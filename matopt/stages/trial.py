@@ -55,7 +55,7 @@ def run_trial(
         settings: the point of the search.
         dataset: the authentic microstructures; the test split is left alone.
         physics: the simulators, for the traits' reference.
-        label: computes or looks up properties of the artificial microstructures.
+        label: computes or looks up properties of the artificial microstructures, and of moved validation ones.
         context: where models are made.
         report: hears of both trainings.
     """
@@ -71,7 +71,7 @@ def run_trial(
     predictor_key = fit_predictor(predictor_task, context, report)
     predictor = load_predictor(predictor_key, context)
     metrics = {
-        **predictor_scores(predictor, dataset.validation, physics, settings.traits, context, settings.metrics),
+        **predictor_scores(predictor, dataset.validation, physics, label, settings.traits, context, settings.metrics),
         **sample_scores(generator, dataset.train, dataset.validation, settings.seed, context, settings.metrics),
     }
     return TrialResult(metrics, generator_key, predictor_key, perf_counter() - start)

@@ -29,7 +29,7 @@ class Trait(ABC):
     """A quantifiable constraint of the map from microstructure to property.
 
     One method makes the training loss, the violation rate, the audit's row and the plot. Given the physics in place
-    of a predictor the same method gives the reference; interpretability is the similarity of the two.
+    of a predictor the same method gives what the model's violations stand beside.
 
     Args:
         weight: of the trait in the predictor's training loss; 0 audits without training for it.

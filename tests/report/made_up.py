@@ -19,6 +19,7 @@ from matopt.stages.records import (
     SpaceResult,
     TrialResult,
 )
+from matopt.stages.responses.skill import ResponseSkill
 from matopt.study.records import TrialRecord
 
 PROPERTIES = (
@@ -29,7 +30,7 @@ PROPERTIES = (
 TYPICAL = {"youngs_modulus": 3e10, "diffusivity": 0.1, "permeability": 1e-13}
 Properties = tuple[Property, ...]
 Shape = tuple[int, ...]
-METRICS = ("r2", "interpretability", "morphology_distance", "grey_share")
+METRICS = ("r2", "response_skill", "morphology_distance", "grey_share")
 
 
 @st.composite
@@ -111,11 +112,14 @@ def _evaluation(draw: st.DrawFn, random: np.random.Generator, properties: Proper
     )
     residuals = st.sampled_from([0.0, 0.3, np.nan])
     audit = tuple(
-        AuditRow(trait, draw(residuals), draw(residuals), 0.0, 0.0, 0.5)
+        AuditRow(trait, draw(residuals), draw(residuals), 0.0, 0.0)
         for trait in draw(st.lists(st.sampled_from(["monotonicity", "mine"]), unique=True))
     )
     predicted = draw(_values(random, len(authentic.porosity), properties))
-    return Evaluation(tuple(p.name for p in properties), authentic, generators, curve, predicted, audit)
+    kinds = draw(st.lists(st.sampled_from(["blocks", "constant_porosity"]), min_size=1, unique=True))
+    skill = draw(st.sampled_from([0.7, -40.0]))
+    skills = tuple(ResponseSkill(kind, properties[0].name, skill, 0.5, 100) for kind in kinds)
+    return Evaluation(tuple(p.name for p in properties), authentic, generators, curve, predicted, audit, skills)
 
 
 @st.composite

@@ -22,7 +22,7 @@ from matopt.stages.records import TrialResult
 from matopt.study.config.study import load_study
 from matopt.study.records import TrialRecord
 
-ORDER = ["samples", "properties", "augmentation", "parity", "traits", "morphing", "ascent", "search"]
+ORDER = ["samples", "properties", "augmentation", "parity", "responses", "traits", "morphing", "ascent", "search"]
 TRIAL = TrialRecord(0, "complete", {}, TrialResult({"r2": 0.5}, "", "", 1, 0))
 MINIMAL = Findings("tiny", "name: tiny", PROPERTIES[:1], ("r2",), (TRIAL,), 0)
 STUDY = Path(__file__).parents[2] / "studies" / "quickstart.yaml"

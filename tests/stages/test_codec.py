@@ -73,7 +73,7 @@ def evaluation(generators: int, audit: int) -> Evaluation:
         ),
         curve=(CurvePoint("authentic", 0, 0, {"youngs_modulus": 0.5, "permeability": float("inf")}),),
         predicted=torch.rand(5, 2),
-        audit=tuple(AuditRow(f"t{i}", 0.1, 0.2, 0.3, 0.4, 0.5) for i in range(audit)),
+        audit=tuple(AuditRow(f"t{i}", 0.1, 0.2, 0.3, 0.4) for i in range(audit)),
     )
 
 

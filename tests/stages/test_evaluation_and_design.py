@@ -66,6 +66,7 @@ def test_the_evaluation_compares_generators_over_sizes_and_draws(
     assert found.properties == PROPERTIES
     assert found.predicted.shape == found.authentic.values.shape
     assert [row.trait for row in found.audit] == ["hashin_shtrikman", "monotonicity"]
+    assert {row.kind for row in found.skills} == {"blocks", "boundary", "constant_porosity"}
     assert [g.name for g in found.generators] == ["morphology_vae", "vae"]
     assert len(found.generators[1].samples.porosity) == 10
 
@@ -121,7 +122,7 @@ def test_a_report_has_every_figure_and_its_data(
     text = page.read_text()
     assert "small &lt;study&gt;" in text
     assert {path.stem for path in figures} == {
-        "samples", "properties", "augmentation", "parity", "traits", "search", "morphing", "ascent",
+        "samples", "properties", "augmentation", "parity", "responses", "traits", "search", "morphing", "ascent",
     }  # fmt: skip
     for path in figures:
         assert path.read_bytes().startswith(b"\x89PNG")

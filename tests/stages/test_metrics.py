@@ -13,10 +13,10 @@ from matopt.microstructures import Microstructures
 from matopt.physics.base import Physics
 from matopt.properties import Property, PropertyTable
 from matopt.registry import Component
-from matopt.stages.audit import AuditRow
 from matopt.stages.data import Dataset, LabelledSet
 from matopt.stages.metrics.base import METRICS, Predictions, PredictorMetric, SampleMetric, Samples, split_objective
 from matopt.stages.models import ModelContext
+from matopt.stages.responses.skill import ResponseSkill
 from matopt.stages.trial import TrialSettings, run_trial
 
 MINE = """
@@ -68,14 +68,16 @@ def of_samples(name: str, raw: torch.Tensor, authentic: torch.Tensor) -> float:
     return metric.value(Samples(raw, (raw >= 0.5).float(), authentic, authentic))
 
 
-def of_predictions(name: str, audit: tuple[AuditRow, ...] = ()) -> tuple[float, dict[str, float]]:
+def of_predictions(
+    name: str, skills: tuple[ResponseSkill, ...] = ()
+) -> tuple[float, dict[str, float], dict[str, float]]:
     solid = striped(2, 4, 9)
     values = solid.flatten(1).mean(1, keepdim=True).double().numpy()
     table = PropertyTable(Halves.properties, values, np.full((3, 1), "ok"), np.zeros((3, 1)))
-    predictions = Predictions(Halves(), LabelledSet(Microstructures.from_density(solid, 1e-6), table), audit)
+    predictions = Predictions(Halves(), LabelledSet(Microstructures.from_density(solid, 1e-6), table), (), skills)
     metric = METRICS.build(Component(name))
     assert isinstance(metric, PredictorMetric)
-    return metric.value(predictions), dict(metric.by_property(predictions))
+    return metric.value(predictions), dict(metric.by_property(predictions)), dict(metric.by_part(predictions))
 
 
 def test_metrics_of_samples_compare_them_with_authentic_microstructures():
@@ -90,14 +92,18 @@ def test_metrics_of_samples_compare_them_with_authentic_microstructures():
 def test_metrics_of_predictors_compare_them_with_the_physics():
     true = np.array([2, 4, 9]) / 12
     expected = 1 - ((true / 2) ** 2).sum() / ((true - true.mean()) ** 2).sum()
-    assert of_predictions("r2") == (pytest.approx(expected, abs=1e-6), {"solid": pytest.approx(expected, abs=1e-6)})
-    rows = (AuditRow("a", 0, 0, 0, 0, 0.25), AuditRow("b", 0, 0, 0, 0, 0.75))
-    assert of_predictions("interpretability", rows) == (0.5, {})
+    assert of_predictions("r2") == (pytest.approx(expected, abs=1e-6), {"solid": pytest.approx(expected, abs=1e-6)}, {})
+    given = [("blocks", "solid", 0.9), ("blocks", "other", -0.3), ("constant_porosity", "other", 0.6)]
+    skills = tuple(ResponseSkill(kind, name, skill, 0.0, 1) for kind, name, skill in given)
+    whole, properties, parts = of_predictions("response_skill", skills)
+    assert whole == pytest.approx(0.4)
+    assert properties == {"solid": pytest.approx(0.9), "other": pytest.approx(0.15)}
+    assert parts == {"blocks": pytest.approx(0.3), "constant_porosity": pytest.approx(0.6)}
 
 
 def test_every_metric_says_which_way_is_better():
     assert {name: METRICS.find(name).direction for name in METRICS.names()} == {
-        "r2": "maximize", "interpretability": "maximize", "morphology_distance": "minimize",
+        "r2": "maximize", "response_skill": "maximize", "morphology_distance": "minimize",
         "porosity_distance": "minimize", "s2_error": "minimize", "grey_share": "minimize",
     }  # fmt: skip
 

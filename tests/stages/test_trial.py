@@ -38,10 +38,10 @@ def test_a_trial_scores_both_models_and_never_sees_the_test_split(
 
     settings = TrialSettings(GENERATOR, PREDICTOR, TRAITS, 10, 0)
     result = run_trial(settings, blind, physics, label, context, report)
-    assert sum(len(m) for m in label.asked) == 10  # of the artificial microstructures alone
-    assert {"r2", "r2/youngs_modulus", "r2/permeability", "interpretability", "morphology_distance"} <= set(
-        result.metrics
-    )
+    artificial, moved = label.asked  # the latter of the validation set, for the response skill
+    assert len(artificial) == 10 and len(moved) == 6 * len(dataset.validation)
+    expected = {"r2", "r2/youngs_modulus", "response_skill", "response_skill/permeability", "morphology_distance"}
+    assert expected | {"response_skill/constant_porosity", "trait/monotonicity/violation_rate"} <= set(result.metrics)
     assert all(np.isfinite(value) for value in result.metrics.values())
     assert result.metrics["r2"] == pytest.approx(
         np.mean([result.metrics["r2/youngs_modulus"], result.metrics["r2/permeability"]])

@@ -155,7 +155,22 @@ def test_an_error_names_file_line_and_key_and_what_would_be_right(folder, old, n
     assert found.startswith(tuple(f"{path}:{line}: " for line in range(first, first + 1 + new.count("\n"))))
 
 
-@pytest.mark.parametrize("metric", ["interpretability", "parts.py:Likeness"])
+def test_an_objective_of_an_older_study_file_is_refused_with_the_name_of_the_new_one(folder):
+    overrides = ["search.objectives={interpretability: maximize}", "search.space={}"]
+    with pytest.raises(InputError, match=r"interpretability is no longer computed, .*; write response_skill"):
+        load_study(folder / "example.yaml", overrides)
+
+
+def test_a_metric_may_be_asked_for_by_property_and_by_part(folder):
+    for part in ("youngs_modulus", "constant_porosity"):
+        name = f"response_skill/{part}"
+        overrides = [f"search.objectives={{{name}: maximize}}", "search.space={}"]
+        assert name in load_study(folder / "example.yaml", overrides).objectives
+    with pytest.raises(InputError, match="no such objective; did you mean 'response_skill/constant_porosity'"):
+        load_study(folder / "example.yaml", ["search.objectives={response_skill/constant_porosities: maximize}"])
+
+
+@pytest.mark.parametrize("metric", ["parts.py:Likeness"])
 def test_a_metric_of_traits_needs_traits(folder, metric):
     overrides = [f"search.objectives={{{metric}: maximize}}", "search.space={}"]
     assert metric in load_study(folder / "example.yaml", overrides).objectives

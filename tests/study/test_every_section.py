@@ -37,7 +37,7 @@ ALL = {
     **BASE,
     "physics": {"properties": ["diffusivity", SOLID]},
     "traits": {"monotonicity": {"weight": 0.1}},
-    "search": {"objectives": {"r2/solid": "maximize", "interpretability": "maximize"}},
+    "search": {"objectives": {"r2/solid": "maximize", "response_skill": "maximize"}},
     "evaluation": {"generators": [NOISE], "sizes": [1, 2], "draws": 2},
     "design": {"property": "solid", "spaces": ["pixel"], "seeds": 2, "steps": 2, "n_checked": 2},
 }
@@ -71,10 +71,9 @@ def sections(draw: st.DrawFn) -> dict:
             "sampler": draw(st.sampled_from(samplers)),
         }
     if search is not None:
-        metrics = draw(st.lists(st.sampled_from(["r2", "morphology_distance", "grey_share"]), min_size=1, unique=True))
-        if "traits" in study:
-            metrics.append("interpretability")
-        directions = {"r2": "maximize", "interpretability": "maximize"}
+        names = ["r2", "response_skill", "morphology_distance", "grey_share"]
+        metrics = draw(st.lists(st.sampled_from(names), min_size=1, unique=True))
+        directions = {"r2": "maximize", "response_skill": "maximize"}
         study["search"] = {**search, "objectives": {m: directions.get(m, "minimize") for m in metrics}}
     if draw(st.booleans()):
         study["evaluation"] = {
@@ -93,7 +92,9 @@ def figures_of(study: dict) -> set[str]:
     """The figures that a study asks for."""
     names = {"search"}
     if "evaluation" in study:
-        names |= {"samples", "properties", "augmentation", "parity"} | ({"traits"} if "traits" in study else set())
+        names |= {"samples", "properties", "augmentation", "parity", "responses"} | (
+            {"traits"} if "traits" in study else set()
+        )
     return names | ({"morphing", "ascent"} if "design" in study else set())
 
 

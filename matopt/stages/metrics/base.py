@@ -15,6 +15,7 @@ from matopt.registry import Registry
 from matopt.stages.audit import AuditRow
 from matopt.stages.data import LabelledSet
 from matopt.stages.r2 import r2
+from matopt.stages.responses.skill import ResponseSkill
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,12 +42,14 @@ class Predictions:
     Attributes:
         predictor: the fitted predictor.
         held_out: the microstructures and their simulated properties.
-        audit: its traits, held against those of the physics; empty where the study has none.
+        audit: its violations of traits beside those of the physics; empty where the study has none.
+        skills: how well it foretells what moves of these microstructures do, by kind of move and property.
     """
 
     predictor: Predictor
     held_out: LabelledSet
     audit: Sequence[AuditRow]
+    skills: Sequence[ResponseSkill]
 
     @cached_property
     def r2(self) -> dict[str, float]:
@@ -89,6 +92,9 @@ class PredictorMetric(Metric):
     is_by_property: ClassVar[bool] = False
     """Whether :meth:`by_property` gives values, which are objectives of their own: ``<name>/<property>``."""
 
+    parts: ClassVar[tuple[str, ...]] = ()
+    """What else :meth:`by_part` gives values of, which are objectives too: ``<name>/<part>``."""
+
     @abstractmethod
     def value(self, predictions: Predictions) -> float:
         """Compare the predictor with the physics."""
@@ -97,12 +103,16 @@ class PredictorMetric(Metric):
         """Give the value of each property, where there are such."""
         return {}
 
+    def by_part(self, predictions: Predictions) -> Mapping[str, float]:
+        """Give the values of :attr:`parts`, as far as there are such."""
+        return {}
+
 
 METRICS: Registry[Metric] = Registry("metrics", "matopt.stages.metrics")
 
 
 def split_objective(objective: str) -> tuple[str, str]:
-    """Split the name of an objective into a metric's and a property's, which is empty where it is of all properties."""
+    """Split the name of an objective into a metric's and that of a property or part, empty where it is of all."""
     path, colon, name = objective.rpartition(":")
-    metric, _, property_ = name.partition("/")
-    return path + colon + metric, property_
+    metric, _, part = name.partition("/")
+    return path + colon + metric, part

@@ -26,6 +26,9 @@ from matopt.study.samplers.base import SAMPLERS
 SEARCHABLE = ("generator", "predictor", "augmentation", "traits")
 """The sections that a search may change. The others say what its trials are compared by."""
 
+RENAMED = {"interpretability": "response_skill"}
+"""Objectives of older study files, and what took their places."""
+
 
 def check_fields(text: StudyText, checking: Checking) -> tuple[StudyConfig | None, list[Problem]]:
     """Read the configuration that a text means, and list what is wrong with its fields."""
@@ -73,7 +76,9 @@ def cross_problems(config: StudyConfig, folder: Path) -> list[Problem]:
 
 def _objective_problem(name: str, direction: str, properties: Sequence[str], has_traits: bool, folder: Path) -> str:
     """Say what is wrong with an objective: no such metric, the other direction, nothing to compute it from."""
-    kind, property_ = split_objective(name)
+    kind, part = split_objective(name)
+    if kind in RENAMED:
+        return f"{kind} is no longer computed, as it ranked a constant first; write {RENAMED[kind]}"
     if ".py:" in kind:
         component, problems = check_component(METRICS, Metric, {KIND: kind}, folder)
         if component is None:
@@ -81,9 +86,9 @@ def _objective_problem(name: str, direction: str, properties: Sequence[str], has
     elif kind not in METRICS.names():
         return f"no such objective; {suggestion(name, _objectives(properties))}"
     metric = METRICS.build(Component(kind), folder)
-    if property_:
-        is_by_property = isinstance(metric, PredictorMetric) and metric.is_by_property
-        if not is_by_property or property_ not in properties:
+    if part:
+        single = _single(type(metric), properties)
+        if part not in single:
             return f"no such objective; {suggestion(name, _objectives(properties))}"
     if metric.direction != direction:
         return f"{name} is better the other way: {metric.direction}"
@@ -95,9 +100,14 @@ def _objective_problem(name: str, direction: str, properties: Sequence[str], has
 def _objectives(properties: Sequence[str]) -> list[str]:
     """List the objectives of the registry's metrics, those of single properties too."""
     names = METRICS.names()
-    metrics = [(name, METRICS.find(name)) for name in names]
-    single = [name for name, metric in metrics if issubclass(metric, PredictorMetric) and metric.is_by_property]
-    return names + [f"{name}/{property_}" for name in single for property_ in properties]
+    return names + [f"{name}/{part}" for name in names for part in _single(METRICS.find(name), properties)]
+
+
+def _single(metric: type[Metric], properties: Sequence[str]) -> list[str]:
+    """List the properties and parts of which a metric gives single values."""
+    if not issubclass(metric, PredictorMetric):
+        return []
+    return [*(properties if metric.is_by_property else ()), *metric.parts]
 
 
 def space_problems(config: StudyConfig, text: StudyText, checking: Checking) -> list[Problem]:
