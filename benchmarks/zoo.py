@@ -201,13 +201,15 @@ class Zoo:
             "the same, three times as long": lambda seed: self._cnn(
                 "perturbed3", seed, self.perturbed, steps=3 * steps
             ),
-            "trained with traits": lambda seed: self._cnn("traits", seed, train, traits, steps=steps),
-            "wider": lambda seed: self._cnn("wider", seed, train, steps=steps, width=28),
+            "trained with traits": lambda seed: self._cnn(
+                "traits", seed, train, traits, steps=steps, trait_batch_size=4
+            ),
+            "wider": lambda seed: self._cnn("wider", seed, train, steps=steps, width=24),
             "trained on 25 windows": lambda seed: self._cnn("few", seed, train[:25], steps=steps),
             "hardly trained": lambda seed: self._cnn("hardly", seed, train, steps=max(1, steps // 25)),
             "shuffled labels": lambda seed: self._cnn("shuffled", seed, shuffled(seed), steps=steps),
             "shuffled labels with traits": lambda seed: self._cnn(
-                "shuffled traits", seed, shuffled(seed), traits, steps=steps
+                "shuffled traits", seed, shuffled(seed), traits, steps=steps, trait_batch_size=4
             ),
             "constant": lambda seed: Constant(train),
             "untrained": lambda seed: self._cnn("untrained", seed, train, steps=1),

@@ -14,11 +14,24 @@ import pytest
 import matopt
 from matopt.cli.report import report_writer
 from matopt.errors import InputError
+from matopt.study.audit import audit_study
 from matopt.study.config.study import Study, load_study
 from matopt.study.launch import launch
 
 PAGE = (Path(__file__).parents[1] / "docs" / "extending.md").read_text()
 FILES = {name: text for name, text in re.findall(r"```\w+\n# (\S+)\n(.*?)```", PAGE, re.DOTALL)}
+
+OWN_MODEL = """
+import torch
+
+class Own(torch.nn.Module):
+    def forward(self, density):
+        return 3 + 0 * density.flatten(1).sum(1, keepdim=True)
+
+class Wide(Own):
+    def forward(self, density):
+        return density.flatten(1)
+"""
 
 
 def written(folder: Path) -> Path:
@@ -38,6 +51,16 @@ def test_a_study_of_nothing_but_a_users_own_files_runs_to_its_report(tmp_path: P
     metrics = result.best.outcome.metrics
     assert 0 <= metrics["surface_error.py:SurfaceError"] < 1 and metrics["r2/formation_factor"] <= 1
     assert {row.trait: row.physics_residual for row in result.evaluation.audit}["archie"] == 0
+    (tmp_path / "own.py").write_text(OWN_MODEL)
+    ours, own = audit_study(study), audit_study(study, str(tmp_path / "own.py:Own"))
+    assert ours.skills == result.evaluation.skills and ours.violations == result.evaluation.audit
+    assert {s.skill for s in own.skills} == {0.0} and [v.trait for v in own.violations] == [
+        v.trait for v in ours.violations
+    ]
+    with pytest.raises(
+        InputError, match=r"must give a tensor of shape \(8, 1\), a column each for formation_factor; got"
+    ):
+        audit_study(study, str(tmp_path / "own.py:Wide"))
     dilated, pixels = result.design.spaces
     assert (dilated.space, pixels.space) == ("dilation.py:Dilation", "pixel")
     assert (dilated.true[:, -1] >= dilated.true[:, 0]).all() and (dilated.predicted.diff() >= 0).all()

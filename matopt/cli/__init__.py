@@ -11,6 +11,7 @@ import typer
 from matopt.cli.data import check_command, export_command, formats_command, label_command
 from matopt.cli.doctor import doctor_command
 from matopt.cli.study import study_app
+from matopt.cli.traits import traits_app
 from matopt.errors import FailureError, InputError
 
 _options = {"debug": False}
@@ -23,6 +24,7 @@ data_app.command("export")(export_command)
 data_app.command("formats")(formats_command)
 app.add_typer(study_app, name="study")
 app.add_typer(data_app, name="data")
+app.add_typer(traits_app, name="traits")
 app.command("label")(label_command)
 app.command("doctor")(doctor_command)
 

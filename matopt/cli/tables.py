@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from matopt.study.audit import StudyAudit
     from matopt.study.doctor import Finding
     from matopt.study.status import ComparisonRow, StudyStatus
 
@@ -22,7 +23,7 @@ def print_times(times: Mapping[str, Mapping[str, float]]) -> None:
     """Print where the time of each stage went, in seconds."""
     kinds = ("wall", "computing", "waiting", "overhead")
     rows = [[stage, *[f"{seconds[kind]:.0f}" for kind in kinds]] for stage, seconds in times.items()]
-    _print(["stage", *[f"{kind} [s]" for kind in kinds]], rows)
+    print_rows(["stage", *[f"{kind} [s]" for kind in kinds]], rows)
 
 
 def print_status(status: StudyStatus) -> None:
@@ -53,14 +54,14 @@ def print_studies(studies: Sequence[StudyStatus]) -> None:
         score = f"{first} {outcome.metrics[first]:.3f}" if outcome is not None else ""
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(status.updated)) if status.updated else ""
         rows.append([status.name, _state(status), f"{status.trials['complete']} of {status.trials_asked}", score, when])
-    _print(["study", "state", "trials", "best", "last heard of"], rows)
+    print_rows(["study", "state", "trials", "best", "last heard of"], rows)
 
 
 def print_comparison(rows: Sequence[ComparisonRow]) -> None:
     """Print studies side by side, a column each."""
     names = sorted({name for row in rows for name in row.metrics})
     cells = [[name, *[f"{row.metrics[name]:.3f}" if name in row.metrics else "" for row in rows]] for name in names]
-    _print(["best trial's", *[row.status.name for row in rows]], cells)
+    print_rows(["best trial's", *[row.status.name for row in rows]], cells)
     for row in rows[1:]:
         for line in row.differences:
             _console().print(f"{row.status.name}: {escape(line)}", highlight=False, soft_wrap=True)
@@ -77,6 +78,23 @@ def print_findings(findings: Iterable[Finding]) -> bool:
     return can_run
 
 
+def print_audit(found: StudyAudit) -> None:
+    """Print what a model foretells of moves, and what it violates."""
+    _console().print(f"{found.model}, on the test split", highlight=False)
+    cells = [[s.property, s.kind, str(s.steps), f"{s.skill:.3f}", f"{s.correlation:.3f}"] for s in found.skills]
+    print_rows(["property", "moves", "in a row", "response skill", "correlation"], cells)
+    if found.violations:
+        rows = [
+            [
+                v.trait,
+                *(f"{residual:.3f}" for residual in (v.model_residual, v.physics_residual)),
+                *(f"{rate:.0%}" for rate in (v.model_violation_rate, v.physics_violation_rate)),
+            ]
+            for v in found.violations
+        ]
+        print_rows(["trait", "residual", "of the physics", "violated", "by the physics"], rows)
+
+
 def _state(status: StudyStatus) -> str:
     if status.is_finished:
         return "finished"
@@ -87,7 +105,8 @@ def _state(status: StudyStatus) -> str:
     return f"stopped ({progress}{why})"
 
 
-def _print(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def print_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table, its first column to the left and the others to the right."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, name in enumerate(header):
         table.add_column(escape(name), justify="left" if number == 0 else "right", overflow="fold")

@@ -71,6 +71,22 @@ def design_plan(study: Study, winner: TrialRecord) -> DesignPlan | None:
     return DesignPlan(settings, winner.outcome.generator_key, winner.outcome.predictor_key, study.config.seed)
 
 
+def finished_search(study: Study) -> tuple[Dataset, list[TrialRecord], TrialRecord]:
+    """Read the dataset of a study whose search is finished, its trials and the best of them; nothing is computed.
+
+    Raises:
+        FailureError: the data or the search is not finished, for the study as it is now.
+    """
+    layout = Layout.of(study)
+    properties = tuple(simulator.property for simulator in simulators_of(study))
+    dataset = _load(study, "data", data_key(study), SavedDataset).restored(properties)
+    trials = read_records(layout.journal, search_key(study, dataset))
+    winner = best(trials, study.objectives)
+    if winner is None:
+        raise FailureError(f"study {layout.name!r}: no trial of its search is complete; launch it")
+    return dataset, trials, winner
+
+
 def finished(study: Study) -> LaunchResult:
     """Read what a finished study found from its storage folder; nothing is computed.
 
@@ -79,26 +95,28 @@ def finished(study: Study) -> LaunchResult:
     """
     layout = Layout.of(study)
     context = ModelContext(ArtifactStore(layout.artifacts), study.folder)
-
-    def load(stage: str, key: str, kind: type[T]) -> T:
-        if key not in context.artifacts:
-            raise FailureError(f"study {layout.name!r}: its {stage} is not finished as it is configured now; launch it")
-        return context.artifacts.load(key, kind)
-
-    properties = tuple(simulator.property for simulator in simulators_of(study))
-    dataset = load("data", data_key(study), SavedDataset).restored(properties)
-    trials = read_records(layout.journal, search_key(study, dataset))
-    winner = best(trials, study.objectives)
-    if winner is None:
-        raise FailureError(f"study {layout.name!r}: no trial of its search is complete; launch it")
+    dataset, trials, winner = finished_search(study)
     evaluation, design = evaluation_settings(study, winner), design_plan(study, winner)
     physics = physics_of(study, dataset)
+    found = (
+        _load(study, "evaluation", evaluation_key(evaluation, dataset, physics, context), Evaluation)
+        if evaluation
+        else None
+    )
     return LaunchResult(
         study,
-        properties,
+        physics.properties,
         trials,
         winner,
-        load("evaluation", evaluation_key(evaluation, dataset, physics, context), Evaluation) if evaluation else None,
-        load("design", design_key(design, dataset, context), DesignResult) if design else None,
+        found,
+        _load(study, "design", design_key(design, dataset, context), DesignResult) if design else None,
         times=(read_json(layout.state) or {}).get("times", {}),
     )
+
+
+def _load(study: Study, stage: str, key: str, kind: type[T]) -> T:
+    artifacts = ArtifactStore(Layout.of(study).artifacts)
+    if key not in artifacts:
+        name = study.config.name
+        raise FailureError(f"study {name!r}: its {stage} is not finished as it is configured now; launch it")
+    return artifacts.load(key, kind)

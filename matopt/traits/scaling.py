@@ -33,12 +33,12 @@ class Scaling(Trait):
         """``(N,)`` relative differences, see the class.
 
         Raises:
-            InputError: of no property of the model it is known how it goes with lengths, or an edge is odd.
+            InputError: no property of the model is known to go with a power of lengths, or an edge is odd.
         """
         columns = [(i, p) for i, p in enumerate(model.properties) if p.length_power is not None]
         if not columns:
             names = ", ".join(p.name for p in model.properties)
-            raise InputError(f"{self.name}: of no property of the model it is known how it scales; it has {names}")
+            raise InputError(f"{self.name}: no property of the model is known to scale; it has {names}")
         shape = density.shape[2:]
         if any(edge % 2 for edge in shape):
             raise InputError(f"{self.name}: samples need even edges to be halved; these are of {tuple(shape)}")

@@ -59,7 +59,8 @@ def _study_of(tmp_path: Path, **changes: str) -> Path:
 @pytest.mark.parametrize(
     "command",
     [(), ("study",), ("study", "launch"), ("study", "status"), ("study", "list"), ("study", "compare"),
-     ("study", "report"), ("data", "check"), ("data", "export"), ("data", "formats"), ("label",), ("doctor",)],
+     ("study", "report"), ("data", "check"), ("data", "export"), ("data", "formats"), ("label",), ("doctor",),
+     ("traits",), ("traits", "list"), ("traits", "show"), ("traits", "check"), ("traits", "audit")],
 )  # fmt: skip
 def test_every_command_explains_itself(run: Run, command: tuple[str, ...]) -> None:
     code, out, _ = run(*command, "--help")
@@ -244,3 +245,27 @@ def test_status_of_a_study_that_was_never_launched_says_so(run: Run, tmp_path: P
     code, _, err = run("study", "status", _study_of(tmp_path))
     assert code == 2
     assert "no study 'quickstart'" in _one_line(err)
+
+
+def test_traits_are_listed_shown_and_checked(run: Run, tmp_path: Path) -> None:
+    code, out, _ = run("traits", "list")
+    assert code == 0 and {"hashin_shtrikman", "limits", "scaling"} <= {line.split()[0] for line in out.splitlines()}
+    code, out, _ = run("traits", "show", "monotonicity")
+    assert code == 0 and out.startswith("monotonicity(weight: float = 0.0)") and "wrong way" in out
+    code, _, err = run("traits", "show", "monotony")
+    assert code == 2 and "did you mean 'monotonicity'?" in err
+    (tmp_path / "mine.py").write_text(
+        "from matopt import Trait\n\n"
+        "class Positive(Trait):\n"
+        "    def residual(self, model, density):\n"
+        "        value = model.predict(density)\n"
+        "        return ((-value).relu() / (1 + value.abs())).mean(1)\n\n"
+        "class Negative(Positive):\n"
+        "    def residual(self, model, density):\n"
+        "        return super().residual(model, density) - 1\n"
+    )
+    assert run("traits", "check", "mine.py:Positive")[0] == 0
+    code, _, err = run("traits", "check", "mine.py:Negative")
+    assert (
+        code == 1 and err == "matopt: mine.py:Negative does not keep to what traits are; the lines above say in what\n"
+    )

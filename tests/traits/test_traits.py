@@ -12,11 +12,12 @@ import torch
 from ray import cloudpickle
 
 from matopt.errors import InputError
-from matopt.physics.base import SIMULATORS
+from matopt.physics.base import SIMULATORS, Physics
 from matopt.physics.diffusivity import Diffusivity
 from matopt.physics.permeability import Permeability
 from matopt.physics.youngs_modulus import YoungsModulus
 from matopt.properties import Property
+from matopt.testing.images import random_microstructures
 from matopt.traits.base import TRAITS
 from matopt.traits.hashin_shtrikman import HashinShtrikman
 from matopt.traits.monotonicity import Monotonicity
@@ -107,7 +108,7 @@ def test_monotonicity_can_be_asked_for_where_gradients_are_off() -> None:
 COLOUR = Property("colour", "c", "1", "1")
 
 
-@pytest.mark.parametrize("name", ["hashin_shtrikman", "monotonicity"])
+@pytest.mark.parametrize("name", ["hashin_shtrikman", "limits", "monotonicity", "scaling"])
 def test_a_trait_refuses_a_model_that_it_says_nothing_about(name: str) -> None:
     trait = TRAITS.find(name)()
     assert not trait.applies_to((COLOUR,)) and trait.applies_to((COLOUR, STIFFNESS))
@@ -191,3 +192,53 @@ def test_a_trait_from_a_users_file_is_found(tmp_path: Path) -> None:
     residual = trait.residual(Formula({STIFFNESS: lambda d: d[:, 0, 0, 0] - 1}), torch.zeros(1, 1, 2, 2))
     assert (trait.weight, residual.item()) == (2.0, 1.0)
     assert {"hashin_shtrikman", "monotonicity"} <= set(TRAITS.names())
+
+
+def rock(size: int = 24) -> torch.Tensor:
+    return random_microstructures(3, (size, size), seed=0).density().double()
+
+
+def test_the_physics_is_symmetric_has_its_limits_and_scales_up_to_what_its_grid_leaves_open() -> None:
+    physics = Physics((YoungsModulus(tolerance=1e-6), Diffusivity(tolerance=1e-6), Permeability(tolerance=1e-6)), 1e-6)
+    assert TRAITS.find("symmetry")().residual(physics, rock()).max() < 1e-5
+    assert TRAITS.find("limits")().residual(physics, rock()).max() < 1e-3
+    volume = random_microstructures(2, (8, 8, 8), seed=0).density().double()
+    assert TRAITS.find("limits")().residual(physics, volume).max() < 1e-3
+    # Corners of 12^2 voxels, and the same on a grid of 24^2: throats of a voxel differ.
+    scaled = TRAITS.find("scaling")().residual(physics, rock())
+    assert (scaled > 0.001).all() and (scaled < 0.15).all()
+
+
+def test_symmetry_is_the_relative_change_under_moves_that_the_property_allows() -> None:
+    def formula(d: torch.Tensor) -> torch.Tensor:
+        return 1 + d[:, 0, 0].mean(1)
+
+    density = torch.zeros(1, 1, 9, 9, dtype=torch.float64)
+    density[:, :, 0] = 1
+    # Before 2; mirrored along x 1, along y 2; the shift by three rows, which stiffness allows, 1; of k axes are alike.
+    stiffness = TRAITS.find("symmetry")().residual(Formula({STIFFNESS: formula}), density)
+    assert stiffness.item() == pytest.approx((1 / 3 + 0 + 1 / 3) / 3)
+    permeability = TRAITS.find("symmetry")().residual(Formula({PERMEABILITY: formula}), density)
+    assert permeability.item() == pytest.approx((1 / 3 + 0 + (2 - 10 / 9) / (2 + 10 / 9)) / 3)
+
+
+def test_limits_are_met_by_the_bound_itself_and_a_constant_misses_both_ends_and_the_slope() -> None:
+    density = torch.rand(2, 1, 16, 16, dtype=torch.float64)
+    limits = TRAITS.find("limits")()
+    upper = Formula({STIFFNESS: lambda d: STIFFNESS.bounds(d)[1]})
+    torch.testing.assert_close(limits.residual(upper, density), torch.zeros(2, dtype=torch.float64))
+    grain = float(STIFFNESS.bounds(torch.ones(1, 1, 4, 4, dtype=torch.float64))[1])
+    constant = Formula({STIFFNESS: lambda d: torch.full((len(d),), grain, dtype=d.dtype)})
+    # All grain is right; all pore is off by the grain's value over a thousandth of it; no slope where it is known.
+    torch.testing.assert_close(limits.residual(constant, density), torch.full((2,), (1000 + 0 + 0.5) / 3).double())
+
+
+def test_scaling_of_a_constant_is_right_for_stiffness_and_off_by_four_for_permeability() -> None:
+    density = torch.rand(2, 1, 8, 6)
+    scaling = TRAITS.find("scaling")()
+    constant = {p: lambda d: torch.full((len(d),), 2.0) for p in (STIFFNESS, PERMEABILITY)}
+    assert scaling.residual(Formula({STIFFNESS: constant[STIFFNESS]}), density).tolist() == [0, 0]
+    torch.testing.assert_close(scaling.residual(Formula(constant), density), torch.full((2,), 0.6 / 2))
+    with pytest.raises(InputError, match=r"scaling: samples need even edges to be halved; these are of \(8, 7\)"):
+        scaling.residual(Formula(constant), torch.rand(1, 1, 8, 7))
+    assert Permeability(grain_permeability=1e-15).property.length_power is None

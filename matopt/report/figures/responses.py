@@ -20,12 +20,12 @@ LOWEST = -1.0
 
 @FIGURES.register("responses")
 class ResponsesFigure(Figure):
-    """A bar for each property and kind of move: the predictor's response skill."""
+    """A bar for each property, kind of move and number of them: the predictor's response skill."""
 
     section = TRAITS
     caption = (
-        "Response skill of the best trial's predictor, for moves of test microstructures: 1 is the physics, 0 a "
-        "constant. Bars end at -1."
+        "Response skill of the best trial's predictor, for one move of test microstructures and for several in a "
+        "row: 1 is the physics, 0 a constant. Bars end at -1."
     )
     rank = 5
 
@@ -38,15 +38,15 @@ class ResponsesFigure(Figure):
         assert findings.evaluation is not None
         skills = findings.evaluation.skills
         names = [p.name for p in findings.properties if p.name in {r.property for r in skills}]
-        kinds = list(dict.fromkeys(row.kind for row in skills))
+        kinds = list(dict.fromkeys((row.kind, row.steps) for row in skills))
         path = folder / f"{self.name}.png"
         height = 0.8 / max(1, len(kinds))
-        with canvas(path, 1, size=(8.4, 1.2 + 0.6 * len(names))) as (ax,):
-            for number_, kind in enumerate(kinds):
-                rows = [row for row in skills if row.kind == kind]
-                places = [-names.index(row.property) - height * (number_ - (len(kinds) - 1) / 2) for row in rows]
+        with canvas(path, 1, size=(8.4, 1.2 + 0.8 * len(names))) as (ax,):
+            for index, (kind, steps) in enumerate(kinds):
+                rows = [row for row in skills if (row.kind, row.steps) == (kind, steps)]
+                places = [-names.index(row.property) - height * (index - (len(kinds) - 1) / 2) for row in rows]
                 values = np.clip([row.skill for row in rows], LOWEST, 1)
-                ax.barh(places, values, 0.9 * height, color=colour(number_ + 1), label=words(kind))
+                ax.barh(places, values, 0.9 * height, color=colour(index + 1), label=f"{words(kind)}, {steps}")
             ax.set_yticks(-np.arange(len(names)), [findings.property(name).words for name in names])
             ax.axvline(0, color="0.6", lw=0.8)
             ax.set(xlabel="response skill", xlim=(LOWEST, 1.0))
@@ -58,14 +58,15 @@ class ResponsesFigure(Figure):
         """Give the figures, those that the axis cannot show too."""
         assert findings.evaluation is not None
         return Table(
-            ("property", "moves", "skill", "correlation", "number"),
+            ("property", "moves", "in a row", "skill", "correlation", "samples"),
             [
                 (
                     findings.property(r.property).words,
                     words(r.kind),
+                    str(r.steps),
                     number(r.skill),
                     number(r.correlation),
-                    str(r.moves),
+                    str(r.samples),
                 )
                 for r in findings.evaluation.skills
             ],

@@ -23,8 +23,8 @@ KINDS: Mapping[str, moves.Move] = MappingProxyType(
 WINDOWS = 50
 """How many microstructures are moved; more of them say more than more moves of each."""
 
-EACH = 2
-"""How many moves of each kind are made of each of them."""
+STEPS = (1, 10)
+"""How many moves in a row are made of each: one, and so many that it comes as far as designs do."""
 
 
 @dataclass(frozen=True)
@@ -36,19 +36,21 @@ class Responses:
         moved: the M, labelled, their properties in the same order.
         origin: ``(M,)`` which of the N each was before its move.
         kinds: ``(M,)`` what was done to it, out of :data:`KINDS`.
+        steps: ``(M,)`` how many times.
     """
 
     held_out: LabelledSet
     moved: LabelledSet
     origin: np.ndarray
     kinds: np.ndarray
+    steps: np.ndarray
 
 
 def responses(
     held_out: LabelledSet,
     label: LabelFunction,
     kinds: Sequence[str] = tuple(KINDS),
-    each: int = EACH,
+    steps: Sequence[int] = STEPS,
     windows: int = WINDOWS,
     seed: int = 0,
 ) -> Responses:
@@ -61,7 +63,7 @@ def responses(
         held_out: microstructures that no model has learnt from; the first ``windows`` of them are moved.
         label: computes or looks up the properties of the moved ones.
         kinds: of move, out of :data:`KINDS`.
-        each: moves of each kind, of each microstructure.
+        steps: how many moves in a row; each microstructure is moved so often by each kind of move.
         windows: how many are moved, where there are so many.
         seed: of the moves.
 
@@ -73,19 +75,19 @@ def responses(
     if not len(held_out):
         raise InputError("responses are of held-out microstructures; give it one at least")
     base = held_out[:windows]
-    phases, origin, names = [], [], []
+    phases, origin, names, lengths = [], [], [], []
     for row, sample in enumerate(base.microstructures.phases):
-        for number, kind in enumerate(KINDS):
-            if kind in kinds:
-                random = np.random.default_rng([seed, row, number])
-                for _ in range(each):
-                    copy = sample.copy()
-                    KINDS[kind](copy, random)
-                    phases.append(copy)
-                    origin.append(row)
-                    names.append(kind)
+        for number, (kind, move) in enumerate(KINDS.items()):
+            for count in steps if kind in kinds else ():
+                random, copy = np.random.default_rng([seed, row, number, count]), sample.copy()
+                for _ in range(count):
+                    move(copy, random)
+                phases.append(copy)
+                origin.append(row)
+                names.append(kind)
+                lengths.append(count)
     moved = Microstructures(np.stack(phases), base.microstructures.voxel_size)
     table = label(moved)
     if table.names != base.labels.names:
         raise InputError(f"responses: the samples have {base.labels.names}, the labels of moved ones {table.names}")
-    return Responses(base, LabelledSet(moved, table), np.array(origin), np.array(names))
+    return Responses(base, LabelledSet(moved, table), np.array(origin), np.array(names), np.array(lengths))

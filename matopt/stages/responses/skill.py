@@ -2,11 +2,14 @@
 
     skill = 1 - sum (d_model - d_physics)^2 / sum d_physics^2
 
-over moves, with d the change of a property on its scale (:attr:`matopt.properties.Property.scale`): of the value, or of
-its logarithm. It is R2 of changes with nothing subtracted: a model that answers nothing to any move, as a constant, has
-0, and the physics has 1. A model that answers at random, or the wrong way round, has less than 0; nothing is clipped.
-R2 asks whether one sample is told from another; this asks whether a sample is told from its neighbours, which is what a
-design goes by. At constant porosity a model that knows porosity alone has 0 too.
+over moved samples, with d the change of a property on its scale (:attr:`matopt.properties.Property.scale`): of the
+value, or of its logarithm. It is R2 of changes with nothing subtracted: a model that answers nothing to any move, as a
+constant, has 0, and the physics has 1. A model that answers at random, or the wrong way round, has less than 0; nothing
+is clipped. R2 asks whether one sample is told from another; this asks whether a sample is told from its neighbours,
+which is what a design goes by. At constant porosity a model that knows porosity alone has 0 too.
+
+Samples after one move and after several in a row are told apart: the first asks for the slope, the second for what a
+design adds up to, where a model whose errors at single voxels cancel is as good as the physics.
 
 A response needs the physics to call both values ``ok``. A kind of move and a property without any, or whose response is
 no more than rounding (:data:`ROUNDING`), has no skill: a solid fraction at constant porosity.
@@ -35,21 +38,23 @@ class ResponseSkill:
 
     Attributes:
         kind: of move.
+        steps: how many in a row.
         property: its name.
         skill: 1 for the physics, 0 for a constant; see the module.
         correlation: of the model's changes with the true ones; 0 where the model answers all moves alike.
-        moves: how many of them count.
+        samples: how many moved samples count.
     """
 
     kind: str
+    steps: int
     property: str
     skill: float
     correlation: float
-    moves: int
+    samples: int
 
 
 def response_skill(model: PropertyModel, found: Responses, batch_size: int = 256) -> tuple[ResponseSkill, ...]:
-    """Compare a model's responses with those of the physics, by kind of move and property.
+    """Compare a model's responses with those of the physics, by kind of move, number of steps and property.
 
     Args:
         model: a fitted predictor, or whatever predicts the same properties.
@@ -68,10 +73,10 @@ def response_skill(model: PropertyModel, found: Responses, batch_size: int = 256
         _predicted(model, part.microstructures.density(), batch_size) for part in (found.held_out, found.moved)
     )
     rows = []
-    for kind in dict.fromkeys(found.kinds.tolist()):
+    for kind, steps in dict.fromkeys(zip(found.kinds.tolist(), found.steps.tolist(), strict=True)):
         for column, p in enumerate(properties):
             usable = found.held_out.labels.is_usable[found.origin, column] & found.moved.labels.is_usable[:, column]
-            chosen = np.flatnonzero(usable & (found.kinds == kind))
+            chosen = np.flatnonzero(usable & (found.kinds == kind) & (found.steps == steps))
             start = found.origin[chosen]
             truth = _change(p, found.held_out.labels.values[start, column], found.moved.labels.values[chosen, column])
             if not len(chosen):
@@ -80,14 +85,14 @@ def response_skill(model: PropertyModel, found: Responses, batch_size: int = 256
             if np.sqrt((truth**2).mean()) > ROUNDING * level:
                 told = _change(p, before[start, column], after[chosen, column])
                 skill = 1 - ((told - truth) ** 2).sum() / (truth**2).sum()
-                rows.append(ResponseSkill(kind, p.name, float(skill), _correlation(told, truth), len(chosen)))
+                rows.append(ResponseSkill(kind, steps, p.name, float(skill), _correlation(told, truth), len(chosen)))
     if not rows:
         raise InputError("responses: no move changes a property, or none of its values has the status ok")
     return tuple(rows)
 
 
 def mean_skill(rows: Sequence[ResponseSkill], kind: str | None = None, property_: str | None = None) -> float:
-    """Average the skills, each kind of move and each property that responds alike; of one kind or property if named.
+    """Average the skills, over kinds of move, numbers of steps and properties; of one kind or property if named.
 
     Raises:
         InputError: there are none.

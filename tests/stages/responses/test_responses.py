@@ -16,7 +16,7 @@ from matopt.microstructures import Microstructures
 from matopt.physics.base import Physics, simulators
 from matopt.properties import Property, PropertyTable
 from matopt.stages.data import LabelledSet
-from matopt.stages.responses.reference import CONSTANT_POROSITY, KINDS, Responses, responses
+from matopt.stages.responses.reference import CONSTANT_POROSITY, KINDS, STEPS, Responses, responses
 from matopt.stages.responses.skill import ResponseSkill, mean_skill, response_skill
 from matopt.stages.simulate import simulate
 
@@ -58,7 +58,8 @@ class Changed:
 
 def test_the_physics_has_one_in_every_property_and_every_kind_of_move(found: Responses, physics: Physics) -> None:
     rows = response_skill(physics, found)
-    assert {(row.kind, row.property) for row in rows} == {(kind, name) for kind in KINDS for name in NAMES}
+    every = {(kind, steps, name) for kind in KINDS for steps in STEPS for name in NAMES}
+    assert {(row.kind, row.steps, row.property) for row in rows} == every
     # Labels and this model solve other batches: the tolerance of the solvers is what differs.
     assert all(row.skill == pytest.approx(1, abs=1e-3) and row.correlation > 0.999 for row in rows)
     assert mean_skill(rows) == pytest.approx(1, abs=1e-3)
@@ -97,10 +98,10 @@ def test_values_that_the_physics_does_not_call_ok_and_properties_that_do_not_res
     found: Responses, physics: Physics
 ) -> None:
     status = found.moved.labels.status.copy()
-    status[::2, 0] = "not_converged"
+    status[::4, 0] = "not_converged"
     broken = replace(found, moved=LabelledSet(found.moved.microstructures, replace(found.moved.labels, status=status)))
-    rows = {(row.kind, row.property): row.moves for row in response_skill(physics, broken)}
-    assert rows["blocks", "youngs_modulus"] == 10 and rows["blocks", "diffusivity"] == 20
+    rows = {(row.kind, row.steps, row.property): row.samples for row in response_skill(physics, broken)}
+    assert rows["blocks", 1, "youngs_modulus"] == 5 and rows["blocks", 1, "diffusivity"] == 10
 
     def solid(microstructures: Microstructures) -> PropertyTable:
         values = 1 - microstructures.porosity[:, None]
@@ -115,7 +116,7 @@ def test_values_that_the_physics_does_not_call_ok_and_properties_that_do_not_res
         def predict(self, density: torch.Tensor) -> torch.Tensor:
             return density.flatten(1).mean(1, keepdim=True)
 
-    assert [row.kind for row in response_skill(Solid(), of_solid)] == ["blocks", "boundary"]
+    assert {row.kind for row in response_skill(Solid(), of_solid)} == {"blocks", "boundary"}
     nothing = responses(LabelledSet(held_out, solid(held_out)), solid, [CONSTANT_POROSITY])
     with pytest.raises(InputError, match="no move changes a property"):
         response_skill(Solid(), nothing)
@@ -130,11 +131,11 @@ def test_moves_are_the_same_for_every_model_and_solved_once(tmp_path: Path) -> N
 
     held_out = rocks(3, 16)
     labelled = LabelledSet(held_out, stored(held_out))
-    first, second = (responses(labelled, stored, each=1) for _ in range(2))
+    first, second = (responses(labelled, stored, steps=[1]) for _ in range(2))
     assert first.moved.microstructures.hashes == second.moved.microstructures.hashes
     assert asked[1] > 0 and asked[2] == 0
     assert np.array_equal(np.unique(first.origin, return_counts=True)[1], [len(KINDS)] * 3)
-    few = responses(labelled, stored, ["boundary"], each=1, windows=2)
+    few = responses(labelled, stored, ["boundary"], steps=[1], windows=2)
     chosen = (first.kinds == "boundary") & (first.origin < 2)
     assert few.moved.microstructures.hashes == first.moved.microstructures[chosen].hashes
 
@@ -147,4 +148,4 @@ def test_what_cannot_be_compared_is_refused(found: Responses, physics: Physics) 
     with pytest.raises(InputError, match="same in this order"):
         response_skill(Physics(physics.simulators[::-1], 1e-6), found)
     with pytest.raises(InputError, match="no response of permeability to moves of kind blocks"):
-        mean_skill([ResponseSkill("blocks", "youngs_modulus", 1.0, 1.0, 3)], "blocks", "permeability")
+        mean_skill([ResponseSkill("blocks", 1, "youngs_modulus", 1.0, 1.0, 3)], "blocks", "permeability")
