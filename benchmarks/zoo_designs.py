@@ -21,17 +21,19 @@ GIGA = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """The designs of one model, ``(N,)`` each in GPa, over the mean of what each was chosen among.
+    """The designs of one model, ``(N,)`` each in GPa.
 
     Attributes:
-        screened: what the choice alone gained.
-        gained: what the choice and the climb gained.
-        promised: what the model said of both.
+        screened: what its choice gained over the mean of what it chose among.
+        gained: what the choice and a climb from there gained.
+        promised: what the model said of that.
+        climbed: what a climb gained from starts that are the same for all models, over these starts.
     """
 
     screened: np.ndarray
     gained: np.ndarray
     promised: np.ndarray
+    climbed: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,24 +66,48 @@ class Contest:
         raise SystemExit(f"only {len(rows)} windows of the pool have {self.choices} others of their porosity")
 
     def run(self, model: PropertyModel) -> Outcome:
-        """Let a model choose and climb. It is asked for values alone; ties stay where they are."""
+        """Let a model choose and climb, and climb without a choice. It is asked for values alone."""
         pool, stiffness = self.rock.pool.microstructures, self.rock.pool.labels.column("youngs_modulus")
         listed = np.unique(self.among)
         told = np.zeros(len(pool))
         told[listed] = _predicted(model, pool[listed])
-        chosen = self.among[np.arange(self.starts), told[self.among].argmax(1)]
-        phases, value = pool.phases[chosen].copy(), told[chosen]
+        chosen, same = self.among[np.arange(self.starts), told[self.among].argmax(1)], self.among[:, 0]
+        ends, value = self._climb(model, chosen, told)
+        level = stiffness[self.among].mean(1)
+        others, _ = self._climb(model, same, told)
+        return Outcome(
+            GIGA * (stiffness[chosen] - level),
+            GIGA * (ends - level),
+            GIGA * (value - told[self.among].mean(1)),
+            GIGA * (others - stiffness[same]),
+        )
+
+    def blind(self) -> float:
+        """What is gained from the same starts by taking every move, in GPa."""
+        same = self.among[:, 0]
+        phases = self.rock.pool.microstructures.phases[same].copy()
         for step in range(self.moves):
-            others = phases.copy()
-            for row, sample in enumerate(others):
-                exchange(sample, np.random.default_rng([2, step, row]))
+            phases = self._moved(phases, step)
+        ends = self.rock.label(Microstructures(phases, self.rock.pool.microstructures.voxel_size))
+        return float(GIGA * (ends.values[:, 0] - self.rock.pool.labels.values[same, 0]).mean())
+
+    def _climb(self, model: PropertyModel, rows: np.ndarray, told: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """True stiffness at the ends, and what the model says of it. Ties stay where they are."""
+        pool = self.rock.pool.microstructures
+        phases, value = pool.phases[rows].copy(), told[rows]
+        for step in range(self.moves):
+            others = self._moved(phases, step)
             found = _predicted(model, Microstructures(others, pool.voxel_size))
             better = found > value
             phases[better], value[better] = others[better], found[better]
-        ends = self.rock.label(Microstructures(phases, pool.voxel_size)).column("youngs_modulus")
-        level = stiffness[self.among].mean(1)
-        promised = value - told[self.among].mean(1)
-        return Outcome(GIGA * (stiffness[chosen] - level), GIGA * (ends - level), GIGA * promised)
+        return self.rock.label(Microstructures(phases, pool.voxel_size)).column("youngs_modulus"), value
+
+    @staticmethod
+    def _moved(phases: np.ndarray, step: int) -> np.ndarray:
+        others = phases.copy()
+        for row, sample in enumerate(others):
+            exchange(sample, np.random.default_rng([2, step, row]))
+        return others
 
 
 def _predicted(model: PropertyModel, microstructures: Microstructures) -> np.ndarray:

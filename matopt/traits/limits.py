@@ -23,12 +23,12 @@ class Limits(Trait):
     """How far properties are off at a sample of one phase, and by a wrong slope beside it.
 
     A property with bounds (:attr:`matopt.properties.Property.bounds`) is known where they meet: all grain and all pore.
-    There the residual is ``|value - bound| / upper``, an upper bound below a thousandth of the largest counting as
-    that. Beside them it has a known slope: a few discs or balls of the other phase change it as the bound says whose
-    assemblage they are, the upper one in the phase that is better at it, the lower one in the other (Hashin and
-    Shtrikman's bounds are exact to first order in the share). With ``s`` the change from one phase to a disc or ball of
-    a twentieth, over that of the bound, the residual is how far ``s`` is outside of 1/2 to 2: a model without a
-    response has 1/2. An end at which the bound has no slope says nothing.
+    There the residual is ``|value - bound|`` over the larger value of the two phases. Beside them it has a known slope:
+    a few discs or balls of the other phase change it as the bound says whose assemblage they are, the upper one in the
+    phase that is better at it, the lower one in the other (Hashin and Shtrikman's bounds are exact to first order in
+    the share). With ``s`` the change from one phase to a disc or ball of a twentieth, over that of the bound, the
+    residual is how far ``s`` is outside of 1/2 to 2: a model without a response has 1/2. An end at which the bound has
+    no slope says nothing.
 
     The mean over these of each property, and over the properties that have bounds. It follows from the shape of the
     samples alone, so that all samples of a batch have the same.
@@ -58,13 +58,13 @@ class Limits(Trait):
 
 def _off(value: torch.Tensor, bounds: Bounds, samples: torch.Tensor) -> torch.Tensor:
     lower, upper = bounds(samples)
-    size = upper.clamp_min(1e-3 * float(upper.max()))
-    parts = [(value[end] - upper[end]).abs() / size[end] for end in (0, 1)]
+    largest = float(upper.max())
+    parts = [(value[end] - upper[end]).abs() / largest for end in (0, 1)]
     better = int(upper[1] > upper[0])  # the phase with more of the property: the bound of discs in it is the upper one
     for end in (0, 1):
         bound = upper if end == better else lower
         drop = bound[2 + end] - bound[end]
-        if abs(float(drop)) > 1e-6 * float(upper.max()):
+        if abs(float(drop)) > 1e-6 * largest:
             slope = (value[2 + end] - value[end]) / drop
             parts.append(torch.relu(slope - FACTOR) + torch.relu(1 / FACTOR - slope))
     return torch.stack(parts).mean()

@@ -229,8 +229,8 @@ def test_limits_are_met_by_the_bound_itself_and_a_constant_misses_both_ends_and_
     torch.testing.assert_close(limits.residual(upper, density), torch.zeros(2, dtype=torch.float64))
     grain = float(STIFFNESS.bounds(torch.ones(1, 1, 4, 4, dtype=torch.float64))[1])
     constant = Formula({STIFFNESS: lambda d: torch.full((len(d),), grain, dtype=d.dtype)})
-    # All grain is right; all pore is off by the grain's value over a thousandth of it; no slope where it is known.
-    torch.testing.assert_close(limits.residual(constant, density), torch.full((2,), (1000 + 0 + 0.5) / 3).double())
+    # All grain is right, all pore is off by the grain's value, and there is no slope where it is known.
+    torch.testing.assert_close(limits.residual(constant, density), torch.full((2,), (1 + 0 + 0.5) / 3).double())
 
 
 def test_scaling_of_a_constant_is_right_for_stiffness_and_off_by_four_for_permeability() -> None:
