@@ -35,7 +35,7 @@ class Designs:
         predicted: ``(N, T + 1)`` predicted values, SI.
         volume_fraction: ``(N, T + 1)`` solid fractions.
         distance: ``(N, T + 1)`` distances from the authentic morphologies; NaN without a trust region.
-        limit: the largest distance that the trust region allows; NaN without one.
+        limit: the largest distance that the trust region allows; None without one.
         checked: ``(C,)`` the steps of which microstructures are kept, the first and the last among them.
         snapshots: ``(N, C, *S)`` uint8, the phases at these steps.
         solves: ``(N,)`` how often the model was asked about each design.
@@ -46,7 +46,7 @@ class Designs:
     predicted: np.ndarray
     volume_fraction: np.ndarray
     distance: np.ndarray
-    limit: float
+    limit: float | None
     checked: np.ndarray
     snapshots: torch.Tensor
     solves: np.ndarray
@@ -145,7 +145,7 @@ def optimise(
         predicted=predicted,
         volume_fraction=fraction,
         distance=distance,
-        limit=float("nan") if region is None else region.limit,
+        limit=None if region is None else region.limit,
         checked=checked,
         snapshots=torch.stack(snapshots, 1),
         solves=problem.solves.numpy(),

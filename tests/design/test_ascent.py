@@ -78,7 +78,7 @@ def test_all_that_is_said_of_designs_is_said_of_binary_microstructures() -> None
         np.testing.assert_allclose(1 - found.porosity, designs.volume_fraction[:, step], rtol=1e-5)
     assert np.array_equal(designs.microstructures(0).phases, GENERATOR.draw(8, 0).phases)
     assert designs.voxel_size == 2e-6
-    assert np.isnan(designs.distance).all() and np.isnan(designs.limit)
+    assert np.isnan(designs.distance).all() and designs.limit is None
 
 
 @each_optimiser

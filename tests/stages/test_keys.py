@@ -72,10 +72,10 @@ SETTINGS = [
         lambda settings: evaluation_key(settings, DATASET, PHYSICS, HERE),
     ),
     (
-        DesignPlan(DesignSettings(property="youngs_modulus"), "generator", "predictor", 0),
+        DesignPlan(DesignSettings(property="youngs_modulus", goal=3e10, limits={"permeability": (1.0, 2.0)}), "generator", "predictor", (Component("youngs_modulus"),), 0),
         lambda plan: design_key(plan, DATASET, HERE),
     ),
-    (DesignSettings(property="youngs_modulus"), of("design")),
+    (DesignSettings(property="youngs_modulus", goal=3e10, limits={"permeability": (1.0, 2.0)}), of("design")),
     (DATASET, of("dataset")),
     (PHYSICS, of("physics")),
 ]

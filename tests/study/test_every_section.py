@@ -94,7 +94,7 @@ def figures_of(study: dict) -> set[str]:
     names = {"search"}
     if "evaluation" in study:
         names |= {"samples", "properties", "augmentation", "parity"} | ({"traits"} if "traits" in study else set())
-    return names | ({"morphing", "ascent"} if "design" in study else set())
+    return names | ({"morphing", "ascent", "designs"} if "design" in study else set())
 
 
 def run(study: dict) -> None:
