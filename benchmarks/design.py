@@ -157,11 +157,9 @@ class Bench:
         )
         region = None if case.space == "pixel" else self.region
         start = time.process_time()
-        designs = optimise(judge, settings, space, case.optimiser, self.material, region, 0, self._witness(case, witness))
+        seen_by = None if case.judge in ("perturbed", "plain") else witness
+        designs = optimise(judge, settings, space, case.optimiser, self.material, region, 0, seen_by)
         return self._row(case, designs, time.process_time() - start)
-
-    def _witness(self, case: Case, of_rock: PropertyModel) -> PropertyModel | None:
-        return None if case.judge in ("perturbed", "plain") else of_rock
 
     def _judge(self, case: Case) -> PropertyModel:
         if case.judge == "physics":

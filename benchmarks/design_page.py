@@ -102,8 +102,8 @@ def markdown(kept: dict) -> str:
     """The page."""
     lines = [
         "# Designs of Berea, 64^2 voxels",
-        "Young's modulus is raised; gains in GPa are by the physics, from start to end, of the same seeds in every case. "
-        "Brackets: 95 % interval of a mean, seeds resampled. A case of several predictors is their mean.",
+        "Young's modulus is raised; gains in GPa are by the physics, from start to end, of the same seeds in every "
+        "case. Brackets: 95 % interval of a mean, seeds resampled. A case of several predictors is their mean.",
         table([_row(kept, name) for name in ORDER if of_case(kept, name)]),
         "## Beside the designs by the predictor, seed by seed",
         table([row for row in (_against(kept, name) for name in ORDER) if row]) if of_case(kept, BOTH) else "",

@@ -41,9 +41,9 @@ class Objective:
     limits: Limits = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.goal not in ("maximize", "minimize"):
-            if isinstance(self.goal, str) or not math.isfinite(self.goal):
-                raise InputError(f"goal must be maximize, minimize or a value in SI units, got {self.goal!r}")
+        is_named = self.goal in ("maximize", "minimize")
+        if not is_named and (isinstance(self.goal, str) or not math.isfinite(self.goal)):
+            raise InputError(f"goal must be maximize, minimize or a value in SI units, got {self.goal!r}")
         if self.porosity_tolerance is not None and not self.porosity_tolerance >= 0:
             raise InputError(f"porosity_tolerance must be at least 0, got {self.porosity_tolerance}")
         for name, (least, most) in self.limits.items():

@@ -113,6 +113,7 @@ class DesignProblem:
         self.space = space
         self._model = model
         self._objective = objective
+        self._tolerance = objective.porosity_tolerance or 0.0
         self._columns = {name: known.index(name) for name in objective.names}
         self._region = region
         self._batch_size = batch_size
@@ -157,12 +158,11 @@ class DesignProblem:
             return self.evaluate(self.space.draw(self._porosity, len(self.start), seed))
 
     def _evaluated(self, x: torch.Tensor, rows: torch.Tensor, with_gradient: bool) -> tuple[torch.Tensor, ...]:
-        tolerance = self._objective.porosity_tolerance
         held = None if self._porosity is None else self._porosity[rows]
         x = self.space.project(x.detach(), rows).requires_grad_(with_gradient)
         with torch.set_grad_enabled(with_gradient):
             grey = self.space.density(x, rows)
-            binary = binarised(grey.detach(), held, tolerance or 0.0)
+            binary = binarised(grey.detach(), held, self._tolerance)
             density = grey + (binary - grey).detach() if with_gradient else binary
             distance = torch.full_like(x[:, 0], torch.nan).detach()
             if self._region is not None:
@@ -190,7 +190,7 @@ class DesignProblem:
         if held is not None:
             off = (porosities(binary) - held).abs()
             # A voxel more or less is not held against rounding.
-            beyond = (off - self._objective.porosity_tolerance).clamp_min(0)
+            beyond = (off - self._tolerance).clamp_min(0)
             violation = violation + torch.where(beyond * binary[0].numel() > 1e-2, beyond, 0.0)
         if self._region is not None:
             violation = violation + (distance - self._region.limit).clamp_min(0) / self._region.spread

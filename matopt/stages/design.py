@@ -39,9 +39,7 @@ def design(plan: DesignPlan, dataset: Dataset, workers: Workers, context: ModelC
             solved = [b.solves for b in baselines if b.space == space.kind and b.role == "physics"]
             draws = int(solved[0].double().mean()) if solved else settings.steps
             baselines.append(run.found(space, "best_of_solved", draws))
-    return DesignResult(
-        settings.property, settings.goal, settings.porosity_tolerance, tuple(spaces), tuple(baselines)
-    )
+    return DesignResult(settings.property, settings.goal, settings.porosity_tolerance, tuple(spaces), tuple(baselines))
 
 
 class _Run:

@@ -8,9 +8,9 @@ from typing import Any, Self
 
 import torch
 
-from matopt.design.optimisers.base import Optimiser
 from matopt.design.draws import porosities
 from matopt.design.objective import Objective
+from matopt.design.optimisers.base import Optimiser
 from matopt.design.problem import DesignProblem
 from matopt.design.spaces.base import Material, Space
 from matopt.design.spaces.latent import Latent

@@ -87,7 +87,9 @@ def test_whatever_a_study_found_its_report_is_whole(found: Findings) -> None:
         assert places == sorted(places)
 
         assert ("The study asks for no evaluation" in text) == (found.evaluation is None)
-        assert ("Not shown: morphing and ascent and designs, as the study asks for no design." in text) == (found.design is None)
+        assert ("Not shown: morphing and ascent and designs, as the study asks for no design." in text) == (
+            found.design is None
+        )
         assert ("Not shown: traits, as the study names no traits." in text) == (
             found.evaluation is not None and not found.evaluation.audit
         )

@@ -334,7 +334,9 @@ DESIGN = "design: {property: diffusivity, seeds: 4, steps: 5}\nresources:"
 
 def test_the_other_keys_of_the_design_are_settings_of_its_optimiser(folder):
     limits = "limits: {permeability: [1.0e-13, null]}"
-    study = load_study(edited(folder, "resources:", DESIGN.replace("steps: 5", f"steps: 5, optimiser: adam, step_size: 0.1, {limits}")))
+    study = load_study(
+        edited(folder, "resources:", DESIGN.replace("steps: 5", f"steps: 5, optimiser: adam, step_size: 0.1, {limits}"))
+    )
     assert study.design == DesignSettings(
         property="diffusivity",
         seeds=4,
@@ -362,7 +364,7 @@ def test_the_other_keys_of_the_design_are_settings_of_its_optimiser(folder):
         ),
         ("steps: 0", "design.steps: must be at least 1, got 0"),
         ("n_checked: 1", "design.n_checked: must be at least 2, got 1"),
-        ("goal: more", 'design.goal: must be'),
+        ("goal: more", "design.goal: must be"),
         ("porosity_tolerance: -1", "design.porosity_tolerance: must be at least 0, got -1"),
         ("limits: {permeability: [2.0, 1.0]}", "design.limits: of permeability must be [least, most], got [2.0, 1.0]"),
         ("baselines: [luck]", "design.baselines[0]: must be"),

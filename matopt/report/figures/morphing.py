@@ -59,7 +59,9 @@ class MorphingFigure(Figure):
                             )  # fmt: skip
                         if column == 0:
                             ax.set_ylabel(words(s.space), fontsize=8)
-        write_table(path.with_suffix(".csv"), ["space", "seed", "step", f"{p.name} [{p.display_unit}]", "porosity"], table)
+        write_table(
+            path.with_suffix(".csv"), ["space", "seed", "step", f"{p.name} [{p.display_unit}]", "porosity"], table
+        )
         return path
 
 
