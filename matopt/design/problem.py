@@ -55,6 +55,11 @@ class Candidates:
         is_equal = self.violation == other.violation
         return (self.violation < other.violation) | (is_equal & (self.value > other.value))
 
+    def taken(self, rows: torch.Tensor) -> Candidates:
+        """Give the designs of these ``(K,)`` numbers."""
+        tensors = (getattr(self, field.name) for field in fields(self))
+        return Candidates(*(None if tensor is None else tensor[rows] for tensor in tensors))  # ty: ignore[invalid-argument-type]
+
     def updated(self, other: Candidates, chosen: torch.Tensor, rows: torch.Tensor | None = None) -> Candidates:
         """Put designs of ``other`` in the place of these.
 

@@ -333,7 +333,7 @@ DESIGN = "design: {property: diffusivity, seeds: 4, steps: 5}\nresources:"
 
 
 def test_the_other_keys_of_the_design_are_settings_of_its_optimiser(folder):
-    limits = "limits: {permeability: [1.0e-13, null]}"
+    limits = "limits: {youngs_modulus: [1.0e+9, null]}"
     study = load_study(
         edited(folder, "resources:", DESIGN.replace("steps: 5", f"steps: 5, optimiser: adam, step_size: 0.1, {limits}"))
     )
@@ -341,7 +341,7 @@ def test_the_other_keys_of_the_design_are_settings_of_its_optimiser(folder):
         property="diffusivity",
         seeds=4,
         steps=5,
-        limits={"permeability": (1e-13, None)},
+        limits={"youngs_modulus": (1e9, None)},
         spaces=(Component("latent", {"quantile": 0.95}), Component("pixel")),
         optimiser=Component("adam", {"step_size": 0.1, "draws": 64}),
     )
@@ -367,6 +367,8 @@ def test_the_other_keys_of_the_design_are_settings_of_its_optimiser(folder):
         ("goal: more", "design.goal: must be"),
         ("porosity_tolerance: -1", "design.porosity_tolerance: must be at least 0, got -1"),
         ("limits: {permeability: [2.0, 1.0]}", "design.limits: of permeability must be [least, most], got [2.0, 1.0]"),
+        ("limits: {colour: [2.0, null]}", "design.limits.colour: 'colour' is not simulated"),
+        ("optimiser: draw_and_screen", "design.optimiser: draw_and_screen needs a space that can draw"),
         ("baselines: [luck]", "design.baselines[0]: must be"),
         ("steps: many", 'design.steps: must be a whole number, got "many"'),
         ("optimiser: adam, step_size: 0", "design.step_size: step_size must be above 0, got 0"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from typing import ClassVar
 
 from matopt.design.problem import Candidates, DesignProblem
 from matopt.registry import Registry
@@ -11,6 +12,9 @@ from matopt.registry import Registry
 
 class Optimiser(ABC):
     """Improves the objective of a batch of designs. Settings are keyword arguments."""
+
+    needs_draws: ClassVar[bool] = False
+    """Whether it works only in spaces that can draw microstructures of the material."""
 
     @abstractmethod
     def run(self, problem: DesignProblem, steps: int, seed: int) -> Iterator[Candidates]:

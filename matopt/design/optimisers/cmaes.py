@@ -68,13 +68,7 @@ class CMAES(Optimiser):
                 for search, points, cost in zip(searches, asked.reshape(n, size, -1), ranks, strict=True):
                     search.tell([(point, float(c)) for point, c in zip(points, cost, strict=True)])
                 first = torch.from_numpy(ranks.argmin(1) + size * np.arange(n)).to(rows)
-                chosen = Candidates(
-                    *(
-                        getattr(found, name)[first]
-                        for name in ("x", "density", "value", "predicted", "distance", "violation")
-                    ),
-                    None,
-                )
+                chosen = found.taken(first)
                 best = best.updated(chosen, chosen.is_better_than(best))
             yield best
 

@@ -21,6 +21,8 @@ class DrawAndScreen(Optimiser):
         InputError: no draw.
     """
 
+    needs_draws = True
+
     def __init__(self, draws: int = 64) -> None:
         if draws < 1:
             raise InputError(f"draws must be at least 1, got {draws}")

@@ -111,10 +111,7 @@ class Space(ABC):
 
     @abstractmethod
     def density(self, x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """Compute the densities ``(M, 1, *S)`` in [0, 1] of coordinates, each row by itself.
-
-        Differentiable, unless the space says that it is for optimisers without gradients.
-        """
+        """Compute the densities ``(M, 1, *S)`` in [0, 1] of coordinates; differentiable, each row by itself."""
 
     @abstractmethod
     def project(self, x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:

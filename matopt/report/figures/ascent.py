@@ -14,6 +14,9 @@ from matopt.report.style import canvas, colour, display_values, unit, words, wri
 from matopt.report.tables import Table, number
 from matopt.stages.records import DesignResult, SpaceResult
 
+LEAST_RANGE = 0.1
+"""Of porosity in a panel, so that one that is held looks like it."""
+
 
 @FIGURES.register("ascent")
 class AscentFigure(Figure):
@@ -43,14 +46,16 @@ class AscentFigure(Figure):
             for block, run in enumerate(runs):
                 over_steps, over_value = axes[2 * block : 2 * block + 2]
                 porosity = 1 - run.volume_fraction.double().numpy()
+                middle = np.median(porosity, axis=0)
                 for name, number_, values in (("predicted", 1, run.predicted), ("physics", 0, run.true)):
                     shown = display_values(p, values)
                     _draw_over_steps(over_steps, run.checked, shown, number_, name)
-                    over_value.plot(
-                        np.median(shown, axis=0), np.median(porosity, axis=0), "o-", ms=3, color=colour(number_)
-                    )
+                    over_value.plot(np.median(shown, axis=0), middle, "o-", ms=3, color=colour(number_))
                 over_steps.set(xlabel="step", ylabel=f"{_title(run)}\n${p.symbol}${unit(p)}")
                 over_steps.legend()
+                low, high = middle.min(), middle.max()
+                room = max(LEAST_RANGE - (high - low), 0.1 * (high - low)) / 2
+                over_value.set_ylim(low - room, high + room)
                 over_value.set(xlabel=f"${p.symbol}${unit(p)}, median", ylabel="porosity, median")
                 rows += [
                     (
