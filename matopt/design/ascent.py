@@ -9,34 +9,36 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from matopt.design.draws import porosities
 from matopt.design.optimisers.base import Optimiser
-from matopt.design.optimisers.steepest_ascent import SteepestAscent
+from matopt.design.optimisers.moves import Moves
 from matopt.design.problem import Candidates, DesignProblem
 from matopt.design.settings import AscentSettings
 from matopt.design.spaces.base import Material, Space
 from matopt.design.spaces.latent import Latent
 from matopt.design.spaces.pixel import Pixel
+from matopt.design.spaces.resampling import Resampling
 from matopt.design.trust_region import MorphologyTrustRegion
-from matopt.errors import InputError
-from matopt.generators.base import LatentGenerator
+from matopt.generators.base import Generator, ResamplingGenerator
 from matopt.microstructures import Microstructures
-from matopt.predictors.base import Predictor
 from matopt.properties import Property
+from matopt.traits.base import PropertyModel
 
 
 @dataclass(frozen=True, eq=False)
 class Designs:
-    """The trajectories of N designs over T steps. Step 0 is the start; a design that has stopped repeats its last step.
+    """The trajectories of N designs over T steps. Step 0 is the start. All are binary microstructures.
 
     Attributes:
-        property: what was raised.
+        property: what was to be improved.
         voxel_size: metres.
         predicted: ``(N, T + 1)`` predicted values, SI.
-        volume_fraction: ``(N, T + 1)`` solid fractions of the densities.
+        volume_fraction: ``(N, T + 1)`` solid fractions.
         distance: ``(N, T + 1)`` distances from the authentic morphologies; NaN without a trust region.
-        checked: ``(C,)`` the steps of which densities are kept, the first and the last among them.
-        snapshots: ``(N, C, *S)`` densities at these steps.
-        ending: ``(N,)`` strings out of :data:`matopt.design.problem.ENDINGS`.
+        limit: the largest distance that the trust region allows; None without one.
+        checked: ``(C,)`` the steps of which microstructures are kept, the first and the last among them.
+        snapshots: ``(N, C, *S)`` uint8, the phases at these steps.
+        solves: ``(N,)`` how often the model was asked about each design.
     """
 
     property: Property
@@ -44,19 +46,20 @@ class Designs:
     predicted: np.ndarray
     volume_fraction: np.ndarray
     distance: np.ndarray
+    limit: float | None
     checked: np.ndarray
     snapshots: torch.Tensor
-    ending: np.ndarray
+    solves: np.ndarray
 
     def microstructures(self, column: int) -> Microstructures:
-        """Binarise the designs at step ``checked[column]``, for the physics."""
-        return Microstructures.from_density(self.snapshots[:, column, None], self.voxel_size)
+        """The designs at step ``checked[column]``, for the physics."""
+        return Microstructures(self.snapshots[:, column].numpy(), self.voxel_size)
 
 
 def ascend(
-    model: Predictor,
+    model: PropertyModel,
     property_name: str,
-    within: LatentGenerator | None = None,
+    within: Generator | None = None,
     starts: Microstructures | None = None,
     region: MorphologyTrustRegion | Literal["samples"] | None = "samples",
     optimiser: Optimiser | None = None,
@@ -64,26 +67,26 @@ def ascend(
     device: torch.device | str = "cpu",
     **settings: Any,
 ) -> Designs:
-    """Raise a predicted property in the latent space of a generator, or voxel by voxel.
+    """Improve a predicted property within a generator, or voxel by voxel; the porosity of each start is held.
 
     Args:
-        model: a fitted predictor.
+        model: a fitted predictor, or :class:`matopt.physics.base.Physics`.
         property_name: which of its properties.
-        within: a fitted generator, in whose latent space the ascent goes; without one it goes in pixel space.
-        starts: microstructures to start from, encoded where there is a generator. Without them codes are drawn from the
-            prior.
-        region: the trust region, made from authentic microstructures, or "samples" to have that of a latent space made
-            from samples of its generator; None lets go.
-        optimiser: by default :class:`matopt.design.optimisers.steepest_ascent.SteepestAscent`.
-        seed: of the codes, and of the optimiser.
+        within: a fitted generator. Parts are drawn anew by one that can, else its latent space is searched; without one
+            the search goes in pixel space.
+        starts: microstructures to start from; samples of the generator by default.
+        region: the trust region, made from authentic microstructures, or "samples" to have that of samples of the
+            generator; None lets go.
+        optimiser: by default :class:`matopt.design.optimisers.moves.Moves`.
+        seed: of the starts, and of the optimiser.
         device: where model and generator are.
-        settings: of the ascent: ``seeds``, ``steps``, ``n_checked``, ``batch_size`` of
-            :class:`matopt.design.settings.AscentSettings`.
+        settings: of :class:`matopt.design.settings.AscentSettings`: ``goal``, ``porosity_tolerance``, ``limits``,
+            ``seeds``, ``steps``, ``n_checked``, ``batch_size``.
 
     Raises:
         InputError: no such property, neither a generator nor starts, or a setting out of range.
     """
-    space = Pixel() if within is None else Latent(quantile=0.95)
+    space = Pixel() if within is None else Resampling() if isinstance(within, ResamplingGenerator) else Latent()
     material = Material(within, starts, device=device)
     if region == "samples":
         region = space.trust_region(material, seed)
@@ -91,7 +94,7 @@ def ascend(
         model,
         AscentSettings(property=property_name, **settings),
         space,
-        SteepestAscent() if optimiser is None else optimiser,
+        Moves() if optimiser is None else optimiser,
         material,
         region,
         seed,
@@ -99,57 +102,63 @@ def ascend(
 
 
 def optimise(
-    model: Predictor,
+    model: PropertyModel,
     settings: AscentSettings,
     space: Space,
     optimiser: Optimiser,
     material: Material,
     region: MorphologyTrustRegion | None,
     seed: int,
+    witness: PropertyModel | None = None,
 ) -> Designs:
-    """Raise a predicted property in any space, by any optimiser.
+    """Improve a predicted property in any space, by any optimiser.
 
     Args:
-        model: a fitted predictor.
-        settings: which property, how many designs and steps.
+        model: judges designs: a fitted predictor, the physics, or a judge that knows nothing.
+        settings: what is wanted, how many designs and steps.
         space: what designs vary in.
-        optimiser: what raises the property.
+        optimiser: what improves them.
         material: what designs start from.
         region: the trust region, like the :meth:`~matopt.design.spaces.base.Space.trust_region` of the space; None
             where designs may go anywhere.
         seed: of the starts and of the optimiser.
+        witness: whose predictions are kept of the designs; by default the model's.
 
     Raises:
         InputError: no such property, or the material lacks what the space needs.
     """
-    names = [p.name for p in model.properties]
-    if settings.property not in names:
-        raise InputError(f"ascent: the predictor has no property {settings.property!r}; it has {', '.join(names)}")
-    column = names.index(settings.property)
     start = space.start(material, settings.seeds, seed)
-    problem = DesignProblem(model, column, space, start, region, settings.batch_size)
+    problem = DesignProblem(model, settings, space, start, region, settings.batch_size)
     checked = np.unique(np.linspace(0, settings.steps, settings.n_checked).round().astype(int))
     iterates = islice(optimiser.run(problem, settings.steps, seed), settings.steps + 1)
     designs = next(iterates)
     curves, snapshots = [], []
     for step in range(settings.steps + 1):
-        curves.append(_curves(designs))
+        curves.append(_curves(designs, settings.property, witness))
         if step in checked:
-            snapshots.append(designs.density[:, 0].cpu().clone())
+            snapshots.append(designs.density[:, 0].to("cpu", torch.uint8))
         designs = next(iterates, designs)
     predicted, fraction, distance = (np.stack(curve, 1) for curve in zip(*curves, strict=True))
     return Designs(
-        property=model.properties[column],
+        property=next(p for p in model.properties if p.name == settings.property),
         voxel_size=material.voxel_size,
         predicted=predicted,
         volume_fraction=fraction,
         distance=distance,
+        limit=None if region is None else region.limit,
         checked=checked,
         snapshots=torch.stack(snapshots, 1),
-        ending=designs.ending,
+        solves=problem.solves.numpy(),
     )
 
 
-def _curves(designs: Candidates) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    fraction = designs.density.flatten(1).mean(1)
-    return tuple(v.double().cpu().numpy() for v in (designs.value, fraction, designs.distance))
+def _curves(
+    designs: Candidates, property_: str, witness: PropertyModel | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    predicted = designs.predicted
+    if witness is not None:
+        column = [p.name for p in witness.properties].index(property_)
+        with torch.no_grad():
+            predicted = torch.cat([witness.predict(part)[:, column] for part in designs.density.split(64)])
+    fraction = 1 - porosities(designs.density)
+    return tuple(v.double().cpu().numpy() for v in (predicted, fraction, designs.distance))

@@ -3,35 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
+from matopt.design.objective import Objective
 from matopt.errors import InputError
 from matopt.registry import Component
 
-STEEPEST_ASCENT = Component("steepest_ascent")
+MOVES = Component("moves")
+
+Baseline = Literal["free", "solid_fraction", "nothing", "physics", "best_of_solved"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class AscentSettings:
-    """The settings of one ascent, whatever the space and the optimiser.
+class AscentSettings(Objective):
+    """What is wanted of designs, and how many of them take how many steps, whatever the space and the optimiser.
 
     Attributes:
-        property: the name of the property that is raised.
         seeds: designs, side by side.
         steps: of the optimiser.
-        n_checked: at how many steps, evenly spaced from the start to the end, densities are kept for the physics.
-        batch_size: designs that the predictor sees at once.
+        n_checked: at how many steps, evenly spaced from the start to the end, microstructures are kept for the physics.
+        batch_size: designs that the model sees at once.
 
     Raises:
         InputError: a number that is too small; the message begins with its name.
     """
 
-    property: str
     seeds: int = 100
     steps: int = 60
     n_checked: int = 5
     batch_size: int = 64
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name, least in {"seeds": 1, "steps": 1, "n_checked": 2, "batch_size": 1}.items():
             if getattr(self, name) < least:
                 raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}")
@@ -43,8 +46,20 @@ class DesignSettings(AscentSettings):
 
     Attributes:
         spaces: what designs vary in, each by an ascent of its own.
-        optimiser: what raises the property.
+        optimiser: what improves the designs.
+        baselines: what the designs are held against, in each space that knows the material: "free", the same without
+            the constraint on porosity; "solid_fraction", a blind ascent of the solid fraction without it; "nothing",
+            a judge that knows nothing; "physics", the simulators in place of the predictor; "best_of_solved", the best
+            of as many solved samples of the same porosity as the physics took solves.
+        physics_seeds: designs of the two baselines that ask the simulators at every step.
     """
 
     spaces: tuple[Component, ...] = (Component("latent"), Component("pixel"))
-    optimiser: Component = STEEPEST_ASCENT
+    optimiser: Component = MOVES
+    baselines: tuple[Baseline, ...] = ("free", "solid_fraction", "nothing", "physics", "best_of_solved")
+    physics_seeds: int = 10
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.physics_seeds < 1:
+            raise InputError(f"physics_seeds must be at least 1, got {self.physics_seeds}")

@@ -37,8 +37,9 @@ TRAITS = Section(
 )
 DESIGN = Section(
     "Design",
-    "Seeds were ascended along the predicted property, as one batch in each space. The simulators have the last word: "
-    "they solved the binarised microstructures at the steps shown.",
+    "Seeds were improved by what the predictor says of them, as one batch in each space, at the porosity that they "
+    "started with unless it is said to be free. All are binary microstructures. The simulators have the last word: "
+    "they solved those at the steps shown.",
 )
 SEARCH = Section("Search", "Trials are scored on the validation set. The marked one was taken over.")
 

@@ -1,4 +1,5 @@
-"""The design stage: seeds raised in each space, and their ends, and the way there, checked by the physics."""
+"""The design stage: seeds improved in each space and by each baseline, their ends and the way there checked by the
+physics."""
 
 from __future__ import annotations
 
@@ -7,7 +8,9 @@ import torch
 
 from matopt.descriptors.style import StyleFeatures, morphology_distance
 from matopt.design.ascent import Designs
-from matopt.stages.ascent import AscentTask, DesignPlan
+from matopt.design.spaces.base import SPACES
+from matopt.registry import Component
+from matopt.stages.ascent import AscentTask, DesignPlan, Role
 from matopt.stages.data import Dataset
 from matopt.stages.keys import stage_key
 from matopt.stages.models import ModelContext
@@ -17,43 +20,65 @@ from matopt.stages.workers import Workers
 
 def design_key(plan: DesignPlan, dataset: Dataset, context: ModelContext) -> str:
     """The key of the design stage's result."""
-    return stage_key("design", plan, dataset.train, folder=context.folder)
+    return stage_key("design", plan, dataset.train, dataset.validation, folder=context.folder)
 
 
-def design(plan: DesignPlan, dataset: Dataset, workers: Workers) -> DesignResult:
-    """Raise the seeds in each space, and let the simulators say what became of them."""
-    authentic = dataset.train.microstructures
-    features = StyleFeatures(authentic.density())
-    spaces = []
-    for space in plan.settings.spaces:
-        designs = workers.ascend(AscentTask(plan, space, authentic))
-        spaces.append(_checked(space.kind, designs, authentic.density(), features, workers))
-    return DesignResult(plan.settings.property, tuple(spaces))
+def design(plan: DesignPlan, dataset: Dataset, workers: Workers, context: ModelContext) -> DesignResult:
+    """Improve the seeds in each space and by each baseline, and let the simulators say what became of them."""
+    run = _Run(plan, dataset, workers)
+    settings = plan.settings
+    spaces = [run.found(space, "design") for space in settings.spaces]
+    baselines = []
+    for space in settings.spaces:
+        if not SPACES.find(space.kind, context.folder).knows_material:
+            continue
+        for role in ("free", "solid_fraction", "nothing", "physics"):
+            if role in settings.baselines and not (role == "solid_fraction" and isinstance(settings.goal, float)):
+                baselines.append(run.found(space, role))
+        if "best_of_solved" in settings.baselines:
+            solved = [b.solves for b in baselines if b.space == space.kind and b.role == "physics"]
+            draws = int(solved[0].double().mean()) if solved else settings.steps
+            baselines.append(run.found(space, "best_of_solved", draws))
+    return DesignResult(settings.property, settings.goal, settings.porosity_tolerance, tuple(spaces), tuple(baselines))
 
 
-def _checked(
-    space: str, designs: Designs, authentic: torch.Tensor, features: StyleFeatures, workers: Workers
-) -> SpaceResult:
-    """Ask the physics for the property of the binarised designs, at each step of which densities are kept."""
-    true, usable, fraction, distance = [], [], [], []
-    for column in range(len(designs.checked)):
-        microstructures = designs.microstructures(column)
-        table = workers.label(microstructures)
-        index = table.names.index(designs.property.name)
-        true.append(table.values[:, index])
-        usable.append(table.is_usable[:, index])
-        fraction.append(1 - microstructures.porosity)
-        distance.append(morphology_distance(features, microstructures.density(), authentic))
-    return SpaceResult(
-        space=space,
-        predicted=torch.tensor(designs.predicted),
-        volume_fraction=torch.tensor(designs.volume_fraction),
-        distance=torch.tensor(designs.distance),
-        checked=tuple(designs.checked.tolist()),
-        snapshots=designs.snapshots,
-        ending=tuple(designs.ending.tolist()),
-        true=torch.from_numpy(np.stack(true, 1)),
-        usable=torch.from_numpy(np.stack(usable, 1)),
-        true_volume_fraction=torch.from_numpy(np.stack(fraction, 1)),
-        morphology_distance=tuple(distance),
-    )
+class _Run:
+    """The designs of a plan, run and checked one space and role at a time."""
+
+    def __init__(self, plan: DesignPlan, dataset: Dataset, workers: Workers) -> None:
+        self._plan = plan
+        self._workers = workers
+        self._authentic = dataset.train.microstructures
+        self._held_out = dataset.validation.microstructures
+        self._features = StyleFeatures(self._authentic.density())
+
+    def found(self, space: Component, role: Role, draws: int = 1) -> SpaceResult:
+        """Run one batch of designs, and ask the physics for the property at each step that is kept."""
+        task = AscentTask(self._plan, space, role, self._authentic, self._held_out, max(1, draws))
+        return self._checked(space.kind, role, self._workers.ascend(task))
+
+    def _checked(self, space: str, role: Role, designs: Designs) -> SpaceResult:
+        true, usable, distance = [], [], []
+        held_out = self._held_out.density()
+        for column in range(len(designs.checked)):
+            microstructures = designs.microstructures(column)
+            table = self._workers.label(microstructures)
+            index = table.names.index(designs.property.name)
+            true.append(table.values[:, index])
+            usable.append(table.is_usable[:, index])
+            distance.append(morphology_distance(self._features, microstructures.density(), held_out))
+        kept = designs.checked
+        return SpaceResult(
+            space=space,
+            role=role,
+            checked=tuple(kept.tolist()),
+            predicted=torch.tensor(designs.predicted[:, kept]),
+            true=torch.from_numpy(np.stack(true, 1)),
+            usable=torch.from_numpy(np.stack(usable, 1)),
+            volume_fraction=torch.tensor(designs.volume_fraction[:, kept]),
+            distance=torch.tensor(designs.distance[:, kept]),
+            limit=designs.limit,
+            snapshots=designs.snapshots,
+            solves=torch.tensor(designs.solves),
+            morphology_distance=tuple(distance),
+        )

@@ -104,43 +104,51 @@ class Evaluation:
 
 @dataclass(frozen=True, eq=False)
 class SpaceResult:
-    """The designs of one space: N trajectories over T steps, checked by the physics at C of them.
+    """The designs of one space in one role: N binary designs at C steps of their way, checked by the physics.
 
     Attributes:
         space: its name.
-        predicted: ``(N, T + 1)`` predicted values, SI.
-        volume_fraction: ``(N, T + 1)`` solid fractions of the densities.
-        distance: ``(N, T + 1)`` distances from the nearest authentic morphology; NaN without a trust region.
-        checked: the C steps at which the physics was asked.
-        snapshots: ``(N, C, *S)`` densities at these steps.
-        ending: how each design ended.
-        true: ``(N, C)`` what the simulators say of the binarised microstructures, SI.
+        role: "design", or the baseline that it is, see :class:`matopt.design.settings.DesignSettings`.
+        checked: the C steps, the start and the end among them.
+        predicted: ``(N, C)`` what the predictor says, SI, whoever judged.
+        true: ``(N, C)`` what the simulators say, SI.
         usable: ``(N, C)`` bool, whether they call it ``ok``.
-        true_volume_fraction: ``(N, C)`` solid fractions of the binarised microstructures.
-        morphology_distance: of all of them from the authentic ones, at each of the C steps.
+        volume_fraction: ``(N, C)`` solid fractions.
+        distance: ``(N, C)`` distances from the authentic morphologies; NaN without a trust region.
+        limit: the largest of these that the trust region allows; None without one.
+        snapshots: ``(N, C, *S)`` uint8 phases.
+        solves: ``(N,)`` how often the judge was asked about each design.
+        morphology_distance: of all of them from held-out authentic ones, at each of the C steps.
     """
 
     space: str
-    predicted: torch.Tensor
-    volume_fraction: torch.Tensor
-    distance: torch.Tensor
+    role: str
     checked: tuple[int, ...]
-    snapshots: torch.Tensor
-    ending: tuple[str, ...]
+    predicted: torch.Tensor
     true: torch.Tensor
     usable: torch.Tensor
-    true_volume_fraction: torch.Tensor
+    volume_fraction: torch.Tensor
+    distance: torch.Tensor
+    limit: float | None
+    snapshots: torch.Tensor
+    solves: torch.Tensor
     morphology_distance: tuple[float, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class DesignResult:
-    """The designs of every space, as predicted and as the physics has them.
+    """The designs of every space and of every baseline, as predicted and as the physics has them.
 
     Attributes:
-        property: the name of what was raised.
-        spaces: in the order of the study.
+        property: the name of what was to be improved.
+        goal: "maximize", "minimize" or a value, SI.
+        porosity_tolerance: how far porosities were allowed to be from those of the starts; None where they were let go.
+        spaces: the designs by the predictor, in the order of the study.
+        baselines: what they are held against.
     """
 
     property: str
+    goal: str | float
+    porosity_tolerance: float | None
     spaces: tuple[SpaceResult, ...]
+    baselines: tuple[SpaceResult, ...]

@@ -176,7 +176,7 @@ def _design(session: Session, dataset: Dataset, winner: TrialRecord) -> DesignRe
 
     def make() -> DesignResult:
         with session.runs.stage("design", winner) as run:
-            found = design(plan, dataset, session.workers)
+            found = design(plan, dataset, session.workers, session.context)
             session.runs.design(run, found)
         return found
 

@@ -68,7 +68,13 @@ def design_plan(study: Study, winner: TrialRecord) -> DesignPlan | None:
     settings = study.design
     if settings is None or winner.outcome is None:
         return None
-    return DesignPlan(settings, winner.outcome.generator_key, winner.outcome.predictor_key, study.config.seed)
+    return DesignPlan(
+        settings,
+        winner.outcome.generator_key,
+        winner.outcome.predictor_key,
+        tuple(study.simulators),
+        study.config.seed,
+    )
 
 
 def finished_search(study: Study) -> tuple[Dataset, list[TrialRecord], TrialRecord]:

@@ -11,7 +11,7 @@ from matopt.design.problem import Candidates, DesignProblem
 
 
 class RandomSteps(Optimiser):
-    """Random steps, of which those are kept that raise the prediction inside the trust region.
+    """Random steps, of which those are kept that do not lower the prediction, inside the constraints.
 
     Args:
         spread: standard deviation of a coordinate's change, in usual steps of the space.
@@ -27,5 +27,5 @@ class RandomSteps(Optimiser):
         for _ in range(steps):
             change = self.spread * problem.space.step_size * torch.randn(designs.x.shape, generator=random)
             others = problem.evaluate(designs.x + change)
-            designs = designs.updated(others, others.is_inside & (others.value > designs.value))
+            designs = designs.updated(others, others.is_inside & (others.value >= designs.value))
             yield designs

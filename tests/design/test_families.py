@@ -83,7 +83,7 @@ class Blind(Optimiser):
         designs = problem.evaluate(problem.start, with_gradient=True)
         yield designs
         for _ in range(steps):
-            designs = problem.evaluate(designs.x + 1e-10 * designs.gradient, with_gradient=True)
+            designs = problem.evaluate(designs.x + 0.2 * designs.gradient, with_gradient=True)
             yield designs
 
 

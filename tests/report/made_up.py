@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from hypothesis import strategies as st
@@ -129,22 +131,27 @@ def _design(draw: st.DrawFn, random: np.random.Generator, properties: Properties
     for space in draw(st.lists(st.sampled_from(["latent", "pixel", "mine.py:Space"]), min_size=1, unique=True)):
         n, steps = draw(st.integers(1, 5)), draw(st.integers(1, 4))
         checked = tuple(sorted({0, steps, draw(st.integers(0, steps))}))
-        path = torch.from_numpy(TYPICAL[p.name] * random.random((n, steps + 1)))
         true = torch.stack([draw(_values(random, n, (p,)))[:, 0] for _ in checked], 1)
-        fraction = torch.from_numpy(random.random((n, steps + 1)))
+        fraction = torch.from_numpy(random.random((n, len(checked))))
+        limit = draw(st.none() | st.just(0.5))
         spaces.append(
             SpaceResult(
                 space=space,
-                predicted=path.float(),
-                volume_fraction=fraction,
-                distance=torch.full_like(path, torch.nan),
+                role="design",
                 checked=checked,
-                snapshots=torch.from_numpy(random.random((n, len(checked), *shape))).half(),
-                ending=("",) * n,
+                predicted=torch.from_numpy(TYPICAL[p.name] * random.random((n, len(checked)))),
                 true=true,
                 usable=torch.isfinite(true),
-                true_volume_fraction=fraction[:, list(checked)],
+                volume_fraction=fraction,
+                distance=fraction if limit else torch.full_like(fraction, torch.nan),
+                limit=limit,
+                snapshots=torch.from_numpy(random.integers(0, 2, (n, len(checked), *shape)).astype(np.uint8)),
+                solves=torch.full((n,), steps),
                 morphology_distance=tuple(random.random(len(checked)).tolist()),
             )
         )
-    return DesignResult(p.name, tuple(spaces))
+    roles = draw(st.lists(st.sampled_from(["free", "solid_fraction", "nothing", "physics", "best_of_solved"])))
+    baselines = [replace(spaces[0], role=role) for role in roles]
+    goal = draw(st.sampled_from(["maximize", "minimize", TYPICAL[p.name]]))
+    tolerance = draw(st.none() | st.just(0.01))
+    return DesignResult(p.name, goal, tolerance, tuple(spaces), tuple(baselines))

@@ -82,18 +82,19 @@ def evaluation(generators: int, audit: int) -> Evaluation:
 def design(spaces: int) -> DesignResult:
     space = SpaceResult(
         space="pixel",
-        predicted=torch.rand(3, 5),
-        volume_fraction=torch.rand(3, 5),
-        distance=torch.full((3, 5), float("nan")),
+        role="design",
         checked=(0, 2, 4),
-        snapshots=torch.rand(3, 3, 8, 8).half(),
-        ending=("moving", "optimum", "held"),
+        predicted=torch.rand(3, 3),
         true=torch.rand(3, 3).double(),
         usable=torch.ones(3, 3, dtype=torch.bool),
-        true_volume_fraction=torch.rand(3, 3).double(),
+        volume_fraction=torch.rand(3, 3).double(),
+        distance=torch.full((3, 3), float("nan")),
+        limit=None if spaces else 0.25,
+        snapshots=torch.randint(0, 2, (3, 3, 8, 8), dtype=torch.uint8),
+        solves=torch.full((3,), 7),
         morphology_distance=(0.5, 0.25, 0.125),
     )
-    return DesignResult("youngs_modulus", (space,) * spaces)
+    return DesignResult("youngs_modulus", 3e10 if spaces else "maximize", 0.01, (space,) * spaces, (space,))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from small_study import GENERATOR, PREDICTOR, PROPERTIES, TRAITS, CountingLabel
 
 from matopt.design.settings import DesignSettings
@@ -74,22 +75,38 @@ def test_the_evaluation_compares_generators_over_sizes_and_draws(
 def test_designs_are_checked_by_the_physics_as_binarised(
     dataset: Dataset, physics: Physics, shop: ModelContext, trial: TrialResult
 ) -> None:
-    settings = DesignSettings(property="youngs_modulus", seeds=6, steps=4, n_checked=3)
-    plan = DesignPlan(settings, trial.generator_key, trial.predictor_key)
-    found = design(plan, dataset, LocalWorkers(CountingLabel(), shop))
+    optimiser = Component("moves", {"draws": 4})
+    settings = DesignSettings(
+        property="youngs_modulus", seeds=6, steps=4, n_checked=3, physics_seeds=2, optimiser=optimiser
+    )
+    plan = DesignPlan(settings, trial.generator_key, trial.predictor_key, tuple(map(Component, PROPERTIES)))
+    found = design(plan, dataset, LocalWorkers(CountingLabel(), shop), shop)
     assert found.property == "youngs_modulus"
     assert [space.space for space in found.spaces] == ["latent", "pixel"]
     for space in found.spaces:
-        assert space.predicted.shape == (6, 5)
+        assert space.predicted.shape == (6, 3)
         assert space.checked == (0, 2, 4)
         assert (space.predicted[:, -1] >= space.predicted[:, 0]).all()
-        end = Microstructures.from_density(space.snapshots[:, -1, None].float(), physics.voxel_size)
+        assert (space.volume_fraction - space.volume_fraction[:, :1]).abs().max() < 0.0101
+        end = Microstructures(space.snapshots[:, -1].numpy(), physics.voxel_size)
         expected = simulate(end, ["youngs_modulus"]).column("youngs_modulus")
         assert np.allclose(space.true[:, -1], expected)
-        assert np.allclose(space.true_volume_fraction[:, -1], 1 - end.porosity)
+        assert np.allclose(space.volume_fraction[:, -1], 1 - end.porosity)
     # Both spaces begin with the same microstructures.
-    starts = [Microstructures.from_density(s.snapshots[:, 0, None].float(), 1.0).phases for s in found.spaces]
-    assert np.array_equal(*starts)
+    assert torch.equal(found.spaces[0].snapshots[:, 0], found.spaces[1].snapshots[:, 0])
+
+    roles = {baseline.role: baseline for baseline in found.baselines}
+    assert list(roles) == ["free", "solid_fraction", "nothing", "physics", "best_of_solved"]
+    assert {baseline.space for baseline in found.baselines} == {"latent"}, "nothing is held against solid grain"
+    for role in ("nothing", "physics", "best_of_solved"):
+        fraction = roles[role].volume_fraction
+        assert (fraction - fraction[:, :1]).abs().max() < 0.0101
+    # The solid fraction rises blindly where it may, and the physics never loses by its own judgement.
+    assert (roles["solid_fraction"].volume_fraction.diff(dim=1) >= 0).all()
+    for role in ("physics", "best_of_solved"):
+        assert (roles[role].true.diff(dim=1) >= -1e-3 * roles[role].true[:, :1]).all()
+        assert len(roles[role].true) == 2
+    assert roles["best_of_solved"].solves.max() <= roles["physics"].solves.double().mean() + 1
 
 
 def test_a_report_has_every_figure_and_its_data(
@@ -107,8 +124,12 @@ def test_a_report_has_every_figure_and_its_data(
         workers,
         shop,
     )
-    settings = DesignSettings(property="youngs_modulus", seeds=4, spaces=(Component("latent"),), steps=2, n_checked=2)
-    designs = design(DesignPlan(settings, trial.generator_key, trial.predictor_key), dataset, workers)
+    settings = DesignSettings(
+        property="youngs_modulus", seeds=4, spaces=(Component("latent"),), optimiser=Component("moves", {"draws": 2}),
+        steps=2, n_checked=2, physics_seeds=2,
+    )  # fmt: skip
+    plan = DesignPlan(settings, trial.generator_key, trial.predictor_key, tuple(map(Component, PROPERTIES)))
+    designs = design(plan, dataset, workers, shop)
     record = TrialRecord(
         0,
         "complete",
@@ -122,7 +143,7 @@ def test_a_report_has_every_figure_and_its_data(
     text = page.read_text()
     assert "small &lt;study&gt;" in text
     assert {path.stem for path in figures} == {
-        "samples", "properties", "augmentation", "parity", "responses", "traits", "search", "morphing", "ascent",
+        "samples", "properties", "augmentation", "parity", "responses", "traits", "search", "morphing", "ascent", "designs",
     }  # fmt: skip
     for path in figures:
         assert path.read_bytes().startswith(b"\x89PNG")

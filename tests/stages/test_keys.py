@@ -64,6 +64,7 @@ def of(stage: str) -> Callable[[Any], str]:
     return lambda task: stage_key(stage, task, folder=HERE.folder)
 
 
+DESIGN = DesignSettings(property="youngs_modulus", goal=3e10, limits={"permeability": (1.0, 2.0)})
 SETTINGS = [
     (GeneratorTask(GENERATOR, DATASET.train, DATASET.validation, 0), of("generator")),
     (PredictorTask(PREDICTOR, TRAITS, DATASET.train, DATASET.validation, 0), of("predictor")),
@@ -72,10 +73,10 @@ SETTINGS = [
         lambda settings: evaluation_key(settings, DATASET, PHYSICS, HERE),
     ),
     (
-        DesignPlan(DesignSettings(property="youngs_modulus"), "generator", "predictor", 0),
+        DesignPlan(DESIGN, "generator", "predictor", (Component("youngs_modulus"),), 0),
         lambda plan: design_key(plan, DATASET, HERE),
     ),
-    (DesignSettings(property="youngs_modulus"), of("design")),
+    (DESIGN, of("design")),
     (DATASET, of("dataset")),
     (PHYSICS, of("physics")),
 ]

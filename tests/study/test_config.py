@@ -348,17 +348,21 @@ DESIGN = "design: {property: diffusivity, seeds: 4, steps: 5}\nresources:"
 
 
 def test_the_other_keys_of_the_design_are_settings_of_its_optimiser(folder):
-    study = load_study(edited(folder, "resources:", DESIGN.replace("steps: 5", "steps: 5, step_size: 0.1")))
+    limits = "limits: {youngs_modulus: [1.0e+9, null]}"
+    study = load_study(
+        edited(folder, "resources:", DESIGN.replace("steps: 5", f"steps: 5, optimiser: adam, step_size: 0.1, {limits}"))
+    )
     assert study.design == DesignSettings(
         property="diffusivity",
         seeds=4,
         steps=5,
-        spaces=(Component("latent", {"quantile": 0.5}), Component("pixel")),
-        optimiser=Component("steepest_ascent", {"step_size": 0.1}),
+        limits={"youngs_modulus": (1e9, None)},
+        spaces=(Component("latent", {"quantile": 0.95}), Component("pixel")),
+        optimiser=Component("adam", {"step_size": 0.1, "draws": 64}),
     )
     section = study.as_json["design"]
-    assert (section["steps"], section["optimiser"], section["step_size"]) == (5, "steepest_ascent", 0.1)
-    assert section["spaces"] == [{"kind": "latent", "quantile": 0.5}, "pixel"]
+    assert (section["steps"], section["optimiser"], section["step_size"]) == (5, "adam", 0.1)
+    assert section["spaces"] == [{"kind": "latent", "quantile": 0.95}, "pixel"]
     (folder / "again.yaml").write_text(json.dumps(study.as_json))
     assert load_study(folder / "again.yaml").as_json == study.as_json
 
@@ -370,20 +374,26 @@ def test_the_other_keys_of_the_design_are_settings_of_its_optimiser(folder):
         ("within: 5", "design.within: no such key"),
         (
             "rate: 0.1",
-            "design.rate: no such key; there are: property, seeds, steps, n_checked, batch_size, spaces, optimiser, "
-            "step_size",
+            "design.rate: no such key; there are: property, goal, porosity_tolerance, limits, seeds, steps, n_checked, "
+            "batch_size, spaces, optimiser, baselines, physics_seeds, draws",
         ),
         ("steps: 0", "design.steps: must be at least 1, got 0"),
         ("n_checked: 1", "design.n_checked: must be at least 2, got 1"),
+        ("goal: more", "design.goal: must be"),
+        ("porosity_tolerance: -1", "design.porosity_tolerance: must be at least 0, got -1"),
+        ("limits: {permeability: [2.0, 1.0]}", "design.limits: of permeability must be [least, most], got [2.0, 1.0]"),
+        ("limits: {colour: [2.0, null]}", "design.limits.colour: 'colour' is not simulated"),
+        ("optimiser: draw_and_screen", "design.optimiser: draw_and_screen needs a space that can draw"),
+        ("baselines: [luck]", "design.baselines[0]: must be"),
         ("steps: many", 'design.steps: must be a whole number, got "many"'),
-        ("step_size: 0", "design.step_size: step_size must be above 0, got 0"),
+        ("optimiser: adam, step_size: 0", "design.step_size: step_size must be above 0, got 0"),
         ("spaces: [latnt]", "design.spaces[0]: no spaces called 'latnt'; did you mean 'latent'?"),
         ("spaces: [pixel, pixel]", "design.spaces[1]: pixel is listed twice; keep one"),
-        ("spaces: pixel", 'design.spaces: must be a list of spaces, like [latent, pixel], got "pixel"'),
+        ("spaces: pixel", 'design.spaces: must be a list of spaces, like [latent, pixel, resampling], got "pixel"'),
         ("spaces: [{kind: latent, quantile: 2}]", "design.spaces[0].quantile: quantile must be above 0 and at most 1"),
         ('spaces: ["parts.py:NotATrait"]', "design.spaces[0]: parts.py:NotATrait is not a Space; derive it from"),
-        ("optimiser: steepest", "design.optimiser: no optimisers called 'steepest'; did you mean 'steepest_ascent'?"),
-        ("optimiser: {kind: steepest_ascent}", "design.optimiser: must be the name of an optimiser, whose settings"),
+        ("optimiser: adm", "design.optimiser: no optimisers called 'adm'; did you mean 'adam'?"),
+        ("optimiser: {kind: adam}", "design.optimiser: must be the name of an optimiser, whose settings"),
         ('optimiser: "parts.py:Mine"', "design.optimiser: parts.py:Mine is not an Optimiser; derive it from"),
         ('optimiser: "parts.py:annotations"', "design.optimiser: parts.py:annotations is not an Optimiser"),
         ('optimiser: "parts.py:Plain"', "design.optimiser: its setting 'steps' is a key of every design; rename it"),

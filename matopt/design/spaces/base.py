@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
+from matopt.descriptors.style import StyleFeatures
 from matopt.design.trust_region import MorphologyTrustRegion
 from matopt.errors import InputError
 from matopt.generators.base import Generator
 from matopt.microstructures import Microstructures
 from matopt.registry import Registry
+
+N_SAMPLES = 200
+"""How many samples of the generator a trust region is made from where no authentic microstructures are at hand, and by
+how many others its limit is found."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,12 +28,14 @@ class Material:
         generator: fitted to it, on ``device``.
         starts: microstructures to start from, in place of samples of the generator.
         authentic: measured microstructures, that a trust region is made from.
+        held_out: others, that nothing has learnt from: by them the trust region's limit is found.
         device: where designs are computed.
     """
 
     generator: Generator | None = None
     starts: Microstructures | None = None
     authentic: Microstructures | None = None
+    held_out: Microstructures | None = None
     device: torch.device | str = "cpu"
 
     @property
@@ -47,6 +55,25 @@ class Material:
             raise InputError("ascent: give a generator to ascend within, or microstructures to start from")
         return self.generator.draw(n, seed)
 
+    def trust_region(self, quantile: float, seed: int) -> MorphologyTrustRegion:
+        """Make a trust region of the authentic microstructures, or of samples of the generator without them.
+
+        Args:
+            quantile: of the distances of the held-out ones, see :class:`MorphologyTrustRegion`.
+            seed: of the samples.
+
+        Raises:
+            InputError: neither authentic microstructures nor a generator.
+        """
+        if self.authentic is not None:
+            density = self.authentic.density(self.device)
+            held_out = None if self.held_out is None else self.held_out.density(self.device)
+        elif self.generator is not None:
+            density, held_out = self.generator.draw(2 * N_SAMPLES, seed).density(self.device).split(N_SAMPLES)
+        else:
+            raise InputError("design: a trust region needs authentic microstructures, or a generator of others")
+        return MorphologyTrustRegion(StyleFeatures(density), density, held_out, quantile)
+
 
 class Space(ABC):
     """A parametrisation of designs by coordinates. Settings are keyword arguments; :meth:`start` takes the rest.
@@ -57,7 +84,11 @@ class Space(ABC):
     """
 
     step_size: float = 0.05
-    """A usual first step: the root mean square change of a coordinate, where an optimiser is given none."""
+    """A usual step: the root mean square change of a coordinate, where an optimiser is given none."""
+
+    knows_material: ClassVar[bool] = False
+    """Whether the space keeps designs to the material and can draw others of it: has :meth:`trust_region` and
+    :meth:`draw`. Designs that may go anywhere are no baseline for others."""
 
     @classmethod
     def missing_from(cls, generator: type[Generator]) -> str | None:
@@ -86,9 +117,42 @@ class Space(ABC):
     def project(self, x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """Find the nearest coordinates that are allowed."""
 
+    def move(self, x: torch.Tensor, rows: torch.Tensor, seed: int) -> torch.Tensor:
+        """Change coordinates at random, a little or much: one candidate ``(M, D)`` for each.
+
+        Here by normal numbers, of a few usual steps or a part of one.
+        """
+        random = torch.Generator().manual_seed(seed)
+        length = self.step_size * 10 ** (2 * torch.rand(len(x), 1, generator=random) - 1)
+        return x + (length * torch.randn(x.shape, generator=random)).to(x)
+
+    def draw(self, porosity: torch.Tensor | None, n: int, seed: int) -> torch.Tensor:
+        """Draw the coordinates ``(n, D)`` of new microstructures of the material, where :attr:`knows_material` says so.
+
+        Args:
+            porosity: ``(n,)`` that they shall have, as nearly as the space can; None for whatever comes.
+            n: how many.
+            seed: of the draw.
+
+        Raises:
+            InputError: the space cannot draw.
+        """
+        raise InputError("design: this space cannot draw microstructures; choose another optimiser, like moves")
+
     def trust_region(self, material: Material, seed: int) -> MorphologyTrustRegion | None:
         """Make the region that designs in this space stay in; None where they may go anywhere."""
         return None
 
 
 SPACES: Registry[Space] = Registry("spaces", "matopt.design.spaces")
+
+
+def require_quantile(quantile: float) -> float:
+    """Return the quantile of a trust region.
+
+    Raises:
+        InputError: it is outside (0, 1].
+    """
+    if not 0 < quantile <= 1:
+        raise InputError(f"quantile must be above 0 and at most 1, got {quantile}")
+    return quantile

@@ -1,4 +1,4 @@
-"""Property and solid fraction over the steps of the ascent (seed report, figure 6)."""
+"""Property and porosity along the way of designs, for the predictor and the physics (seed report, figure 6)."""
 
 from __future__ import annotations
 
@@ -7,24 +7,28 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from matopt.properties import Property
 from matopt.report.figures.base import FIGURES, NO_DESIGN, Figure
 from matopt.report.findings import Findings
 from matopt.report.sections import DESIGN
 from matopt.report.style import canvas, colour, display_values, unit, words, write_table
 from matopt.report.tables import Table, number
-from matopt.stages.records import SpaceResult
+from matopt.stages.records import DesignResult, SpaceResult
+
+LEAST_RANGE = 0.1
+"""Of porosity in a panel, so that one that is held looks like it."""
 
 
 @FIGURES.register("ascent")
 class AscentFigure(Figure):
-    """Three panels for each space: the property and the solid fraction over the steps, and what they changed by."""
+    """Two panels for each space, and for its designs that may change their porosity: the property over the steps, and
+    the porosity over the property."""
 
     section = DESIGN
     rank = 2
     caption = (
-        "Median and range from 10 to 90 percent of the seeds. Right: the change of porosity against that of the "
-        "property, one point a seed, by the physics."
+        "The same microstructures as the predictor and as the physics have them: medians, and ranges from 10 to 90 "
+        "percent, of the seeds. Where porosity is free, what counts is its slope over the property: a predictor that "
+        "has understood what porosity does has that of the physics."
     )
 
     def lacks(self, findings: Findings) -> str:
@@ -33,92 +37,74 @@ class AscentFigure(Figure):
 
     def draw(self, folder: Path, findings: Findings) -> Path:
         """Draw the panels; the data are the values of every seed at the steps that the physics was asked about."""
-        design = findings.design
-        assert design is not None
-        p = findings.property(design.property)
+        assert findings.design is not None
+        p = findings.property(findings.design.property)
         path = folder / f"{self.name}.png"
-        with canvas(path, 3, len(design.spaces), size=(2.9, 2.4)) as axes:
-            for block, s in enumerate(design.spaces):
-                value, fraction, change = axes[block * 3 : block * 3 + 3]
-                predicted, true = display_values(p, s.predicted), display_values(p, s.true)
-                solid, true_solid = s.volume_fraction.double().numpy(), s.true_volume_fraction.double().numpy()
-                _draw_path(value, predicted, "predicted")
-                _draw_checks(value, s.checked, true, "physics")
-                _draw_path(fraction, solid, "raw")
-                _draw_checks(fraction, s.checked, true_solid, "binarised")
-                value.set(ylabel=f"{words(s.space)}\n${p.symbol}${unit(p)}")
-                fraction.set(ylabel="solid fraction")
-                _draw_changes(change, true, 1 - true_solid, p)
-        header = ["space", "seed", "step", "predicted", "physics", "solid fraction", "usable"]
-        write_table(path.with_suffix(".csv"), header, [row for s in design.spaces for row in _rows(s, p)])
+        runs = _paths(findings.design)
+        rows: list[tuple[object, ...]] = []
+        with canvas(path, 2, len(runs), size=(3.2, 2.4)) as axes:
+            for block, run in enumerate(runs):
+                over_steps, over_value = axes[2 * block : 2 * block + 2]
+                porosity = 1 - run.volume_fraction.double().numpy()
+                middle = np.median(porosity, axis=0)
+                for name, number_, values in (("predicted", 1, run.predicted), ("physics", 0, run.true)):
+                    shown = display_values(p, values)
+                    _draw_over_steps(over_steps, run.checked, shown, number_, name)
+                    over_value.plot(np.median(shown, axis=0), middle, "o-", ms=3, color=colour(number_))
+                over_steps.set(xlabel="step", ylabel=f"{_title(run)}\n${p.symbol}${unit(p)}")
+                over_steps.legend()
+                low, high = middle.min(), middle.max()
+                room = max(LEAST_RANGE - (high - low), 0.1 * (high - low)) / 2
+                over_value.set_ylim(low - room, high + room)
+                over_value.set(xlabel=f"${p.symbol}${unit(p)}, median", ylabel="porosity, median")
+                rows += [
+                    (
+                        run.space, run.role, seed, step, *(float(display_values(p, v[seed, column])) for v in
+                        (run.predicted, run.true)), porosity[seed, column], bool(run.usable[seed, column]),
+                    )
+                    for seed in range(len(porosity))
+                    for column, step in enumerate(run.checked)
+                ]  # fmt: skip
+        header = ["space", "role", "seed", "step", "predicted", "physics", "porosity", "usable"]
+        write_table(path.with_suffix(".csv"), header, rows)
         return path
 
     def table(self, findings: Findings) -> Table | None:
-        """List what the ascent gained in each space, as the predictor promised and as the physics has it."""
+        """Compare the slopes of porosity over the property where porosity was free."""
         if findings.design is None:
             return None
         p = findings.property(findings.design.property)
-        header = [
-            "space",
-            f"start{unit(p)}",
-            "end, predicted",
-            "end, physics",
-            "gain, physics (10 to 90 %)",
-            "seeds that gained",
-            "porosity",
-            "morphology distance",
-        ]
-        return Table(header, [_summary(s, p) for s in findings.design.spaces])
+        free = [run for run in findings.design.baselines if run.role == "free"]
+        if not free:
+            return None
+        per = unit(p).strip(" []")
+        header = ["space", f"slope of porosity{' per ' + per if per else ''}, predicted", "physics", "ratio"]
+        rows = []
+        for run in free:
+            porosity = 1 - run.volume_fraction.double().numpy()
+            slopes = [_slope(display_values(p, values), porosity) for values in (run.predicted, run.true)]
+            ratio = slopes[0] / slopes[1] if slopes[1] else np.nan
+            rows.append([words(run.space), *(number(s, ".3g") for s in slopes), number(ratio, ".2f")])
+        return Table(header, rows)
 
 
-def _draw_path(ax: Axes, values: np.ndarray, label: str) -> None:
-    """Draw median and range of ``(N, T + 1)`` values over the steps."""
-    steps = np.arange(values.shape[1])
-    ax.fill_between(steps, *np.percentile(values, [10, 90], axis=0), color=colour(1), alpha=0.2, lw=0)
-    ax.plot(steps, np.median(values, axis=0), color=colour(1), label=label)
+def _paths(design: DesignResult) -> list[SpaceResult]:
+    return [*design.spaces, *(run for run in design.baselines if run.role == "free")]
 
 
-def _draw_checks(ax: Axes, checked: tuple[int, ...], values: np.ndarray, label: str) -> None:
-    """Draw median and range of ``(N, C)`` values at the C steps that the physics was asked about."""
+def _title(run: SpaceResult) -> str:
+    return words(run.space) + (", porosity free" if run.role == "free" else "")
+
+
+def _draw_over_steps(ax: Axes, checked: tuple[int, ...], values: np.ndarray, number_: int, name: str) -> None:
+    """Draw median and range of ``(N, C)`` values at the C steps."""
     median = np.median(values, axis=0)
     spread = np.abs(np.percentile(values, [10, 90], axis=0) - median)
-    ax.errorbar(checked, median, spread, fmt="o", ms=3, capsize=2, color=colour(0), label=label)
-    ax.set_xlabel("step")
-    ax.legend()
+    ax.errorbar(checked, median, spread, fmt="o-", ms=3, capsize=2, color=colour(number_), label=name)
 
 
-def _draw_changes(ax: Axes, true: np.ndarray, porosity: np.ndarray, property_: Property) -> None:
-    """Draw a point for each seed: the change of porosity over that of the property, from start to end."""
-    ax.axhline(0, color="0.8", lw=1)
-    ax.axvline(0, color="0.8", lw=1)
-    ax.plot(true[:, -1] - true[:, 0], porosity[:, -1] - porosity[:, 0], ".", ms=4, color=colour(2))
-    ax.set(xlabel=f"change of ${property_.symbol}${unit(property_)}, physics", ylabel="change of porosity")
-
-
-def _rows(space: SpaceResult, property_: Property) -> list[tuple[object, ...]]:
-    predicted, true = display_values(property_, space.predicted), display_values(property_, space.true)
-    return [
-        (
-            space.space, seed, step, predicted[seed, step], true[seed, column],
-            float(space.true_volume_fraction[seed, column]), bool(space.usable[seed, column]),
-        )
-        for seed in range(len(predicted))
-        for column, step in enumerate(space.checked)
-    ]  # fmt: skip
-
-
-def _summary(space: SpaceResult, property_: Property) -> list[str]:
-    predicted, true = display_values(property_, space.predicted), display_values(property_, space.true)
-    porosity = 1 - space.true_volume_fraction.double().numpy()
-    gain = true[:, -1] - true[:, 0]
-    low, high = np.percentile(gain, [10, 90])
-    return [
-        words(space.space),
-        number(np.median(true[:, 0]), ".3g"),
-        number(np.median(predicted[:, -1]), ".3g"),
-        number(np.median(true[:, -1]), ".3g"),
-        f"{number(np.median(gain), '.3g')} ({number(low, '.3g')} to {number(high, '.3g')})",
-        f"{(gain > 0).sum()} of {len(gain)}",
-        f"{number(np.median(porosity[:, 0]))} → {number(np.median(porosity[:, -1]))}",
-        f"{number(space.morphology_distance[0])} → {number(space.morphology_distance[-1])}",
-    ]
+def _slope(values: np.ndarray, porosity: np.ndarray) -> float:
+    """The least-squares slope of the change of ``(N, C)`` porosities over that of values, all seeds and steps alike."""
+    change, lost = values - values[:, :1], porosity - porosity[:, :1]
+    total = float((change**2).sum())
+    return float((change * lost).sum()) / total if total > 0 else float("nan")

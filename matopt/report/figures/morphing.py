@@ -1,4 +1,4 @@
-"""Designs along their ascent (seed report, figure 5)."""
+"""Designs along their way, voxels against the generator's space (seed report, figure 5)."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class MorphingFigure(Figure):
     section = DESIGN
     rank = 1
     caption = (
-        "Seeds along their ascent, those at the quartiles of the gain. The numbers are what the physics gives the "
-        "binarised image."
+        "Seeds on their way from left to right, those at the quartiles of the gain. The numbers are what the physics "
+        "gives the image, and its porosity: where that is held, nothing is gained by turning pores into grain."
     )
 
     def lacks(self, findings: Findings) -> str:
@@ -49,8 +49,9 @@ class MorphingFigure(Figure):
                             ax.set_axis_off()
                             continue
                         show_microstructure(ax, s.snapshots[seed, column])
-                        ax.set_title(f"${p.symbol}$ {values[seed, column]:.3g}", fontsize=7)
-                        table.append((s.space, int(seed), s.checked[column], values[seed, column]))
+                        porosity = 1 - float(s.volume_fraction[seed, column])
+                        ax.set_title(f"${p.symbol}$ {values[seed, column]:.3g}, $\\phi$ {porosity:.3f}", fontsize=6)
+                        table.append((s.space, int(seed), s.checked[column], values[seed, column], porosity))
                         if row == 0 and block == 0:
                             ax.annotate(
                                 f"step {s.checked[column]}", (0.5, 1.32), xycoords="axes fraction", ha="center",
@@ -58,7 +59,9 @@ class MorphingFigure(Figure):
                             )  # fmt: skip
                         if column == 0:
                             ax.set_ylabel(words(s.space), fontsize=8)
-        write_table(path.with_suffix(".csv"), ["space", "seed", "step", f"{p.name} [{p.display_unit}]"], table)
+        write_table(
+            path.with_suffix(".csv"), ["space", "seed", "step", f"{p.name} [{p.display_unit}]", "porosity"], table
+        )
         return path
 
 

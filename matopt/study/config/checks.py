@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from matopt.design.optimisers.base import OPTIMISERS
 from matopt.design.spaces.base import SPACES
 from matopt.generators.base import GENERATORS
 from matopt.physics.base import SIMULATORS
@@ -65,8 +66,17 @@ def cross_problems(config: StudyConfig, folder: Path) -> list[Problem]:
         if config.design.property not in properties:
             hint = suggestion(config.design.property, properties)
             problems.append(Problem(("design", "property"), f"{config.design.property!r} is not simulated; {hint}"))
+        for name in config.design.limits:
+            if name not in properties:
+                message = f"{name!r} is not simulated; {suggestion(name, properties)}"
+                problems.append(Problem(("design", "limits", name), message))
         generator = GENERATORS.find(config.generator.kind, folder)
+        optimiser = config.design.optimiser.kind
+        needs_draws = OPTIMISERS.find(optimiser, folder).needs_draws
         for space in config.design.spaces:
+            if needs_draws and not SPACES.find(space.kind, folder).knows_material:
+                message = f"{optimiser} needs a space that can draw microstructures, which {space.kind} cannot"
+                problems.append(Problem(("design", "optimiser"), message))
             if missing := SPACES.find(space.kind, folder).missing_from(generator):
                 others = [name for name in SPACES.names() if not SPACES.find(name).missing_from(generator)]
                 message = f"{config.generator.kind} has no {missing}; write [{', '.join(others)}]"

@@ -82,10 +82,11 @@ class LaunchRuns:
             self._tracker.metrics(run, _names(mean), step=size)
 
     def design(self, run: str, found: DesignResult) -> None:
-        """Log the mean of the true property along the way."""
-        for space in found.spaces:
-            for step, values in enumerate(space.true.numpy().T):
-                mean = {f"true {found.property}/{space.space}": values.mean()}
+        """Log the mean of the true property along the way, of the designs and of what they are held against."""
+        for space in (*found.spaces, *found.baselines):
+            name = space.space if space.role == "design" else f"{space.space} {space.role}"
+            for step, values in zip(space.checked, space.true.numpy().T, strict=True):
+                mean = {f"true {found.property}/{name}": values.mean()}
                 self._tracker.metrics(run, _names(mean), step)
 
     def report(self, files: Sequence[Path]) -> None:

@@ -1,0 +1,108 @@
+"""The rock that designs are measured on, and the models that design it: fitted once, then loaded from files."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from specimens import VOXEL
+
+from matopt.data.labels.store import LabelStore
+from matopt.data.windows.scan import Scan
+from matopt.generators.local_diffusion import LocalDiffusion
+from matopt.generators.perturbations import Perturbations
+from matopt.microstructures import Microstructures
+from matopt.physics.youngs_modulus import YoungsModulus
+from matopt.predictors.cnn import CNN
+from matopt.properties import PropertyTable
+from matopt.stages.data import LabelledSet
+from matopt.stages.simulate import simulate
+
+SIZE = 64
+COUNT = 100
+COPIES = 10
+"""Perturbed copies of each training window."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rock:
+    """Windows of Berea: learnt from, held out (they choose models and the trust region's limit), and test windows that
+    neither has seen.
+
+    Nothing that is learnt from lies within 8 voxels of what is held out, nothing of that within 20 of the test.
+    """
+
+    train: Microstructures
+    held_out: Microstructures
+    test: Microstructures
+
+
+def rock_of(scan: np.ndarray) -> Rock:
+    """Cut the windows."""
+    shuffled = np.random.default_rng(0).permutation
+    learnt, held = _windows(scan, range(0, 165, 5)), _windows(scan, range(174, 200, 5))
+    return Rock(
+        learnt[shuffled(len(learnt))][:COUNT], held[shuffled(len(held))][:COUNT], _windows(scan, range(220, 400, 10))
+    )
+
+
+def _windows(scan: np.ndarray, slices: range) -> Microstructures:
+    chosen = Scan(scan[slices.start : slices.stop : slices.step], VOXEL, "images").windows(SIZE)
+    return chosen.split(windows=len(slices) * (scan.shape[1] // SIZE) * (scan.shape[2] // SIZE))[0]
+
+
+class Models:
+    """Models of a rock, each kept in a folder and fitted where it is not there yet.
+
+    Args:
+        rock: what they learn from.
+        folder: where they and labels are kept.
+        generator: the file of the generator.
+        is_quick: short trainings, into files of their own.
+    """
+
+    def __init__(self, rock: Rock, folder: Path, generator: Path, is_quick: bool) -> None:
+        self.rock = rock
+        self.folder = folder
+        self.store = LabelStore(folder / "labels")
+        self._generator_file = generator
+        self._is_quick = is_quick
+
+    def label(self, microstructures: Microstructures) -> PropertyTable:
+        """Look up or compute Young's modulus."""
+        return simulate(microstructures, [YoungsModulus()], self.store)
+
+    def generator(self) -> LocalDiffusion:
+        """The local diffusion model of the training windows."""
+        path = self._generator_file
+        model = LocalDiffusion(**({"steps": 150} if self._is_quick else {}))
+        if path.exists():
+            model.load_state_dict(torch.load(path, weights_only=True))
+            return model
+        start = time.process_time()
+        model.fit(self.rock.train, seed=0)
+        print(f"local diffusion: fitted in {time.process_time() - start:.0f} s", flush=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(model.state_dict(), path)
+        return model
+
+    def predictor(self, kind: str, seed: int) -> CNN:
+        """A network of symmetries: "plain", or taught by "perturbed" copies of the training windows too."""
+        steps = 300 if self._is_quick else {"plain": 1000, "perturbed": 1500}[kind]
+        path = self.folder / f"{kind}_{steps}_{seed}.pt"
+        model = CNN(steps=steps)
+        if path.exists():
+            model.load_state_dict(torch.load(path, weights_only=True))
+            return model
+        train = LabelledSet(self.rock.train, self.label(self.rock.train))
+        if kind == "perturbed":
+            copies = Perturbations().fit(self.rock.train).draw(COPIES * COUNT, seed)
+            train += LabelledSet(copies, self.label(copies))
+        start = time.process_time()
+        model.fit(train.microstructures, train.labels, (self.rock.held_out, self.label(self.rock.held_out)), seed=seed)
+        print(f"{kind} network {seed}: fitted in {time.process_time() - start:.0f} s", flush=True)
+        torch.save(model.state_dict(), path)
+        return model

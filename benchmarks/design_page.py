@@ -1,0 +1,153 @@
+"""The tables and goals of designs, made of the cases that were run."""
+
+from __future__ import annotations
+
+import numpy as np
+from page import table
+
+BOTH = "draw, screen and move by the predictor"
+SCREEN = "draw and screen by the predictor"
+CLIMB = "moves by the predictor, from the start"
+PLAIN = "draw, screen and move by the plain predictor"
+PIXEL = "voxel by voxel by the predictor"
+NOTHING = "draw, screen and move by nothing"
+PHYSICS = "draw, screen and move by the physics"
+SOLVED = "the best of as many solved samples"
+FREE = "porosity free: by the predictor"
+SOLID = "porosity free: by the solid fraction"
+PHYSICS_FREE = "porosity free: by the physics"
+ORDER = (NOTHING, PIXEL, CLIMB, SCREEN, PLAIN, BOTH, SOLVED, PHYSICS, SOLID, FREE, PHYSICS_FREE)
+BASELINES = (NOTHING, PIXEL, CLIMB, SCREEN, PLAIN)
+"""What uses no solve either, and is to be beaten."""
+
+RESAMPLINGS = 2000
+
+
+def of_case(kept: dict, name: str) -> list[dict]:
+    """The rows of a case, one for each predictor."""
+    return [row for row in kept["rows"] if row["case"] == name]
+
+
+def gains(kept: dict, name: str, of: str = "true") -> np.ndarray | None:
+    """``(N,)`` gains of the seeds in GPa, the mean over the predictors; None where the case was not run."""
+    rows = of_case(kept, name)
+    if not rows:
+        return None
+    n = min(row["seeds"] for row in rows)
+    return np.mean([[path[-1] - path[0] for path in row[of][:n]] for row in rows], axis=0)
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """The 95 % interval of the mean, by resampling the seeds."""
+    random = np.random.default_rng(0)
+    means = values[random.integers(0, len(values), (RESAMPLINGS, len(values)))].mean(1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def difference(kept: dict, name: str, other: str) -> tuple[float, float, float] | None:
+    """The mean difference of the true gains of the same seeds, and its 95 % interval."""
+    mine, theirs = gains(kept, name), gains(kept, other)
+    if mine is None or theirs is None:
+        return None
+    n = min(len(mine), len(theirs))
+    paired = mine[:n] - theirs[:n]
+    return float(paired.mean()), *interval(paired)
+
+
+def ratio(kept: dict, name: str, other: str) -> float | None:
+    """The mean true gain over that of another case, of the same seeds."""
+    mine, theirs = gains(kept, name), gains(kept, other)
+    if mine is None or theirs is None:
+        return None
+    n = min(len(mine), len(theirs))
+    return float(mine[:n].mean() / theirs[:n].mean())
+
+
+def slope(rows: list[dict], of: str) -> float:
+    """The least-squares slope of the change of porosity over that of the modulus, per GPa, along all paths."""
+    values, porosity = (np.concatenate([np.array(row[name]) for row in rows]) for name in (of, "porosity"))
+    change, lost = values - values[:, :1], porosity - porosity[:, :1]
+    return float((change * lost).sum() / (change**2).sum())
+
+
+def goals(kept: dict) -> dict:
+    """Each goal's value, what it shall be, and whether it is met; None where it was not measured."""
+    found: dict[str, list] = {}
+
+    def set_(name: str, value: float | None, goal: float, is_least: bool = True) -> None:
+        is_met = None if value is None else value >= goal if is_least else value <= goal
+        found[name] = [None if value is None else round(value, 3), goal, is_met]
+
+    set_("true gain over that of the physics, constant porosity", ratio(kept, BOTH, PHYSICS), 0.9)
+    over = [d for d in (difference(kept, BOTH, other) for other in BASELINES) if d]
+    set_("least lower end over a baseline without solves, GPa", min(d[1] for d in over) if over else None, 0.0)
+    solved = difference(kept, BOTH, SOLVED)
+    set_("lower end over as many solved samples, GPa", solved and solved[1], 0.0)
+    set_("true gain over that of the physics, porosity free", ratio(kept, FREE, PHYSICS_FREE), 0.8)
+    blind = difference(kept, FREE, SOLID)
+    set_("lower end over the solid fraction, porosity free, GPa", blind and blind[1], 0.0)
+    promised, true = gains(kept, BOTH, "predicted"), gains(kept, BOTH)
+    gap = None if promised is None else abs(promised.mean() / true.mean() - 1)
+    set_("gap between promise and truth", gap, 0.1, False)
+    rows = of_case(kept, FREE)
+    off = abs(slope(rows, "predicted") / slope(rows, "true") - 1) if rows else None
+    set_("slope of porosity along E, off the physics'", off, 0.1, False)
+    ends = [end for row in of_case(kept, BOTH) for end in row["inside"]]
+    set_("share of ends inside the region", float(np.mean(ends)) if ends else None, 0.95)
+    return found
+
+
+def markdown(kept: dict) -> str:
+    """The page."""
+    lines = [
+        "# Designs of Berea, 64^2 voxels",
+        "Young's modulus is raised; gains in GPa are by the physics, from start to end, of the same seeds in every "
+        "case. Brackets: 95 % interval of a mean, seeds resampled. A case of several predictors is their mean.",
+        table([_row(kept, name) for name in ORDER if of_case(kept, name)]),
+        "## Beside the designs by the predictor, seed by seed",
+        table([row for row in (_against(kept, name) for name in ORDER) if row]) if of_case(kept, BOTH) else "",
+        "## Goals",
+        table([_goal(name, *values) for name, values in goals(kept).items()]),
+        "## What the trust region admits",
+        table([{"windows": name, "share inside": share} for name, share in kept.get("admitted", {}).items()]),
+    ]
+    return "\n\n".join(line for line in lines if line) + "\n"
+
+
+def _row(kept: dict, name: str) -> dict:
+    rows = of_case(kept, name)
+    true, promised = gains(kept, name), gains(kept, name, "predicted")
+    assert true is not None and promised is not None
+    low, high = interval(true)
+    porosity = np.concatenate([np.array(row["porosity"]) for row in rows])
+    return {
+        "designs": name,
+        "seeds x predictors": f"{len(true)} x {len(rows)}",
+        "promised": float(promised.mean()),
+        "true": f"{true.mean():.1f} [{low:.1f}, {high:.1f}]",
+        "median": float(np.median(true)),
+        "gained": f"{100 * (true > 0).mean():.0f} %",
+        "porosity": f"{porosity[:, 0].mean():.3f} to {porosity[:, -1].mean():.3f}",
+        "inside": f"{100 * np.mean([end for row in rows for end in row['inside']]):.0f} %",
+        "judged, each": float(np.mean([row["solves"] for row in rows])),
+        "by": "the physics" if name in (PHYSICS, PHYSICS_FREE, SOLVED) else "no solve",
+        "CPU s": float(np.mean([row["seconds"] for row in rows])),
+    }
+
+
+def _against(kept: dict, name: str) -> dict | None:
+    held = FREE if name in (SOLID, FREE, PHYSICS_FREE) else BOTH
+    found = difference(kept, held, name)
+    if name == held or found is None:
+        return None
+    return {
+        "against": name,
+        "difference of true gains, GPa": f"{found[0]:.1f} [{found[1]:.1f}, {found[2]:.1f}]",
+        "ratio": ratio(kept, held, name),
+    }
+
+
+def _goal(name: str, value: float | None, goal: float, is_met: bool | None) -> dict:
+    shown = "not measured" if value is None else float(value)
+    return {"goal": name, "value": shown, "wanted": float(goal), "met": {True: "yes", False: "no", None: "?"}[is_met]}

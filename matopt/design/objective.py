@@ -1,0 +1,79 @@
+"""What is wanted of a design: one property raised, lowered or brought to a value, within limits on others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+
+from matopt.errors import InputError
+
+Goal = Literal["maximize", "minimize"] | float
+"""What is to become of a property: more, less, or a value in SI units."""
+
+Limits = Mapping[str, tuple[float | None, float | None]]
+"""The least and the most that properties may have, SI units, by name; None where there is no such limit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """What is wanted of a design, and what it may not cost.
+
+    More grain is stiffer: a design that may change its porosity says nothing that a blind dilation does not. So the
+    porosity of the start is held unless it is let go.
+
+    Attributes:
+        property: the name of the property that is wanted.
+        goal: "maximize", "minimize", or the value that it shall have, SI.
+        porosity_tolerance: how far the porosity of a design may be from that of its start; None lets it go.
+        limits: on other properties of the same model.
+
+    Raises:
+        InputError: a goal, tolerance or limit that is no number; the message begins with the name of the setting.
+    """
+
+    property: str
+    goal: Goal = "maximize"
+    porosity_tolerance: float | None = 0.01
+    limits: Limits = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        is_named = self.goal in ("maximize", "minimize")
+        if not is_named and (isinstance(self.goal, str) or not math.isfinite(self.goal)):
+            raise InputError(f"goal must be maximize, minimize or a value in SI units, got {self.goal!r}")
+        if self.porosity_tolerance is not None and not self.porosity_tolerance >= 0:
+            raise InputError(f"porosity_tolerance must be at least 0, got {self.porosity_tolerance}")
+        for name, (least, most) in self.limits.items():
+            if least is None and most is None:
+                raise InputError(f"limits of {name} must have a least or a most value")
+            if least is not None and most is not None and least > most:
+                raise InputError(f"limits of {name} must be [least, most], got [{least}, {most}]")
+
+    def merit(self, predicted: torch.Tensor) -> torch.Tensor:
+        """How good values ``(M,)`` of the property are: the larger the better."""
+        if self.goal == "maximize":
+            return predicted
+        if self.goal == "minimize":
+            return -predicted
+        return -(predicted - self.goal).abs()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The properties that have to be known: the wanted one, then those with limits."""
+        return (self.property, *(name for name in self.limits if name != self.property))
+
+    def excess(self, predicted: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """By how much values ``(M,)`` of properties break their limits, as a share of the limit; 0 where they do not.
+
+        Args:
+            predicted: the values of all of :attr:`names`.
+        """
+        total = torch.zeros_like(predicted[self.property])
+        for name, (least, most) in self.limits.items():
+            for limit, beyond in ((least, -1.0), (most, 1.0)):
+                if limit is not None:
+                    total = total + (beyond * (predicted[name] - limit)).clamp_min(0) / (abs(limit) or 1.0)
+        return total

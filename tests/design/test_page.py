@@ -1,0 +1,23 @@
+"""What the page on design shows works as it stands there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from matopt.design.optimisers.moves import Moves
+
+PAGE = (Path(__file__).parents[2] / "docs" / "design.md").read_text()
+(EXAMPLE,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
+
+def test_the_example_designs_at_a_held_porosity() -> None:
+    names: dict = {"moves": Moves(draws=2)}
+    exec(EXAMPLE.replace("seeds=4, steps=5", "seeds=2, steps=2, optimiser=moves"), names)
+    stiffer, softer, opened = names["stiffer"], names["softer"], names["open_"]
+    assert np.abs(stiffer.volume_fraction - stiffer.volume_fraction[:, :1]).max() < 0.0101
+    assert np.abs(opened.volume_fraction - opened.volume_fraction[:, :1]).max() < 0.0501
+    assert (names["promised"] >= 0).all() and (softer.predicted[:, -1] <= softer.predicted[:, 0]).all()
+    assert len(names["ends"]) == 2
