@@ -34,7 +34,7 @@ from matopt.traits.base import TRAITS, PropertyModel
 
 HERE = Path(__file__).parent
 GOAL = 0.9
-AUDITED = 16
+AUDITED = 8
 OLD = ("hashin_shtrikman", "monotonicity")
 """The traits whose similarity was called interpretability."""
 

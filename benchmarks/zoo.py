@@ -198,9 +198,6 @@ class Zoo:
                 "mirrored", seed, train, steps=steps, symmetries=False
             ),
             "trained on perturbed copies": lambda seed: self._cnn("perturbed", seed, self.perturbed, steps=steps),
-            "the same, three times as long": lambda seed: self._cnn(
-                "perturbed3", seed, self.perturbed, steps=3 * steps
-            ),
             "trained with traits": lambda seed: self._cnn(
                 "traits", seed, train, traits, steps=steps, trait_batch_size=4
             ),

@@ -50,7 +50,7 @@ class Contest:
     rock: Rock
     starts: int = 24
     choices: int = 40
-    moves: int = 40
+    moves: int = 30
 
     @cached_property
     def among(self) -> np.ndarray:
