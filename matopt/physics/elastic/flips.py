@@ -98,7 +98,7 @@ def _offsets(dimensions: int) -> list[tuple[int, ...]]:
 
 @lru_cache(maxsize=4)
 def _surroundings(poisson_ratio: float, dimensions: int) -> torch.Tensor:
-    """The stiffness ``(3^d, C, C)`` float64 that each voxel around one gives to its corners; the one itself gives none."""
+    """The stiffness ``(3^d, C, C)`` float64 that each voxel around one gives its corners; the one itself gives none."""
     corners = element.corners(dimensions)
     whole = element.corner_stiffness(poisson_ratio, dimensions)
     out = torch.zeros(3**dimensions, *whole.shape, dtype=torch.float64)
