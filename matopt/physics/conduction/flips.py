@@ -7,7 +7,6 @@ frees, all others being held: of one voxel in closed form, of more in a patch, w
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -20,8 +19,8 @@ from matopt.physics.numerics.settling import Settling, inside
 RESERVOIR = 1e30
 """Diffusivity beyond a fixed concentration, which is half a voxel away."""
 
-UNTIED = 1e-6
-"""Share of a voxel's conductances below which rounding has made it: it is tied to the one neighbour alone."""
+UNTIED = 64
+"""Rounding errors of a voxel's conductances; with fewer beyond the face to a neighbour it is tied to that alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,36 +56,37 @@ class Surrounded:
         have no faces to each other, so that the star of conductances is in closed form: each is in series with what it
         has to the voxels around it, whose mean concentration follows from its own balance.
         """
-        own = self._inner(self.local).double()
-        ties = self._ties()
-        before, after = _Star.like(own), _Star.like(own)
-        for other, tied, rise in self._neighbours(ties):
-            g = _harmonic(own, other)
-            beyond = tied - g
-            beyond = torch.where(beyond > UNTIED * tied, beyond, 0.0)
-            source = rise + torch.where(beyond > 0, g / beyond, 0.0) * rise
-            for star, voxel in ((before, own), (after, flipped.double())):
-                conductance = _harmonic(voxel, other)
-                both = conductance + beyond
-                star.add(torch.where(both > 0, conductance * (beyond / torch.where(both > 0, both, 1.0)), 0.0), source)
-        return (after.energy() - before.energy()).to(flipped) / self.voxels
-
-    def _ties(self) -> torch.Tensor:
-        """The summed conductances ``(N, *S + 2)`` of each voxel to all of its neighbours."""
-        local = self.local.double()
-        total = torch.zeros_like(self._inner(local))
-        for axis in range(1, local.ndim):
+        own, faces = self._inner(self.local), _conductances(self.local)
+        tiny = torch.finfo(own.dtype).tiny
+        ties, before, after = self._ties(faces), _Star.like(own), _Star.like(own)
+        for axis in range(1, own.ndim):
             for step in (-1, 1):
-                total += _harmonic(self._inner(local), self._inner(local, axis, step))
+                g, tied = self._face(faces, axis, step), self._inner(ties, axis, step)
+                rise = self._inner(self.x, axis, step) - self._inner(self.x) + (step if axis == 1 else 0)
+                beyond = tied - g
+                beyond = torch.where(beyond > UNTIED * torch.finfo(own.dtype).eps * tied, beyond, 0.0)
+                source = rise * (1 + g / beyond.clamp_min(tiny))
+                source = torch.where(beyond > 0, source, 0.0)
+                now = _harmonic(flipped, self._inner(self.local, axis, step))
+                before.add(g * (beyond / (g + beyond).clamp_min(tiny)), source)
+                after.add(now * (beyond / (now + beyond).clamp_min(tiny)), source)
+        return (after.energy() - before.energy()) / self.voxels
+
+    def _ties(self, faces: list[torch.Tensor]) -> torch.Tensor:
+        """The summed conductances ``(N, *S + 2)`` of each voxel to all of its neighbours."""
+        total = torch.zeros_like(self._inner(self.local))
+        for axis in range(1, self.local.ndim):
+            for step in (-1, 1):
+                total += self._face(faces, axis, step)
         return _wrapped(total) if self.periodic else _sealed(total, (RESERVOIR, RESERVOIR))
 
-    def _neighbours(self, ties: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """Of the voxels on each side their diffusivities, ``ties``, and the rise of the concentration towards them."""
-        x, local = self.x.double(), self.local.double()
-        for axis in range(1, x.ndim):
-            for step in (-1, 1):
-                rise = self._inner(x, axis, step) - self._inner(x) + (step if axis == 1 else 0)
-                yield self._inner(local, axis, step), self._inner(ties, axis, step), rise
+    def _face(self, faces: list[torch.Tensor], axis: int, step: int) -> torch.Tensor:
+        """The conductances ``(N, *S)`` of the voxels' faces behind or ahead along an axis."""
+        face = faces[axis - 1].narrow(axis, 0 if step < 0 else 1, self.local.shape[axis] - 2)
+        for other in range(1, face.ndim):
+            if other != axis:
+                face = face.narrow(other, 1, face.shape[other] - 2)
+        return face
 
     def _inner(self, values: torch.Tensor, axis: int = 1, step: int = 0) -> torch.Tensor:
         """The samples themselves, or what is a step away along an axis."""

@@ -19,6 +19,9 @@ HINGE = 1e-3
 """Stiffness on which nodes rest that nothing holds once a voxel is cut: it takes the forces that a field which has
 converged only so far leaves there. On the nodes of a filled voxel it is its square."""
 
+COMMON = 1024
+"""From how many voxels on those of one form are taken together; of fewer each has a copy of its own."""
+
 
 @lru_cache(maxsize=4)
 def onset_forms(poisson_ratio: float, dimensions: int) -> torch.Tensor:
@@ -87,7 +90,10 @@ def flip_forms(grain: torch.Tensor, voxels: torch.Tensor, poisson_ratio: float) 
     whole = element.corner_stiffness(poisson_ratio, dimensions).to(around)
     rest = torch.eye(len(whole)).to(around)
     settled = torch.where(is_grain, around + HINGE * rest, around + whole + HINGE**2 * rest)
-    freed = stiffness @ shapes @ torch.linalg.solve(settled, shapes.T @ stiffness)
+    factor = torch.linalg.cholesky(settled)
+    loads = (shapes.T @ stiffness).expand(len(factor), -1, -1)
+    half = torch.linalg.solve_triangular(factor, loads, upper=False)
+    freed = half.mT @ half
     return torch.where(is_grain, -stiffness - freed, stiffness - freed), index
 
 
@@ -115,4 +121,13 @@ def _surroundings(poisson_ratio: float, dimensions: int) -> torch.Tensor:
 
 def in_strains(forms: torch.Tensor, index: torch.Tensor, strains: torch.Tensor) -> torch.Tensor:
     """Evaluate forms ``(F, M, M)``, those that an index ``(K,)`` names, at strains ``(K, M)``: ``(K,)``."""
-    return torch.einsum("km,kmj,kj->k", strains, forms.to(strains)[index], strains)
+    forms, out = forms.to(strains), strains.new_empty(len(strains))
+    is_common = torch.bincount(index, minlength=len(forms)) >= COMMON
+    rest = (~is_common[index]).nonzero()[:, 0]
+    some = strains[rest]
+    out[rest] = torch.einsum("km,kmj,kj->k", some, forms[index[rest]], some)
+    for form in is_common.nonzero()[:, 0]:
+        rows = (index == form).nonzero()[:, 0]
+        some = strains[rows]
+        out[rows] = ((some @ forms[form]) * some).sum(1)
+    return out
