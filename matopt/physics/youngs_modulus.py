@@ -16,6 +16,7 @@ from matopt.physics.elastic import element
 from matopt.physics.elastic.bounds import YoungsModulusBounds
 from matopt.physics.elastic.cell_problem import ElasticCellProblem
 from matopt.physics.elastic.flips import flip_forms, held_corners, in_strains, onset_forms
+from matopt.physics.elastic.grey import LAWS, GreyLaw, rate, stiffness_share
 from matopt.physics.elastic.local_problem import MARGIN, energy_changes, strain_tensor
 from matopt.physics.numerics import local, percolation
 from matopt.physics.numerics.adjoint import with_gradient
@@ -36,7 +37,7 @@ class YoungsModulus(Simulator):
     """Young's modulus along axis x, ``1/S11`` of the effective stiffness, by periodic finite elements.
 
     Linear elasticity, plane strain in 2D; one fully integrated bilinear (trilinear) element a voxel, whose stiffness is
-    that of the grain times its density, so that pores are exactly void. One solve for each of the d(d+1)/2 macroscopic
+    that of the grain times its density (``grey``), so that pores are exactly void. One solve for each of the d(d+1)/2 macroscopic
     strains gives the stiffness tensor. The energy's error is the square of the field's, and positive: values come from
     above as the iterations go on.
 
@@ -63,6 +64,8 @@ class YoungsModulus(Simulator):
             44 GPa (Mavko, Mukerji, Dvorkin, The Rock Physics Handbook).
         poisson_ratio: of the grain.
         boundary: "periodic" or "mirror".
+        grey: how stiff a grey voxel is, "linear", "simp" or "ramp", see
+            :func:`~matopt.physics.elastic.grey.stiffness_share`; binary samples have the same values with each.
         tolerance: relative residual at which the iterations stop; 1e-3 leaves errors of about 1e-5 in the values.
         max_iterations: at which a sample is given up as ``not_converged``.
     """
@@ -72,6 +75,7 @@ class YoungsModulus(Simulator):
     youngs_modulus: float = 94.5e9
     poisson_ratio: float = 0.074
     boundary: Literal["periodic", "mirror"] = "periodic"
+    grey: GreyLaw = "linear"
     tolerance: float = 1e-3
     max_iterations: int = 2000
 
@@ -82,6 +86,8 @@ class YoungsModulus(Simulator):
             raise InputError(f"poisson_ratio must be between -1 and 0.5; got {self.poisson_ratio}")
         if self.boundary not in ("periodic", "mirror"):
             raise InputError(f"boundary of youngs_modulus must be 'periodic' or 'mirror'; got {self.boundary!r}")
+        if self.grey not in LAWS:
+            raise InputError(f"grey of youngs_modulus must be one of {LAWS}; got {self.grey!r}")
 
     @property
     def property(self) -> Property:
@@ -111,7 +117,7 @@ class YoungsModulus(Simulator):
             def solve(chunk: torch.Tensor) -> Solution:
                 return self._solve(mirrored(chunk))
 
-        vectors = self._vectors(density)
+        vectors, density = self._vectors(density), stiffness_share(density, self.grey)
         return solve_in_chunks(density, vectors, solve, (loads, loads), self.tolerance, self.max_iterations)
 
     def _vectors(self, density: torch.Tensor) -> int:
@@ -199,7 +205,7 @@ class YoungsModulus(Simulator):
         flip[voxels.unbind(1)] = changes / math.prod(shape[1:])
         both = [each[:, None] * self.youngs_modulus for each in (self._onset(stretched), flip)]
         derivative, flip = (folded(each) for each in both) if is_mirror else both
-        return Sensitivity(self._solution(stretched), derivative, flip)
+        return Sensitivity(self._solution(stretched), derivative * rate(density, self.grey), flip)
 
     def _estimated_changes(
         self, density: torch.Tensor, moved: torch.Tensor, sample: torch.Tensor
