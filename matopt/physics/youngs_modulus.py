@@ -37,9 +37,9 @@ class YoungsModulus(Simulator):
     """Young's modulus along axis x, ``1/S11`` of the effective stiffness, by periodic finite elements.
 
     Linear elasticity, plane strain in 2D; one fully integrated bilinear (trilinear) element a voxel, whose stiffness is
-    that of the grain times its density (``grey``), so that pores are exactly void. One solve for each of the d(d+1)/2 macroscopic
-    strains gives the stiffness tensor. The energy's error is the square of the field's, and positive: values come from
-    above as the iterations go on.
+    that of the grain times its density (or as ``grey`` says), so that pores are exactly void. One solve for each of the
+    d(d+1)/2 macroscopic strains gives the stiffness tensor. The energy's error is the square of the field's, and
+    positive: values come from above as the iterations go on.
 
     ``tensor``: the stiffness ``(N, L, L)`` in Pa, in Voigt's order 11, 22, 12 (2D) or 11, 22, 33, 23, 13, 12 (3D),
     engineering shear strains; axis 1 is x, axis 0 of space.
