@@ -30,6 +30,9 @@ from matopt.properties import Property, Symmetry
 DEFINITE = 1e-4
 """Least over largest stiffness from which single precision tells the compliance along every axis."""
 
+LOOSE = 10.0
+"""How much larger than the stretch another strain of uniaxial tension may be; beyond, nothing resists it."""
+
 
 @SIMULATORS.register("youngs_modulus")
 @dataclass(frozen=True)
@@ -199,7 +202,7 @@ class YoungsModulus(Simulator):
         problem, shape = stretched.problem, stretched.solid.shape
         grain = problem.solid > 0
         voxels = (grain | ((held_corners(grain) > 0) & (stretched.solid == 0))).nonzero()
-        strains = problem.strains_at(stretched.solved.x, stretched.tension, voxels)
+        strains = problem.strains_at(stretched.solved.x, stretched.resisted, voxels)
         flip = torch.zeros_like(stretched.solid)
         changes = in_strains(*flip_forms(grain, voxels, self.poisson_ratio), strains)
         flip[voxels.unbind(1)] = changes / math.prod(shape[1:])
@@ -213,8 +216,8 @@ class YoungsModulus(Simulator):
         """What changes do to a part of a batch."""
         is_mirror = self.boundary == "mirror"
         stretched = self._stretched((mirrored(density) if is_mirror else density)[:, 0])
-        mixed, _ = stretched.problem.mixed(stretched.solved.x, stretched.tension)
-        strain = strain_tensor(stretched.tension.double(), density.ndim - 2)
+        mixed, _ = stretched.problem.mixed(stretched.solved.x, stretched.resisted)
+        strain = strain_tensor(stretched.resisted.double(), density.ndim - 2)
         inner = (slice(None), *[slice(0, n) for n in density.shape[2:]])
         solid = stretched.problem.solid[inner]
         changed = moved[:, 0] != density[sample, 0]
@@ -247,6 +250,11 @@ class _Stretched:
     solved: ConjugateGradientsResult
     stiffness: torch.Tensor
     tension: torch.Tensor
+
+    @property
+    def resisted(self) -> torch.Tensor:
+        """The same strain without what nothing resists, as between fibres: there it is rounding over almost nothing."""
+        return torch.where(self.tension.abs() <= LOOSE, self.tension, 0.0)
 
 
 def _tension(stiffness: torch.Tensor) -> torch.Tensor:

@@ -35,6 +35,8 @@ def sensitivity(density: torch.Tensor, vectors: int, tell: Callable[[torch.Tenso
         tell: of ``(n, 1, *S)``.
     """
     check_binary(density)
+    if not len(density):
+        return _first(sensitivity(density.new_ones(1, *density.shape[1:]), vectors, tell), 0)
     with torch.no_grad():
         parts = [tell(chunk) for chunk in _chunks(density.detach(), vectors)]
     solution = joined([part.solution for part in parts])
@@ -78,6 +80,13 @@ def estimated_changes(
                 out[rows] = torch.where(is_ok[sample[rows] - first], changes.to(out), 0.0)
             first += len(chunk)
     return out
+
+
+def _first(told: Sensitivity, count: int) -> Sensitivity:
+    """The sensitivities of the first samples."""
+    of = told.solution
+    arrays = (of.values, of.tensor, of.status, of.residual, of.iterations)
+    return Sensitivity(Solution(*(a[:count] for a in arrays)), told.derivative[:count], told.flip[:count])
 
 
 def _chunks(density: torch.Tensor, vectors: int) -> Iterator[torch.Tensor]:
