@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from matopt.errors import InputError
 from matopt.properties import OK, Property
 from matopt.registry import Registry
 
@@ -38,6 +39,21 @@ class Solution:
         return self.status == OK
 
 
+@dataclass(frozen=True, eq=False)
+class Sensitivity:
+    """What each voxel of a batch of N binary samples does to their property.
+
+    Attributes:
+        solution: of the samples as they are.
+        derivative: ``(N, 1, *S)`` one-sided derivatives of the values with respect to the densities, into [0, 1].
+        flip: ``(N, 1, *S)`` estimated changes of the values where one voxel is flipped, pore to grain or grain to pore.
+    """
+
+    solution: Solution
+    derivative: torch.Tensor
+    flip: torch.Tensor
+
+
 class Simulator(ABC):
     """Physics: density to one property. Subclasses are frozen dataclasses of SI numbers, their settings."""
 
@@ -60,6 +76,42 @@ class Simulator(ABC):
         Raises:
             ValueError: a density outside [0, 1] or not finite, or another shape.
         """
+
+    def sensitivity(self, density: torch.Tensor, voxel_size: float) -> Sensitivity:
+        """Solve binary samples, and tell what each of their voxels does to the property.
+
+        What a sensitivity is, and how well the estimates hold, is said in ``docs/sensitivities.md``. Both are 0 in
+        samples that are not ``ok``.
+
+        Args:
+            density: ``(N, 1, *S)`` of zeros and ones.
+            voxel_size: metres.
+
+        Raises:
+            InputError: a density that is neither 0 nor 1, or a simulator or setting without estimates.
+            ValueError: as :meth:`solve`.
+        """
+        raise InputError(f"{type(self).__name__} has no estimates of flips; solve the changed samples")
+
+    def estimated_changes(
+        self, density: torch.Tensor, moved: torch.Tensor, sample: torch.Tensor, voxel_size: float
+    ) -> torch.Tensor:
+        """Estimate the changes of the values ``(M,)`` where binary samples are changed in some of their voxels.
+
+        The fields are solved for at the samples as they are, once, and settle around each change alone. The estimates
+        are 0 for samples that are not ``ok``.
+
+        Args:
+            density: ``(N, 1, *S)`` samples of zeros and ones.
+            moved: ``(M, 1, *S)`` the same after each change.
+            sample: ``(M,)`` int64, which of the samples each is a change of.
+            voxel_size: metres.
+
+        Raises:
+            InputError: as :meth:`sensitivity`.
+            ValueError: as :meth:`solve`.
+        """
+        raise InputError(f"{type(self).__name__} has no estimates of changes; solve the changed samples")
 
     def exchanged(self, tensor: np.ndarray, dimensions: int) -> np.ndarray:
         """Read from effective tensors the values of the same samples with axis 0 and another axis of space exchanged.

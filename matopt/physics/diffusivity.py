@@ -9,17 +9,24 @@ import numpy as np
 import torch
 
 from matopt.errors import InputError
-from matopt.physics.base import SIMULATORS, Simulator, Solution
+from matopt.physics.base import SIMULATORS, Sensitivity, Simulator, Solution
 from matopt.physics.conduction.bounds import DiffusivityBounds
 from matopt.physics.conduction.cells import Cells
+from matopt.physics.conduction.flips import Surrounded
 from matopt.physics.conduction.network import Network
-from matopt.physics.numerics import percolation
+from matopt.physics.numerics import local, percolation
 from matopt.physics.numerics.adjoint import with_gradient
 from matopt.physics.numerics.batching import check_density, solve_in_chunks, statuses
+from matopt.physics.numerics.conjugate_gradients import ConjugateGradientsResult
+from matopt.physics.numerics.patches import around
+from matopt.physics.numerics.settling import MARGIN
 from matopt.properties import Property, Symmetry
 
 WORKING_SET = 2**26
 """Bytes at which a batch on a CPU is quickest: its many small operations on coarse levels serve all samples alike."""
+
+VECTORS = 40
+"""Numbers a voxel of a solve, besides those of each axis along which it is solved for."""
 
 
 @SIMULATORS.register("diffusivity")
@@ -40,8 +47,9 @@ class Diffusivity(Simulator):
 
     Only voxels that conduct are solved for, by conjugate gradients with multigrid.
 
-    Where a voxel carries nothing at all its gradient is one of the many supergradients: the effective diffusivity is
-    concave in the voxels' diffusivities, and has a kink there.
+    The gradient of the values is the adjoint one where voxels conduct. One that does not is at a kink: there it is the
+    one-sided derivative, its concentration being where the dissipation is least
+    (:meth:`~matopt.physics.conduction.network.Network.sensitivity`), the limit of that of grey voxels.
 
     Attributes:
         grain_diffusivity: of the grain, over D0. None is 0 for volumes and 0.01 for 2D images, whose pores hardly ever
@@ -124,40 +132,115 @@ class Diffusivity(Simulator):
         """Solve a batch for the flow along x, and if periodic along all axes."""
         loads = density.ndim - 2 if self.boundary == "periodic" else 1
         return solve_in_chunks(
-            density, 40 + 6 * loads, self._solve, (loads, loads), self.tolerance, self.max_iterations, WORKING_SET
+            density, VECTORS + 6 * loads, self._solve, (loads, loads), self.tolerance, self.max_iterations, WORKING_SET
         )
 
+    def sensitivity(self, density: torch.Tensor, voxel_size: float) -> Sensitivity:
+        """Solve binary samples and tell what each of their voxels does; see :meth:`Simulator.sensitivity`."""
+        return local.sensitivity(density, VECTORS, self._sensitivity)
+
+    def estimated_changes(
+        self, density: torch.Tensor, moved: torch.Tensor, sample: torch.Tensor, voxel_size: float
+    ) -> torch.Tensor:
+        """Estimate what changes do; see :meth:`Simulator.estimated_changes`."""
+        return local.estimated_changes(density, moved, sample, VECTORS, self._estimated_changes)
+
     def _solve(self, density: torch.Tensor) -> Solution:
-        periodic = self.boundary == "periodic"
-        if periodic:
-            # A network has no place for a voxel that is its own neighbour; two of it are the same sample.
-            density = density.repeat(1, 1, *(2 if n == 1 else 1 for n in density.shape[2:]))
+        density = self._repeated(density)
         with torch.no_grad():
-            solid = density.detach()[:, 0]
-            grain = self.grain(solid.ndim - 1)
-            local = 1 - (1 - grain) * solid
-            conducts = local > 0
-            flows, cluster = torch.ones(len(solid), solid.ndim - 1, dtype=torch.bool, device=local.device), None
-            if grain == 0:
-                find = percolation.wrapping if periodic else percolation.crossing
-                found = find(conducts.cpu().numpy())
-                conducts = torch.from_numpy(found.carrying).to(local.device)
-                flows = torch.from_numpy(found.along).to(local.device)
-                cluster = torch.from_numpy(found.cluster).to(local.device)
-            network = Network.of(local, Cells.of(conducts, periodic), cluster)
-            loads = range(solid.ndim - 1 if periodic else 1)
-            solved = [network.solve(load, flows[:, load], self.tolerance, self.max_iterations) for load in loads]
-            drops = [network.drops(s.x, load) for load, s in zip(loads, solved, strict=True)]
-            tensor = network.dissipation(drops)
-            along_x = flows[:, 0]
-            values = torch.where(along_x, tensor[:, 0, 0], 0.0)
-            residual = torch.stack([s.residual for s in solved]).amax(0).cpu().numpy()
-            iterations = torch.stack([s.iterations for s in solved]).amax(0).cpu().numpy()
-            if density.requires_grad:
-                slope = network.sensitivity(solved[0].x, drops[0], grain - 1)[:, None]
-                if not along_x.all():
-                    slope[~along_x] = 0
-        if density.requires_grad:
-            values = with_gradient(density, values, slope)
-        status = statuses(along_x.cpu().numpy(), residual, self.tolerance)
-        return Solution(values, tensor, status, residual, iterations)
+            flow = self._flow(density.detach()[:, 0])
+            solution = self._solution(flow)
+            if not density.requires_grad:
+                return solution
+            slope = self._slope(flow)
+        return replace(solution, values=with_gradient(density, solution.values, slope[:, None]))
+
+    def _repeated(self, density: torch.Tensor) -> torch.Tensor:
+        """Two of what is one voxel thick and periodic: a network has no place for a voxel that is its own neighbour."""
+        if self.boundary == "fixed":
+            return density
+        return density.repeat(1, 1, *(2 if n == 1 else 1 for n in density.shape[2:]))
+
+    def _diffusivities(self, solid: torch.Tensor) -> torch.Tensor:
+        """Those of voxels of these densities ``(n, *S)``."""
+        return 1 - (1 - self.grain(solid.ndim - 1)) * solid
+
+    def _flow(self, solid: torch.Tensor) -> _Flow:
+        """Solve for the fluctuations of samples ``(n, *S)``."""
+        periodic = self.boundary == "periodic"
+        diffusivity = self._diffusivities(solid)
+        conducts = diffusivity > 0
+        flows, cluster = torch.ones(len(solid), solid.ndim - 1, dtype=torch.bool, device=solid.device), None
+        if self.grain(solid.ndim - 1) == 0:
+            find = percolation.wrapping if periodic else percolation.crossing
+            found = find(conducts.cpu().numpy())
+            conducts = torch.from_numpy(found.carrying).to(solid.device)
+            flows = torch.from_numpy(found.along).to(solid.device)
+            cluster = torch.from_numpy(found.cluster).to(solid.device)
+        network = Network.of(diffusivity, Cells.of(conducts, periodic), cluster)
+        loads = range(solid.ndim - 1 if periodic else 1)
+        solved = [network.solve(load, flows[:, load], self.tolerance, self.max_iterations) for load in loads]
+        return _Flow(torch.where(conducts, diffusivity, 0.0), flows[:, 0], network, solved)
+
+    def _solution(self, flow: _Flow) -> Solution:
+        """What is reported of it."""
+        tensor = flow.network.dissipation([flow.network.drops(s.x, load) for load, s in enumerate(flow.solved)])
+        values = torch.where(flow.carries, tensor[:, 0, 0], 0.0)
+        residual = torch.stack([s.residual for s in flow.solved]).amax(0).cpu().numpy()
+        iterations = torch.stack([s.iterations for s in flow.solved]).amax(0).cpu().numpy()
+        return Solution(
+            values, tensor, statuses(flow.carries.cpu().numpy(), residual, self.tolerance), residual, iterations
+        )
+
+    def _slope(self, flow: _Flow) -> torch.Tensor:
+        """The derivative ``(n, *S)`` of the value, one-sided where nothing conducts."""
+        x = flow.solved[0].x
+        slope = flow.network.sensitivity(x, flow.network.drops(x, 0), self.grain(flow.local.ndim - 1) - 1)
+        if not flow.carries.all():
+            slope[~flow.carries] = 0
+        return slope
+
+    def _sensitivity(self, density: torch.Tensor) -> Sensitivity:
+        """The sensitivities of a part of a batch."""
+        solid = self._repeated(density)[:, 0]
+        flow = self._flow(solid)
+        flip = flow.surrounded(self.boundary == "periodic").flips(self._diffusivities(1 - solid))
+        # What is one voxel thick was flipped in one of its images alone.
+        axes = [axis for axis, n in enumerate(density.shape[2:], start=1) if n != solid.shape[axis]]
+        both = [each.sum(axes, keepdim=True) if axes else each for each in (self._slope(flow), flip)]
+        return Sensitivity(self._solution(flow), *(each[:, None] for each in both))
+
+    def _estimated_changes(
+        self, density: torch.Tensor, moved: torch.Tensor, sample: torch.Tensor
+    ) -> tuple[Solution, torch.Tensor]:
+        """What changes do to a part of a batch."""
+        periodic = self.boundary == "periodic"
+        solid, changed = self._repeated(density)[:, 0], self._repeated(moved)[:, 0]
+        flow = self._flow(solid)
+        is_changed = changed != solid[sample]
+        after = torch.where(is_changed, self._diffusivities(changed), flow.local[sample])
+        surrounded, out = flow.surrounded(periodic), after.new_zeros(len(after), dtype=torch.float64)
+        for patches in around(is_changed, sample, MARGIN, periodic, local.VOXELS_TOGETHER[density.device.type]):
+            out[patches.move] = surrounded.changes(patches, after)
+        return self._solution(flow), out
+
+
+@dataclass(frozen=True, eq=False)
+class _Flow:
+    """The diffusion through n samples.
+
+    Attributes:
+        local: ``(n, *S)`` diffusivities, 0 where nothing carries.
+        carries: ``(n,)`` whether anything does along axis x.
+        network: of what carries.
+        solved: the fluctuations under a gradient along each axis that was solved for.
+    """
+
+    local: torch.Tensor
+    carries: torch.Tensor
+    network: Network
+    solved: list[ConjugateGradientsResult]
+
+    def surrounded(self, periodic: bool) -> Surrounded:
+        """The flow along x, with what lies around the samples."""
+        return Surrounded.of(self.local, self.network.cells.on_grids(self.solved[0].x), periodic)

@@ -10,18 +10,25 @@ import numpy as np
 import torch
 
 from matopt.errors import InputError
-from matopt.physics.base import SIMULATORS, Simulator, Solution
+from matopt.physics.base import SIMULATORS, Sensitivity, Simulator, Solution
+from matopt.physics.flow import duct_flips, stokes_flips
 from matopt.physics.flow.brinkman import Brinkman
+from matopt.physics.flow.crossing import Crossing
 from matopt.physics.flow.duct import Duct
 from matopt.physics.flow.stokes import Stokes
-from matopt.physics.numerics import percolation
+from matopt.physics.numerics import local, percolation
 from matopt.physics.numerics.adjoint import with_gradient
 from matopt.physics.numerics.batching import check_density, solve_in_chunks, statuses
 from matopt.physics.numerics.conjugate_gradients import ConjugateGradientsResult
-from matopt.physics.numerics.mirror import mirrored
+from matopt.physics.numerics.mirror import folded, mirrored
+from matopt.physics.numerics.patches import around
+from matopt.physics.numerics.settling import MARGIN
 from matopt.properties import Property, Symmetry
 
 SQUARE_METRES_A_MILLIDARCY = 9.869233e-16
+
+AXIAL_VECTORS = 9
+"""Numbers a voxel of a solve for the flow along sections' normals."""
 
 
 @SIMULATORS.register("permeability")
@@ -101,21 +108,22 @@ class Permeability(Simulator):
             InputError: settings that sections or volumes do not have.
         """
         check_density(density)
-        if not (math.isfinite(voxel_size) and voxel_size > 0):
-            raise ValueError(f"voxel_size must be positive, in metres; got {voxel_size}")
+        check_voxel_size(voxel_size)
         dimensions = density.ndim - 2
         if dimensions == 2 and self.section == "axial":
             if self.flow != "x" or self.grain_permeability:
                 raise InputError("flow and grain_permeability are for volumes and for section='transverse'")
             return solve_in_chunks(
-                density, 9, lambda chunk: self._along(chunk, voxel_size), (1, 1), self.tolerance, self.max_iterations
+                density,
+                AXIAL_VECTORS,
+                lambda chunk: self._along(chunk, voxel_size),
+                (1, 1),
+                self.tolerance,
+                self.max_iterations,
             )
         if self.flow == "z" and dimensions == 2:
             raise InputError("a section has no axis z; its permeability along the normal is section='axial'")
-        loads = dimensions if self.flow == "all" else 1
-        vectors = 60 * dimensions + (dimensions + 1) * (loads - 1)
-        if self.boundary == "mirror":
-            vectors *= 2**dimensions
+        loads, vectors = (dimensions if self.flow == "all" else 1), self._vectors(density)
 
         # On a CPU one after the other: compiled loops gain nothing from batches.
         def across(chunk: torch.Tensor) -> Solution:
@@ -130,16 +138,88 @@ class Permeability(Simulator):
         diagonal = np.diagonal(tensor.reshape(-1, dimensions, dimensions), axis1=1, axis2=2)[:, 1:]
         return np.where(diagonal > 0, diagonal, np.nan)
 
+    def sensitivity(self, density: torch.Tensor, voxel_size: float) -> Sensitivity:
+        """Solve binary samples and tell what each of their voxels does; see :meth:`Simulator.sensitivity`.
+
+        Raises:
+            InputError: also if the grain is permeable.
+        """
+        is_axial = self._check_estimates(density, voxel_size)
+        vectors = AXIAL_VECTORS if is_axial else self._vectors(density)
+
+        def tell(chunk: torch.Tensor) -> Sensitivity:
+            return self._flips_along(chunk, voxel_size) if is_axial else self._flips_across(chunk, voxel_size)
+
+        return local.sensitivity(density, vectors, tell)
+
+    def estimated_changes(
+        self, density: torch.Tensor, moved: torch.Tensor, sample: torch.Tensor, voxel_size: float
+    ) -> torch.Tensor:
+        """Estimate what changes do; see :meth:`Simulator.estimated_changes`. Of flow across it is a sum of flips.
+
+        Raises:
+            InputError: also if the grain is permeable.
+        """
+        is_axial = self._check_estimates(density, voxel_size)
+        vectors = AXIAL_VECTORS if is_axial else self._vectors(density)
+        periodic, together = self.boundary == "periodic", local.VOXELS_TOGETHER[density.device.type]
+
+        def tell(chunk: torch.Tensor, moved: torch.Tensor, sample: torch.Tensor) -> tuple[Solution, torch.Tensor]:
+            if not is_axial:
+                told = self._flips_across(chunk, voxel_size)
+                return told.solution, ((moved != chunk[sample]) * told.flip[sample]).flatten(1).sum(1)
+            _, solved, solution = self._duct(chunk, voxel_size)
+            solid, after = chunk[:, 0], moved[:, 0]
+            out = torch.zeros(len(after), dtype=torch.float64, device=solid.device)
+            for patches in around(after != solid[sample], sample, MARGIN, periodic, together):
+                out[patches.move] = duct_flips.changes(patches, solid, after, solved.x, periodic)
+            return solution, out * (voxel_size**2 / chunk[0].numel())
+
+        return local.estimated_changes(density, moved, sample, vectors, tell)
+
+    def _check_estimates(self, density: torch.Tensor, voxel_size: float) -> bool:
+        """Refuse flows without estimates; returns whether it is the axial flow of sections.
+
+        Raises:
+            InputError: the grain is permeable.
+            ValueError: a voxel size that is none.
+        """
+        check_voxel_size(voxel_size)
+        if self.grain_permeability:
+            raise InputError("flips and changes are those of impermeable grain; set grain_permeability to 0")
+        return density.ndim == 4 and self.section == "axial"
+
+    def _vectors(self, density: torch.Tensor) -> int:
+        """How many numbers a voxel a solve for flow across holds."""
+        dimensions = density.ndim - 2
+        loads = dimensions if self.flow == "all" else 1
+        vectors = 60 * dimensions + (dimensions + 1) * (loads - 1)
+        return vectors * 2**dimensions if self.boundary == "mirror" else vectors
+
     def _along(self, density: torch.Tensor, voxel_size: float) -> Solution:
         """Solve for the axial flow, along the normal of sections."""
         with torch.no_grad():
-            solid = density.detach()[:, 0]
-            duct = Duct.of(solid, self.boundary == "periodic")
-            solved = duct.solve(self.tolerance, self.max_iterations)
-            mean = solved.x.flatten(1).mean(1, dtype=torch.float64)
-            carries = (solid < 1).flatten(1).any(1)
-            slope = duct.sensitivity(solved.x) if density.requires_grad else None
-        return self._solution(density, voxel_size, mean.view(-1, 1, 1), slope, carries, solved)
+            duct, solved, solution = self._duct(density.detach(), voxel_size)
+            if not density.requires_grad:
+                return solution
+            slope = duct.sensitivity(solved.x)[:, None] * (voxel_size**2 / density[0].numel())
+        return replace(solution, values=with_gradient(density, solution.values, slope))
+
+    def _flips_along(self, density: torch.Tensor, voxel_size: float) -> Sensitivity:
+        """The sensitivities of the axial flow."""
+        duct, solved, solution = self._duct(density, voxel_size)
+        flip = duct_flips.flips(density[:, 0], solved.x, self.boundary == "periodic")
+        scale = voxel_size**2 / density[0].numel()
+        return Sensitivity(solution, duct.sensitivity(solved.x)[:, None] * scale, flip[:, None] * scale)
+
+    def _duct(self, density: torch.Tensor, voxel_size: float) -> tuple[Duct, ConjugateGradientsResult, Solution]:
+        """Solve for the axial velocities of a part of a batch."""
+        solid = density[:, 0]
+        duct = Duct.of(solid, self.boundary == "periodic")
+        solved = duct.solve(self.tolerance, self.max_iterations)
+        mean = solved.x.flatten(1).mean(1, dtype=torch.float64)
+        carries = (solid < 1).flatten(1).any(1)
+        return duct, solved, self._solution(density, voxel_size, mean.view(-1, 1, 1), carries, solved)
 
     def _across(self, density: torch.Tensor, voxel_size: float) -> Solution:
         """Solve for the flow between the grains, along axes of the samples."""
@@ -147,55 +227,61 @@ class Permeability(Simulator):
             density = mirrored(density)
         with torch.no_grad():
             solid = density.detach()[:, 0]
-            axes = range(solid.ndim - 1) if self.flow == "all" else ["xyz".index(self.flow)]
-            cells = [1] * (solid.ndim - 1)
-            if self.grain_permeability:
-                along = torch.ones(len(solid), solid.ndim - 1, dtype=torch.bool, device=solid.device)
-                stokes: Stokes = Brinkman.through(solid, voxel_size**2 / self.grain_permeability)
-            else:
-                found = percolation.wrapping((solid < 1).cpu().numpy())
-                along = torch.from_numpy(found.along).to(solid.device)
-                flows = torch.from_numpy(found.carrying).to(solid.device) & along[:, axes].any(1).view(-1, *cells)
-                stokes = Stokes.of(torch.where(flows, solid, 1.0))
-                del found, flows
-            runs = [stokes.solve(self.tolerance, self.max_iterations, axis, along[:, axis]) for axis in axes]
-            tensor = runs[0][0].new_zeros(len(solid), len(runs), len(runs))
-            for i, (mean, flow) in enumerate(runs):
-                tensor[:, i, i] = mean
-                for j in range(i):
-                    # Positive semidefinite, it is 0 where a diagonal entry is.
-                    carry = along[:, axes[i]] & along[:, axes[j]]
-                    tensor[:, i, j] = torch.where(carry, stokes.mutual(flow.x, runs[j][1].x, (i, j)), 0.0)
-                    tensor[:, j, i] = tensor[:, i, j]
-            carries = along[:, axes[0]]
-            slope = None
-            if density.requires_grad:
-                # A pore that leads nowhere has no part in the flow.
-                has_part = (stokes.solid < 1) | (solid == 1)
-                slope = stokes.sensitivity(runs[0][1].x, axes[0])
-                slope = torch.where(has_part & carries.view(-1, *cells), slope, 0.0)
-            worst = ConjugateGradientsResult(
-                runs[0][1].x,
-                torch.stack([flow.residual for _, flow in runs]).amax(0),
-                torch.stack([flow.iterations for _, flow in runs]).amax(0),
-            )
-        return self._solution(density, voxel_size, tensor, slope, carries, worst)
+            crossing = self._crossing(solid, voxel_size)
+            solution = self._solution(density, voxel_size, *crossing.found())
+            if not density.requires_grad:
+                return solution
+            slope = crossing.with_part(crossing.stokes.sensitivity(crossing.first, crossing.axes[0]))
+            slope = slope[:, None] * (voxel_size**2 / solid[0].numel())
+        return replace(solution, values=with_gradient(density, solution.values, slope))
+
+    def _flips_across(self, density: torch.Tensor, voxel_size: float) -> Sensitivity:
+        """The sensitivities of the flow between the grains."""
+        is_mirror = self.boundary == "mirror"
+        solid = (mirrored(density) if is_mirror else density)[:, 0]
+        crossing = self._crossing(solid, voxel_size)
+        stokes, axis = crossing.stokes, crossing.axes[0]
+        flip = stokes_flips.flips(stokes.solid, *stokes.fields(crossing.first), axis)
+        scale = voxel_size**2 / solid[0].numel()
+        both = [crossing.with_part(each)[:, None] * scale for each in (stokes.sensitivity(crossing.first, axis), flip)]
+        solution = self._solution(density, voxel_size, *crossing.found())
+        return Sensitivity(solution, *((folded(each) if is_mirror else each) for each in both))
+
+    def _crossing(self, solid: torch.Tensor, voxel_size: float) -> Crossing:
+        """Solve for the flow across periodic samples ``(n, *S)``."""
+        axes = tuple(range(solid.ndim - 1)) if self.flow == "all" else ("xyz".index(self.flow),)
+        if self.grain_permeability:
+            along = torch.ones(len(solid), solid.ndim - 1, dtype=torch.bool, device=solid.device)
+            stokes: Stokes = Brinkman.through(solid, voxel_size**2 / self.grain_permeability)
+        else:
+            found = percolation.wrapping((solid < 1).cpu().numpy())
+            along = torch.from_numpy(found.along).to(solid.device)
+            carries = along[:, axes].any(1).view(-1, *[1] * (solid.ndim - 1))
+            stokes = Stokes.of(torch.where(torch.from_numpy(found.carrying).to(solid.device) & carries, solid, 1.0))
+            del found
+        runs = [stokes.solve(self.tolerance, self.max_iterations, axis, along[:, axis]) for axis in axes]
+        return Crossing(solid, along, stokes, axes, runs)
 
     def _solution(
         self,
         density: torch.Tensor,
         voxel_size: float,
         tensor: torch.Tensor,
-        slope: torch.Tensor | None,
         carries: torch.Tensor,
         solved: ConjugateGradientsResult,
     ) -> Solution:
-        """Turn mean velocities in voxel units, and the slope of the first summed one, into a solution in SI units."""
-        area = voxel_size**2
-        tensor = (tensor * area).to(density.dtype)
-        values = tensor[:, 0, 0]
-        if slope is not None:
-            values = with_gradient(density, values, slope[:, None] * (area / density[0].numel()))
+        """Turn mean velocities in voxel units into a solution in SI units."""
+        tensor = (tensor * voxel_size**2).to(density.dtype)
         residual = solved.residual.cpu().numpy()
         status = statuses(carries.cpu().numpy(), residual, self.tolerance)
-        return Solution(values, tensor, status, residual, solved.iterations.cpu().numpy())
+        return Solution(tensor[:, 0, 0], tensor, status, residual, solved.iterations.cpu().numpy())
+
+
+def check_voxel_size(voxel_size: float) -> None:
+    """Refuse what is no length.
+
+    Raises:
+        ValueError: it is not positive and finite.
+    """
+    if not (math.isfinite(voxel_size) and voxel_size > 0):
+        raise ValueError(f"voxel_size must be positive, in metres; got {voxel_size}")

@@ -119,13 +119,19 @@ class Cells:
             grids = grids.narrow(axis, 1, n)
         return grids
 
-    def fold(self, line: torch.Tensor, background: float) -> None:
-        """Add what the frame of periodic grids has beyond a background to the positions that it repeats."""
+    def on_grids(self, values: torch.Tensor) -> torch.Tensor:
+        """Put values ``(N,)`` of the cells on grids ``(B, *S)``, 0 elsewhere: :meth:`gather` transposed."""
+        line = values.new_zeros(len(self.number))
+        line.scatter_(0, self.place.long(), values)
+        return self.inner(line)
+
+    def fold(self, line: torch.Tensor) -> None:
+        """Add what the frame of periodic grids has to the positions that it repeats."""
         if self.periodic:
             grids = self._grids(line)
             for axis in range(1, grids.ndim):
                 for frame, wrapped in ((0, -2), (-1, 1)):
-                    _layer(grids, axis, wrapped).add_(_layer(grids, axis, frame) - background)
+                    _layer(grids, axis, wrapped).add_(_layer(grids, axis, frame))
 
     def blocks(self) -> tuple[Cells, torch.Tensor]:
         """Group the cells into blocks of two to an edge, the cells of the next coarser grid.

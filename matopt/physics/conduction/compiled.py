@@ -15,14 +15,13 @@ def add_slopes(
     conductances: Sequence[torch.Tensor],
     x: torch.Tensor,
     drops: Sequence[torch.Tensor],
-    rate: float,
     total: torch.Tensor,
-    slope: torch.Tensor,
+    beside: Sequence[torch.Tensor],
 ) -> None:
-    """Add squared fluxes and slopes, see :func:`matopt.physics.conduction.slopes.add_slopes`."""
+    """Add squared fluxes and drops, see :func:`matopt.physics.conduction.slopes.add_slopes`."""
     dimensions, number = len(cells.shape), x.numpy().dtype.type
     for axis in range(dimensions):
         kernels.add_squares(*(t.numpy() for t in (cells.neighbours[axis], conductances[axis], drops[axis], total)))
     for k, (neighbour, step) in enumerate(zip(cells.neighbours, cells.steps, strict=True)):
         along, place = number({0: 1, dimensions: -1}.get(k, 0)), (cells.place + step).numpy()
-        kernels.add_beside(neighbour.numpy(), place, x.numpy(), along, number(rate), slope.numpy())
+        kernels.add_beside(neighbour.numpy(), place, x.numpy(), along, *(t.numpy() for t in beside))

@@ -25,26 +25,25 @@ def add_squares(ahead, conductances, drops, total):
 
 
 @compiled
-def add_beside(neighbours, places, x, along, rate, slopes):
-    """Add to the slopes of voxels that do not conduct what the cells beside them give.
-
-    Such a voxel is taken at the mean concentration of its position along x: a cell gives twice the squared drop to it,
-    without what is counted already.
+def add_beside(neighbours, places, x, along, squares, sums, counts):
+    """Add up the drops from cells to the voxels beside them that do not conduct.
 
     Args:
         neighbours: ``(N,)`` the cells one step away in some direction, N where there is none.
         places: ``(N,)`` positions in the framed grids one step away in that direction.
         x: ``(N,)`` fluctuations of the concentration.
         along: the drop of the mean concentration in that step.
-        rate: at which diffusivities change.
-        slopes: ``(P,)``, added to.
+        squares: ``(P,)``, their squares are added to.
+        sums: ``(P,)``, added to.
+        counts: ``(P,)``, one is added to for each.
     """
     # Without a branch, as one that cannot be predicted takes longer.
     lonely, end = np.empty(len(x), np.uint32), np.uint64(0)
     for cell in range(np.uint64(len(x))):
         lonely[end] = cell
         end += np.uint64(neighbours[cell] == len(x))
-    counted = x.dtype.type(0.5) * along * along
     for cell in lonely[:end]:
-        drop = along - x[cell]
-        slopes[places[cell]] += rate * (2 * drop * drop - counted)
+        drop, place = along - x[cell], places[cell]
+        squares[place] += drop * drop
+        sums[place] += drop
+        counts[place] += 1

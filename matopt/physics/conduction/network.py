@@ -100,16 +100,26 @@ class Network:
     def sensitivity(self, x: torch.Tensor, drops: list[torch.Tensor], rate: float) -> torch.Tensor:
         """The derivative ``(B, *S)`` of the dissipation along x where the local diffusivities change at a rate.
 
-        Of the conductance c between voxels a and b it is ``dc/da = c^2 / (2 a^2)``. Voxels that do not conduct are
-        taken at the mean concentration of their position along x.
+        Of the conductance c between voxels a and b it is ``dc/da = c^2 / (2 a^2)``. A voxel that does not conduct has
+        the one-sided derivative: it starts with twice its diffusivity on each face to a cell, and its concentration
+        settles where the energy is least, at the mean of theirs.
         """
         cells, dimensions = self.cells, len(self.cells.shape)
         rate /= math.prod(cells.shape)
-        slope, total = x.new_full((len(cells.number),), rate), torch.zeros_like(x)
+        total = torch.zeros_like(x)
+        beside = tuple(x.new_zeros(len(cells.number)) for _ in range(3))
         for conductance, drop in zip(self.faces[dimensions:], drops[dimensions:], strict=True):
             total += (conductance * drop).square_()
-        implementation(add_slopes, x.device)(cells, self.faces, x, drops, rate, total, slope)
-        cells.fold(slope, rate)
+        implementation(add_slopes, x.device)(cells, self.faces, x, drops, total, beside)
+        if not cells.periodic:
+            for values, behind, ahead in zip(beside, (0.25, 0.5, 1), (0.25, -0.5, 1), strict=True):
+                layers = cells.inner(values)
+                layers[:, 0] += behind
+                layers[:, -1] += ahead
+        for values in beside:
+            cells.fold(values)
+        squares, sums, counts = beside
+        slope = squares.sub_(sums.square_().div_(counts.clamp_min_(1))).mul_(2 * rate)
         # Also where cells have others beside them.
         slope.scatter_(0, cells.place.long(), total.mul_(rate / 2).div_(self.local.square()))
         return cells.inner(slope.clamp_max_(0) if rate < 0 else slope.clamp_min_(0))

@@ -14,20 +14,22 @@ def add_slopes(
     conductances: Sequence[torch.Tensor],
     x: torch.Tensor,
     drops: Sequence[torch.Tensor],
-    rate: float,
     total: torch.Tensor,
-    slope: torch.Tensor,
+    beside: Sequence[torch.Tensor],
 ) -> None:
-    """Add the squared fluxes between cells to ``total``, and to ``slope`` what cells give to voxels beside them.
+    """Add the squared fluxes between cells to ``total``, and to ``beside`` the drops to voxels beside cells.
+
+    The drop is that from a cell to the mean concentration of the voxel's position. Positions of cells get what means
+    nothing.
 
     Args:
         cells: that conduct.
         conductances: ``(N,)`` to the neighbours ahead, an axis each.
         x: ``(N,)`` fluctuations of the concentration under a gradient along x.
         drops: ``(N,)`` of the concentration to the neighbours ahead, an axis each.
-        rate: at which diffusivities change.
         total: ``(N,)``, added to.
-        slope: ``(P,)``, of all positions in the framed grids, added to; those of cells come to nothing.
+        beside: the sums of the drops' squares, of the drops, and their number, ``(P,)`` each, of all positions in the
+            framed grids, added to.
     """
     dimensions = len(cells.shape)
     for axis in range(dimensions):
@@ -35,6 +37,6 @@ def add_slopes(
         total += squares
         total += cells.of_neighbours(squares, dimensions + axis)
     for k, step in enumerate(cells.steps):
-        along = {0: 1, dimensions: -1}.get(k, 0)
-        # Twice the squared drop to the place's mean concentration, without what is counted there already.
-        slope.scatter_add_(0, cells.place.long() + step, rate * (2 * (along - x).square_() - along**2 / 2))
+        drop = {0: 1, dimensions: -1}.get(k, 0) - x
+        for out, values in zip(beside, (drop.square(), drop, torch.ones_like(drop)), strict=True):
+            out.scatter_add_(0, cells.place.long() + step, values)

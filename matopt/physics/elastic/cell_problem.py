@@ -178,7 +178,7 @@ class ElasticCellProblem:
 
     def energy_density(self, x: torch.Tensor, mixture: torch.Tensor) -> torch.Tensor:
         """The energy ``(n, *S)`` at full density, over the number of voxels, of a mixture ``(n, L)`` of load cases."""
-        mixed, loads = self._mixed(x, mixture)
+        mixed, loads = self.mixed(x, mixture)
         out = torch.empty_like(self.solid)
         for block in blocks(self.solid):
             strains = self._strains(block, mixed, loads[block.rows])
@@ -187,7 +187,18 @@ class ElasticCellProblem:
             out[block.rows, block.layers] = inner / self.solid[0].numel()
         return out
 
-    def _mixed(self, x: torch.Tensor, mixture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def strains_at(self, x: torch.Tensor, mixture: torch.Tensor, voxels: torch.Tensor) -> torch.Tensor:
+        """The element modes ``(K, M)`` of a mixture ``(n, L)`` of load cases in voxels ``(K, 1 + d)``, by sample."""
+        mixed, loads = self.mixed(x, mixture)
+        shape, sample = torch.tensor(mixed.shape[2:], device=x.device), voxels[:, 0]
+        lines = mixed.movedim(1, -1)
+        at_corners = []
+        for corner in element.corners(len(shape)):
+            node = (voxels[:, 1:] + torch.tensor(corner, device=x.device)) % shape
+            at_corners.append(lines[(sample, *node.unbind(1))])
+        return torch.cat(at_corners, 1) @ self.modes.T + loads[sample]
+
+    def mixed(self, x: torch.Tensor, mixture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The displacements ``(n, d, *S)`` and macroscopic strains ``(n, M)`` of a mixture ``(n, L)`` of load cases."""
         return torch.einsum("nl,ln...->n...", mixture.to(x), x), mixture.to(x) @ self.loads
 

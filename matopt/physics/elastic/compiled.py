@@ -143,7 +143,7 @@ class ElasticCellProblem(cell_problem.ElasticCellProblem):
 
     def energy_density(self, x: torch.Tensor, mixture: torch.Tensor) -> torch.Tensor:
         """The energy ``(n, *S)`` at full density, over the number of voxels, of a mixture ``(n, L)`` of load cases."""
-        mixed, loads = self._mixed(x, mixture)
+        mixed, loads = self.mixed(x, mixture)
         out = torch.empty_like(self.solid)
         for u, load, energy in zip(mixed, loads, out, strict=True):
             _kernels(mixed).energy_density(u.numpy(), load.numpy(), self.stiffness.numpy(), energy.numpy())

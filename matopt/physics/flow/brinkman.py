@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import torch
 
-from matopt.physics.flow.divergence_form import add_to_sides
 from matopt.physics.flow.friction import Friction
 from matopt.physics.flow.stokes import Stokes, assembled
+from matopt.physics.numerics.divergence_form import add_to_sides
 
 
 @dataclass(frozen=True, eq=False)

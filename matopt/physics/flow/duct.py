@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from matopt.physics.flow.divergence_form import DivergenceForm, add_to_sides, sides
 from matopt.physics.flow.friction import GREY_DRAG, coupling, drag, friction, velocity_in_pores
 from matopt.physics.numerics.conjugate_gradients import ConjugateGradientsResult, conjugate_gradients
+from matopt.physics.numerics.divergence_form import DivergenceForm, add_to_sides, sides
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from matopt.physics.flow.divergence_form import DivergenceForm, add_to_sides, sides
+from matopt.physics.numerics.divergence_form import DivergenceForm, add_to_sides, sides
 
 GREY_DRAG = 12.0
 """Brinkman drag of a voxel that is half closed, in voxel units: closed by a share s it has the permeability

@@ -10,10 +10,10 @@ import torch
 from matopt.physics.flow import conjugate_residuals
 from matopt.physics.flow.conjugate_residuals import ConjugateResidualsResult
 from matopt.physics.flow.couplings import colours
-from matopt.physics.flow.divergence_form import add_to_sides
 from matopt.physics.flow.friction import GREY_DRAG, Friction, drag, velocity_in_pores
 from matopt.physics.flow.system import FlowSystem, Unknowns
 from matopt.physics.numerics.backend import implementation
+from matopt.physics.numerics.divergence_form import add_to_sides
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -102,6 +102,11 @@ def solve_in_chunks(
         return Solution(
             values, density.new_zeros(0, *tensor_shape), np.zeros(0, "<U15"), np.zeros(0), np.zeros(0, np.int64)
         )
+    return joined(parts)
+
+
+def joined(parts: Sequence[Solution]) -> Solution:
+    """Join the solutions of the parts of a batch; at least one."""
     return Solution(
         torch.cat([p.values for p in parts]),
         torch.cat([p.tensor for p in parts]),

@@ -13,3 +13,11 @@ def mirrored(density: torch.Tensor) -> torch.Tensor:
     for axis in range(2, density.ndim):
         density = torch.cat([density, density.flip(axis)], axis)
     return density
+
+
+def folded(values: torch.Tensor) -> torch.Tensor:
+    """Add up what the voxels ``(N, 1, *2S)`` of mirrored samples and their images do, ``(N, 1, *S)``."""
+    for axis in range(2, values.ndim):
+        n = values.shape[axis] // 2
+        values = values.narrow(axis, 0, n) + values.narrow(axis, n, n).flip(axis)
+    return values
