@@ -62,7 +62,7 @@ def drawable(found: Findings) -> list[str]:
     if found.design is not None:
         names |= {"morphing", "ascent", "designs"}
     if found.evaluation is not None:
-        names |= {"samples", "properties", "augmentation"}
+        names |= {"samples", "properties", "augmentation", "responses"}
         if found.evaluation.audit:
             names.add("traits")
         known = found.evaluation.authentic.values.isfinite() & found.evaluation.predicted.isfinite()
