@@ -150,7 +150,11 @@ def _design(draw: st.DrawFn, random: np.random.Generator, properties: Properties
                 morphology_distance=tuple(random.random(len(checked)).tolist()),
             )
         )
-    roles = draw(st.lists(st.sampled_from(["free", "solid_fraction", "nothing", "physics", "best_of_solved"])))
+    roles = draw(
+        st.lists(
+            st.sampled_from(["free", "solid_fraction", "nothing", "physics", "best_of_solved"]), max_size=3, unique=True
+        )
+    )
     baselines = [replace(spaces[0], role=role) for role in roles]
     goal = draw(st.sampled_from(["maximize", "minimize", TYPICAL[p.name]]))
     tolerance = draw(st.none() | st.just(0.01))

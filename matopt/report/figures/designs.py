@@ -11,7 +11,7 @@ from matopt.properties import Property
 from matopt.report.figures.base import FIGURES, NO_DESIGN, Figure
 from matopt.report.findings import Findings
 from matopt.report.sections import DESIGN
-from matopt.report.style import canvas, colour, display_values, unit, words, write_table
+from matopt.report.style import canvas, colour, display_values, note, unit, words, write_table
 from matopt.report.tables import Table, number
 from matopt.stages.records import DesignResult, SpaceResult
 
@@ -70,7 +70,10 @@ class DesignsFigure(Figure):
             cost.axhline(0, color="0.8", lw=1)
             cost.set(xlabel="change of porosity", ylabel=f"true gain{unit(p)}")
             for ax in (kept, cost):
-                ax.legend(fontsize=6)
+                if ax.get_legend_handles_labels()[0]:
+                    ax.legend(fontsize=6)
+                else:
+                    note(ax, "the physics could solve no start and end")
         header = ["space", "role", "seed", "predicted start", "predicted end", "physics start", "physics end"]
         header += ["porosity start", "porosity end", "solves", "inside", "usable"]
         write_table(path.with_suffix(".csv"), header, rows)
