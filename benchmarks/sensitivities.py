@@ -53,17 +53,17 @@ class Case:
     tolerance: float
     shape: tuple[int, ...]
     windows: int = 12
-    count: int = 40
+    count: int = 24
     layer: int = 16
 
 
 CASES = {
-    "E, 64^2": Case(YoungsModulus(), 1e-5, (64, 64)),
-    "D, 64^2": Case(Diffusivity(), 1e-6, (64, 64)),
-    "k duct, 64^2": Case(Permeability(), 1e-7, (64, 64)),
-    "E, 24^3": Case(YoungsModulus(), 1e-5, (24, 24, 24), 4, 16, 8),
-    "D, 24^3": Case(Diffusivity(), 1e-6, (24, 24, 24), 6, 24, 8),
-    "k Stokes, 24^3": Case(Permeability(), 1e-4, (24, 24, 24), 6, 24, 8),
+    "k duct, 64^2": Case(Permeability(), 1e-6, (64, 64)),
+    "D, 64^2": Case(Diffusivity(), 1e-5, (64, 64)),
+    "E, 64^2": Case(YoungsModulus(), 1e-4, (64, 64)),
+    "k Stokes, 24^3": Case(Permeability(), 1e-4, (24, 24, 24), 6, 16, 8),
+    "D, 24^3": Case(Diffusivity(), 1e-5, (24, 24, 24), 6, 16, 8),
+    "E, 24^3": Case(YoungsModulus(), 1e-4, (24, 24, 24), 4, 10, 8),
 }
 
 

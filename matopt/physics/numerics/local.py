@@ -85,8 +85,10 @@ def estimated_changes(
 def _first(told: Sensitivity, count: int) -> Sensitivity:
     """The sensitivities of the first samples."""
     of = told.solution
-    arrays = (of.values, of.tensor, of.status, of.residual, of.iterations)
-    return Sensitivity(Solution(*(a[:count] for a in arrays)), told.derivative[:count], told.flip[:count])
+    solution = Solution(
+        of.values[:count], of.tensor[:count], of.status[:count], of.residual[:count], of.iterations[:count]
+    )
+    return Sensitivity(solution, told.derivative[:count], told.flip[:count])
 
 
 def _chunks(density: torch.Tensor, vectors: int) -> Iterator[torch.Tensor]:
