@@ -1,6 +1,7 @@
 """Generators beside authentic microstructures, over materials and seeds; writes benchmarks/generators.md.
 
-Usage: python benchmarks/generators.py berea.zip [--quick] [--material NAME ...] [--generators NAME ...] [--seeds N]
+Usage: python benchmarks/generators.py berea.zip [--quick] [--material NAME ...] [--size N ...] [--generators NAME ...]
+           [--seeds N]
 
 Every generator learns from 200 windows on one thread, draws, and is judged against windows that it has not seen, beside
 trivial imitations. The rows are kept in generators.json and shown in generators.md; with --quick in generators_quick.*,
@@ -124,6 +125,7 @@ def main() -> None:
     parser.add_argument("scan", type=Path, help="the scan of Berea, a zip archive with berea.tif in it")
     parser.add_argument("--quick", action="store_true", help="short trainings, few samples, Berea 64^2 alone")
     parser.add_argument("--material", nargs="*", default=[], choices=MATERIALS, help="all by default")
+    parser.add_argument("--size", nargs="*", type=int, default=[], help="of windows; all that a material has by default")
     parser.add_argument("--generators", nargs="*", default=[], help="by their registered names; all by default")
     parser.add_argument("--seeds", type=int, help="of each generator; three by default, one with --quick")
     parser.add_argument("--sheets", type=Path, default=HERE / "sheets", help="where contact sheets go")
@@ -136,7 +138,7 @@ def main() -> None:
     kept = HERE / ("generators_quick.json" if arguments.quick else "generators.json")
     rock = berea(arguments.scan)
     for name in arguments.material or (["berea"] if arguments.quick else MATERIALS):
-        for size in scale.sizes[name]:
+        for size in [n for n in scale.sizes[name] if not arguments.size or n in arguments.size]:
             court = Court(material(name, rock, size, scale.drawn), scale)
             place = {"material": name, "size": size}
             for model, imitate in BASELINES.items():
