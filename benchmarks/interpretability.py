@@ -101,8 +101,12 @@ def ranks(rows: list[dict], score: str, gain: str) -> tuple[float, float, float]
     while len(found) < 2000:
         drawn = pairs[random.integers(len(pairs), size=len(pairs))]
         if (drawn.std(0) > 0).all():
-            found.append(stats.spearmanr(*drawn.T).statistic)
-    return (float(stats.spearmanr(*pairs.T).statistic), *np.quantile(found, [0.025, 0.975]).tolist())
+            found.append(_spearman(drawn))
+    return (_spearman(pairs), *np.quantile(found, [0.025, 0.975]).tolist())
+
+
+def _spearman(pairs: np.ndarray) -> float:
+    return float(np.corrcoef(stats.rankdata(pairs, axis=0), rowvar=False)[0, 1])
 
 
 def write(path: Path, rows: list[dict], correlations: Correlations, blind: float) -> None:

@@ -48,7 +48,7 @@ class Contest:
     """
 
     rock: Rock
-    starts: int = 24
+    starts: int = 48
     choices: int = 40
     moves: int = 30
 
