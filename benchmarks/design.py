@@ -68,24 +68,24 @@ class Case:
 
 
 def cases(draws: int) -> list[Case]:
-    """All cases, the dearest last."""
+    """All cases; those that the goals are about come first."""
     both, climb, screen = Moves(draws), Moves(0), DrawAndScreen(draws)
-    by_model = [
-        Case(name, "perturbed", optimiser, seed=seed)
+    first, *others = (
+        [Case(page.BOTH, "perturbed", both, seed=seed), Case(page.SCREEN, "perturbed", screen, seed=seed)]
         for seed in range(MODEL_SEEDS)
-        for name, optimiser in ((page.BOTH, both), (page.SCREEN, screen))
-    ]
+    )
     return [
-        *by_model,
+        *first,
         Case(page.PHYSICS, "physics", both),
+        Case(page.NOTHING, "nothing", both),
+        Case(page.PIXEL, "perturbed", Adam(), space="pixel"),
         Case(page.FREE, "perturbed", both, is_held=False),
         Case(page.SOLID, "solid fraction", both, is_held=False),
-        Case(page.PIXEL, "perturbed", Adam(), space="pixel"),
-        Case(page.NOTHING, "nothing", both),
         Case(page.PHYSICS_FREE, "physics", both, is_held=False),
         Case(page.CLIMB, "perturbed", climb),
-        Case(page.PLAIN, "plain", both),
+        *(case for pair in others for case in pair),
         Case(page.SOLVED, "physics", DrawAndScreen(2 * draws)),
+        Case(page.PLAIN, "plain", both),
     ]
 
 

@@ -91,7 +91,7 @@ class Models:
 
     def predictor(self, kind: str, seed: int) -> CNN:
         """A network of symmetries: "plain", or taught by "perturbed" copies of the training windows too."""
-        steps = 300 if self._is_quick else {"plain": 1000, "perturbed": 1500}[kind]
+        steps = 300 if self._is_quick else {"plain": 1000, "perturbed": 3000}[kind]
         path = self.folder / f"{kind}_{steps}_{seed}.pt"
         model = CNN(steps=steps)
         if path.exists():

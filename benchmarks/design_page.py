@@ -61,7 +61,8 @@ def ratio(kept: dict, name: str, other: str) -> float | None:
     if mine is None or theirs is None:
         return None
     n = min(len(mine), len(theirs))
-    return float(mine[:n].mean() / theirs[:n].mean())
+    gained = theirs[:n].mean()
+    return float(mine[:n].mean() / gained) if gained else None
 
 
 def slope(rows: list[dict], of: str) -> float:
@@ -76,8 +77,8 @@ def goals(kept: dict) -> dict:
     found: dict[str, list] = {}
 
     def set_(name: str, value: float | None, goal: float, is_least: bool = True) -> None:
-        is_met = None if value is None else value >= goal if is_least else value <= goal
-        found[name] = [None if value is None else round(value, 3), goal, is_met]
+        is_met = None if value is None else bool(value >= goal if is_least else value <= goal)
+        found[name] = [None if value is None else round(float(value), 3), goal, is_met]
 
     set_("true gain over that of the physics, constant porosity", ratio(kept, BOTH, PHYSICS), 0.9)
     over = [d for d in (difference(kept, BOTH, other) for other in BASELINES) if d]
@@ -100,19 +101,20 @@ def goals(kept: dict) -> dict:
 
 def markdown(kept: dict) -> str:
     """The page."""
+    against = [row for row in (_against(kept, name) for name in ORDER) if row]
     lines = [
         "# Designs of Berea, 64^2 voxels",
         "Young's modulus is raised; gains in GPa are by the physics, from start to end, of the same seeds in every "
         "case. Brackets: 95 % interval of a mean, seeds resampled. A case of several predictors is their mean.",
         table([_row(kept, name) for name in ORDER if of_case(kept, name)]),
         "## Beside the designs by the predictor, seed by seed",
-        table([row for row in (_against(kept, name) for name in ORDER) if row]) if of_case(kept, BOTH) else "",
+        table(against) if against else "Nothing yet.",
         "## Goals",
         table([_goal(name, *values) for name, values in goals(kept).items()]),
         "## What the trust region admits",
         table([{"windows": name, "share inside": share} for name, share in kept.get("admitted", {}).items()]),
     ]
-    return "\n\n".join(line for line in lines if line) + "\n"
+    return "\n\n".join(lines) + "\n"
 
 
 def _row(kept: dict, name: str) -> dict:
@@ -144,7 +146,7 @@ def _against(kept: dict, name: str) -> dict | None:
     return {
         "against": name,
         "difference of true gains, GPa": f"{found[0]:.1f} [{found[1]:.1f}, {found[2]:.1f}]",
-        "ratio": ratio(kept, held, name),
+        "ratio": ratio(kept, held, name) or "",
     }
 
 
