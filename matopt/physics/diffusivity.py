@@ -137,13 +137,13 @@ class Diffusivity(Simulator):
 
     def sensitivity(self, density: torch.Tensor, voxel_size: float) -> Sensitivity:
         """Solve binary samples and tell what each of their voxels does; see :meth:`Simulator.sensitivity`."""
-        return local.sensitivity(density, VECTORS, self._sensitivity)
+        return local.sensitivity(density, VECTORS, self._sensitivity, WORKING_SET)
 
     def estimated_changes(
         self, density: torch.Tensor, moved: torch.Tensor, sample: torch.Tensor, voxel_size: float
     ) -> torch.Tensor:
         """Estimate what changes do; see :meth:`Simulator.estimated_changes`."""
-        return local.estimated_changes(density, moved, sample, VECTORS, self._estimated_changes)
+        return local.estimated_changes(density, moved, sample, VECTORS, self._estimated_changes, WORKING_SET)
 
     def _solve(self, density: torch.Tensor) -> Solution:
         density = self._repeated(density)

@@ -26,19 +26,22 @@ def check_binary(density: torch.Tensor) -> None:
         raise InputError("flips and changes are those of binary samples; round the densities to 0 or 1")
 
 
-def sensitivity(density: torch.Tensor, vectors: int, tell: Callable[[torch.Tensor], Sensitivity]) -> Sensitivity:
+def sensitivity(
+    density: torch.Tensor, vectors: int, tell: Callable[[torch.Tensor], Sensitivity], cache: int = CACHE_BYTES
+) -> Sensitivity:
     """Tell the sensitivities of a batch, a few samples at a time, as many as the cache holds.
 
     Args:
         density: ``(N, 1, *S)``.
         vectors: how many numbers a voxel ``tell`` holds.
         tell: of ``(n, 1, *S)``.
+        cache: bytes of the working set on a CPU.
     """
     check_binary(density)
     if not len(density):
-        return _first(sensitivity(density.new_ones(1, *density.shape[1:]), vectors, tell), 0)
+        return _first(sensitivity(density.new_ones(1, *density.shape[1:]), vectors, tell, cache), 0)
     with torch.no_grad():
-        parts = [tell(chunk) for chunk in _chunks(density.detach(), vectors)]
+        parts = [tell(chunk) for chunk in _chunks(density.detach(), vectors, cache)]
     solution = joined([part.solution for part in parts])
     is_ok = torch.from_numpy(solution.is_ok).to(density.device).view(-1, *[1] * (density.ndim - 1))
     derivative, flip = (torch.cat(each) for each in ([p.derivative for p in parts], [p.flip for p in parts]))
@@ -51,6 +54,7 @@ def estimated_changes(
     sample: torch.Tensor,
     vectors: int,
     tell: Callable[[torch.Tensor, torch.Tensor, torch.Tensor], tuple[Solution, torch.Tensor]],
+    cache: int = CACHE_BYTES,
 ) -> torch.Tensor:
     """Estimate changes, a few samples at a time.
 
@@ -61,6 +65,7 @@ def estimated_changes(
         vectors: how many numbers a voxel ``tell`` holds.
         tell: the solution of ``(n, 1, *S)``, and the changes ``(m,)`` of ``(m, 1, *S)``, given with the index of each
             one's sample.
+        cache: bytes of the working set on a CPU.
     """
     check_binary(density)
     check_binary(moved)
@@ -72,7 +77,7 @@ def estimated_changes(
     out = moved.new_zeros(len(moved))
     first = 0
     with torch.no_grad():
-        for chunk in _chunks(density.detach(), vectors):
+        for chunk in _chunks(density.detach(), vectors, cache):
             rows = ((sample >= first) & (sample < first + len(chunk))).nonzero()[:, 0]
             if len(rows):
                 solution, changes = tell(chunk, moved.detach()[rows], sample[rows] - first)
@@ -91,7 +96,7 @@ def _first(told: Sensitivity, count: int) -> Sensitivity:
     return Sensitivity(solution, told.derivative[:count], told.flip[:count])
 
 
-def _chunks(density: torch.Tensor, vectors: int) -> Iterator[torch.Tensor]:
+def _chunks(density: torch.Tensor, vectors: int, cache: int) -> Iterator[torch.Tensor]:
     """Cut a batch into as many samples as are quick, and fit, together."""
-    budget = torch.cuda.mem_get_info(density.device)[0] // 2 if density.is_cuda else CACHE_BYTES
+    budget = torch.cuda.mem_get_info(density.device)[0] // 2 if density.is_cuda else cache
     yield from density.split(max(1, budget // max(1, density[:1].numel() * density.element_size() * vectors)))
