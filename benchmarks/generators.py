@@ -125,7 +125,9 @@ def main() -> None:
     parser.add_argument("scan", type=Path, help="the scan of Berea, a zip archive with berea.tif in it")
     parser.add_argument("--quick", action="store_true", help="short trainings, few samples, Berea 64^2 alone")
     parser.add_argument("--material", nargs="*", default=[], choices=MATERIALS, help="all by default")
-    parser.add_argument("--size", nargs="*", type=int, default=[], help="of windows; all that a material has by default")
+    parser.add_argument(
+        "--size", nargs="*", type=int, default=[], help="of windows; all that a material has by default"
+    )
     parser.add_argument("--generators", nargs="*", default=[], help="by their registered names; all by default")
     parser.add_argument("--seeds", type=int, help="of each generator; three by default, one with --quick")
     parser.add_argument("--sheets", type=Path, default=HERE / "sheets", help="where contact sheets go")
