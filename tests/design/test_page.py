@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from matopt.design.optimisers.moves import Moves
 
@@ -13,6 +14,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "design.md").read_text()
 (EXAMPLE,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
+@pytest.mark.slow
 def test_the_example_designs_at_a_held_porosity() -> None:
     names: dict = {"moves": Moves(draws=2)}
     exec(EXAMPLE.replace("seeds=4, steps=5", "seeds=2, steps=2, optimiser=moves"), names)
