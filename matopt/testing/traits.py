@@ -37,7 +37,7 @@ class RandomModel(torch.nn.Module):
         """``(N, P)`` values, twice differentiable in ``density`` ``(N, 1, *S)``."""
         generator = torch.Generator().manual_seed(self._seed)
         weights = torch.randn(density[0].numel(), len(self.properties), dtype=torch.float64, generator=generator)
-        return self.size * (density.double().flatten(1) ** 2 @ weights)
+        return self.size * ((density.double().flatten(1) + 0.5) ** 2 @ weights)
 
 
 class TraitConformance:
