@@ -167,9 +167,11 @@ def test_a_study_killed_in_every_stage_loses_and_doubles_nothing(finished, file)
     assert len({tuple(r.params.values()) for r in result.trials}) == 4
     assert len(result.evaluation.curve) == 2 * (1 + 2)
     # 28 authentic images, and for each of at most 5 generators (4 trials, one of them twice begun) at most 4 samples;
-    # a chunk that was being computed at a kill may be there twice.
+    # 8 of the validation and 8 of the test are moved in 3 ways, once and several times in a row. A chunk that was being
+    # computed at a kill may be there twice.
+    moved = (8 + 8) * 3 * 2
     images = len({r.params["generator.width"] for r in result.trials}) * 4 + 28
-    assert images <= simulated(file) <= images + 28 + 4
+    assert images <= simulated(file) - moved <= images + 28 + 4
     running, runs = open_runs(study)
     assert running == []
     complete = [r for r in runs if r.data.tags.get("stage") == "trial" and r.info.status == "FINISHED"]
