@@ -24,7 +24,9 @@ def turn_block(phases: np.ndarray, random: np.random.Generator, largest: int = B
     """Turn a block of voxels into one phase, centred where the phases meet."""
     phase = _phase_to_gain(phases, random)
     size = np.minimum(random.integers(1, largest, endpoint=True), phases.shape)
-    phases[_box(phases.shape, _centre(phases, phase, random), size)] = phase
+    border = rim(phases, phase)
+    centre = random.choice(np.argwhere(border if border.any() else phases != phase))
+    phases[_box(phases.shape, centre, size)] = phase
 
 
 def grow(phases: np.ndarray, random: np.random.Generator, part: float = PART) -> None:
@@ -35,7 +37,7 @@ def grow(phases: np.ndarray, random: np.random.Generator, part: float = PART) ->
         return
     largest = [max(1, round(part * edge)) for edge in phases.shape]
     size = np.array([random.integers(max(1, edge // 4), edge, endpoint=True) for edge in largest])
-    box = _box(phases.shape, _centre(phases, phase, random), size)
+    box = _box(phases.shape, random.choice(np.argwhere(border)), size)
     phases[box] = np.where(border[box], phase, phases[box])
 
 
@@ -72,11 +74,6 @@ def rim(phases: np.ndarray, phase: int) -> np.ndarray:
 def _phase_to_gain(phases: np.ndarray, random: np.random.Generator) -> int:
     phase = int(random.integers(2))
     return 1 - phase if (phases == phase).all() else phase
-
-
-def _centre(phases: np.ndarray, phase: int, random: np.random.Generator) -> np.ndarray:
-    border = rim(phases, phase)
-    return random.choice(np.argwhere(border if border.any() else phases != phase))
 
 
 def _box(shape: tuple[int, ...], centre: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from matopt.stages.audit import AuditRow
@@ -133,6 +134,11 @@ class SpaceResult:
     snapshots: torch.Tensor
     solves: torch.Tensor
     morphology_distance: tuple[float, ...]
+
+    @property
+    def porosity(self) -> np.ndarray:
+        """``(N, C)`` float64."""
+        return 1 - self.volume_fraction.double().numpy()
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
 import torch
 
+from matopt.errors import InputError
 from matopt.properties import Property
 from matopt.registry import Registry
 
@@ -54,6 +55,30 @@ class Trait(ABC):
         Raises:
             InputError: the trait does not apply to the model's properties.
         """
+
+
+T = TypeVar("T")
+
+
+def known_columns(
+    trait: Trait, properties: Sequence[Property], known: Callable[[Property], T | None], said: str
+) -> list[tuple[int, T]]:
+    """List the columns of a model of which something is known, each with it.
+
+    Args:
+        trait: that asks.
+        properties: of the model.
+        known: what is known of a property; None where nothing is.
+        said: in words, for the error: "has bounds".
+
+    Raises:
+        InputError: nothing is known of any.
+    """
+    found = [(i, value) for i, p in enumerate(properties) if (value := known(p)) is not None]
+    if not found:
+        names = ", ".join(p.name for p in properties)
+        raise InputError(f"{trait.name}: no property of the model {said}; it has {names}")
+    return found
 
 
 TRAITS: Registry[Trait] = Registry("traits", "matopt.traits")

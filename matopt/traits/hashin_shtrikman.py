@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import torch
 
-from matopt.errors import InputError
 from matopt.properties import Property
-from matopt.traits.base import TRAITS, PropertyModel, Trait
+from matopt.traits.base import TRAITS, PropertyModel, Trait, known_columns
 
 
 @TRAITS.register("hashin_shtrikman")
@@ -40,10 +39,7 @@ class HashinShtrikman(Trait):
         Raises:
             InputError: no property of the model has bounds, or they were lost when the model was saved.
         """
-        columns = [(i, p.bounds) for i, p in enumerate(model.properties) if p.bounds is not None]
-        if not columns:
-            names = ", ".join(p.name for p in model.properties)
-            raise InputError(f"{self.name}: no property of the model has bounds; it has {names}")
+        columns = known_columns(self, model.properties, lambda p: p.bounds, "has bounds")
         values = model.predict(density)
         violations = []
         for column, bounds in columns:

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 import torch
 
-from matopt.errors import InputError
 from matopt.properties import Bounds, Property
-from matopt.traits.base import TRAITS, PropertyModel, Trait
+from matopt.traits.base import TRAITS, PropertyModel, Trait, known_columns
 
 SHARE = 0.05
 """Share of the sample that the disc or ball of the dilute limit takes."""
@@ -46,10 +45,7 @@ class Limits(Trait):
         Raises:
             InputError: no property of the model has bounds, or they were lost when the model was saved.
         """
-        columns = [(i, p.bounds) for i, p in enumerate(model.properties) if p.bounds is not None]
-        if not columns:
-            names = ", ".join(p.name for p in model.properties)
-            raise InputError(f"{self.name}: no property of the model has bounds; it has {names}")
+        columns = known_columns(self, model.properties, lambda p: p.bounds, "has bounds")
         samples = _limits(density)
         values = model.predict(samples)
         found = [_off(values[:, column], bounds, samples) for column, bounds in columns]

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import torch
 
-from matopt.errors import InputError
 from matopt.properties import Property
-from matopt.traits.base import TRAITS, PropertyModel, Trait
+from matopt.traits.base import TRAITS, PropertyModel, Trait, known_columns
 
 
 @TRAITS.register("monotonicity")
@@ -35,13 +34,9 @@ class Monotonicity(Trait):
         Raises:
             InputError: no property of the model is known to rise or to fall with the solid fraction.
         """
-        known = {i: p.increases_with_solid for i, p in enumerate(model.properties)}
-        columns = [(i, 1.0 if increases else -1.0) for i, increases in known.items() if increases is not None]
-        if not columns:
-            names = ", ".join(p.name for p in model.properties)
-            raise InputError(
-                f"{self.name}: no property of the model rises or falls with the solid fraction; it has {names}"
-            )
+        said = "rises or falls with the solid fraction"
+        known = known_columns(self, model.properties, lambda p: p.increases_with_solid, said)
+        columns = [(i, 1.0 if increases else -1.0) for i, increases in known]
         # Training differentiates the gradient once more; whoever only measures does not pay for that.
         is_differentiated = torch.is_grad_enabled()
         with torch.enable_grad():

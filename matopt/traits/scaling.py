@@ -8,7 +8,7 @@ import torch
 
 from matopt.errors import InputError
 from matopt.properties import Property
-from matopt.traits.base import TRAITS, PropertyModel, Trait
+from matopt.traits.base import TRAITS, PropertyModel, Trait, known_columns
 
 
 @TRAITS.register("scaling")
@@ -35,10 +35,7 @@ class Scaling(Trait):
         Raises:
             InputError: no property of the model is known to go with a power of lengths, or an edge is odd.
         """
-        columns = [(i, p) for i, p in enumerate(model.properties) if p.length_power is not None]
-        if not columns:
-            names = ", ".join(p.name for p in model.properties)
-            raise InputError(f"{self.name}: no property of the model is known to scale; it has {names}")
+        columns = known_columns(self, model.properties, lambda p: p.length_power, "is known to scale")
         shape = density.shape[2:]
         if any(edge % 2 for edge in shape):
             raise InputError(f"{self.name}: samples need even edges to be halved; these are of {tuple(shape)}")
@@ -48,14 +45,13 @@ class Scaling(Trait):
             enlarged = enlarged.repeat_interleave(2, axis)
             repeated = torch.cat([repeated, repeated], axis)
             mirrored = torch.cat([mirrored, mirrored.flip(axis)], axis)
-        is_periodic = [p.symmetry(len(shape)).shifts for _, p in columns]
+        is_periodic = [model.properties[i].symmetry(len(shape)).shifts for i, _ in columns]
         larger = model.predict(enlarged)
         of_periodic = model.predict(repeated) if any(is_periodic) else larger
         of_mirrored = larger if all(is_periodic) else model.predict(mirrored)
         parts = []
-        for (column, p), shifts in zip(columns, is_periodic, strict=True):
-            assert p.length_power is not None
-            told = 2.0**p.length_power * (of_periodic if shifts else of_mirrored)[:, column]
+        for (column, power), shifts in zip(columns, is_periodic, strict=True):
+            told = 2.0**power * (of_periodic if shifts else of_mirrored)[:, column]
             found = larger[:, column]
             parts.append((found - told).abs() / (found.abs() + told.abs()).clamp_min(torch.finfo(found.dtype).tiny))
         return torch.stack(parts).mean(0)

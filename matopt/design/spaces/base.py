@@ -144,6 +144,26 @@ class Space(ABC):
         return None
 
 
+class Voxels(Space):
+    """A space whose coordinates are the densities of the voxels, in [0, 1]."""
+
+    _shape: tuple[int, ...]
+
+    def start(self, material: Material, n: int, seed: int) -> torch.Tensor:
+        """Take the voxels of the starts, or of samples of the generator."""
+        density = material.microstructures(n, seed).density(material.device)
+        self._shape = tuple(density.shape[1:])
+        return density.flatten(1)
+
+    def density(self, x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """Arrange the coordinates as images."""
+        return x.view(len(x), *self._shape)
+
+    def project(self, x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """Clip the coordinates to [0, 1]."""
+        return x.clamp(0, 1)
+
+
 SPACES: Registry[Space] = Registry("spaces", "matopt.design.spaces")
 
 

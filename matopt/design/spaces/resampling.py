@@ -7,7 +7,7 @@ import inspect
 import torch
 
 from matopt.design.draws import SPARE, nearest_in_porosity, porosities
-from matopt.design.spaces.base import SPACES, Material, Space, require_quantile
+from matopt.design.spaces.base import SPACES, Material, Voxels, require_quantile
 from matopt.design.trust_region import MorphologyTrustRegion
 from matopt.errors import InputError
 from matopt.generators.base import Generator, ResamplingGenerator
@@ -20,7 +20,7 @@ STRENGTHS = (0.25, 0.75)
 
 
 @SPACES.register("resampling")
-class Resampling(Space):
+class Resampling(Voxels):
     """The microstructures of a generator that can draw parts of them anew: moves stay in what it has learnt.
 
     A design is its voxels. They are no coordinates to follow a gradient in, which would leave the material at once:
@@ -45,17 +45,7 @@ class Resampling(Space):
         if not isinstance(material.generator, ResamplingGenerator):
             raise InputError("design: this generator cannot draw parts anew; set design.spaces to [pixel]")
         self._generator = material.generator
-        density = material.microstructures(n, seed).density(material.device)
-        self._shape = density.shape[1:]
-        return density.flatten(1)
-
-    def density(self, x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """Arrange the coordinates as images."""
-        return x.view(len(x), *self._shape)
-
-    def project(self, x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """Clip the coordinates to [0, 1]."""
-        return x.clamp(0, 1)
+        return super().start(material, n, seed)
 
     def move(self, x: torch.Tensor, rows: torch.Tensor, seed: int) -> torch.Tensor:
         """Draw a random box of each microstructure anew, at one random strength for all."""

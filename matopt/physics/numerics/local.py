@@ -39,7 +39,7 @@ def sensitivity(
     """
     check_binary(density)
     if not len(density):
-        return _first(sensitivity(density.new_ones(1, *density.shape[1:]), vectors, tell, cache), 0)
+        return _of_none(sensitivity(density.new_ones(1, *density.shape[1:]), vectors, tell, cache))
     with torch.no_grad():
         parts = [tell(chunk) for chunk in _chunks(density.detach(), vectors, cache)]
     solution = joined([part.solution for part in parts])
@@ -87,13 +87,11 @@ def estimated_changes(
     return out
 
 
-def _first(told: Sensitivity, count: int) -> Sensitivity:
-    """The sensitivities of the first samples."""
+def _of_none(told: Sensitivity) -> Sensitivity:
+    """The sensitivities of no samples, in the shapes of those of some."""
     of = told.solution
-    solution = Solution(
-        of.values[:count], of.tensor[:count], of.status[:count], of.residual[:count], of.iterations[:count]
-    )
-    return Sensitivity(solution, told.derivative[:count], told.flip[:count])
+    solution = Solution(of.values[:0], of.tensor[:0], of.status[:0], of.residual[:0], of.iterations[:0])
+    return Sensitivity(solution, told.derivative[:0], told.flip[:0])
 
 
 def _chunks(density: torch.Tensor, vectors: int, cache: int) -> Iterator[torch.Tensor]:

@@ -45,7 +45,7 @@ class AscentFigure(Figure):
         with canvas(path, 2, len(runs), size=(3.2, 2.4)) as axes:
             for block, run in enumerate(runs):
                 over_steps, over_value = axes[2 * block : 2 * block + 2]
-                porosity = 1 - run.volume_fraction.double().numpy()
+                porosity = run.porosity
                 middle = np.median(porosity, axis=0)
                 for name, number_, values in (("predicted", 1, run.predicted), ("physics", 0, run.true)):
                     shown = display_values(p, values)
@@ -81,7 +81,7 @@ class AscentFigure(Figure):
         header = ["space", f"slope of porosity{' per ' + per if per else ''}, predicted", "physics", "ratio"]
         rows = []
         for run in free:
-            porosity = 1 - run.volume_fraction.double().numpy()
+            porosity = run.porosity
             slopes = [_slope(display_values(p, values), porosity) for values in (run.predicted, run.true)]
             ratio = slopes[0] / slopes[1] if slopes[1] else np.nan
             rows.append([words(run.space), *(number(s, ".3g") for s in slopes), number(ratio, ".2f")])

@@ -106,7 +106,7 @@ def _title(run: SpaceResult) -> str:
 def _gains(run: SpaceResult, design: DesignResult, p: Property) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Promised gain, true gain and change of porosity of the seeds whose start and end the physics could solve."""
     solved = (run.usable[:, 0] & run.usable[:, -1]).numpy()
-    porosity = 1 - run.volume_fraction.double().numpy()
+    porosity = run.porosity
     gains = [_gain(display_values(p, v), design.goal, p.display_factor)[solved] for v in (run.predicted, run.true)]
     return gains[0], gains[1], (porosity[:, -1] - porosity[:, 0])[solved]
 
@@ -126,7 +126,7 @@ def _inside(run: SpaceResult) -> torch.Tensor:
 
 def _rows(run: SpaceResult, p: Property) -> list[tuple[object, ...]]:
     predicted, true = display_values(p, run.predicted), display_values(p, run.true)
-    porosity = 1 - run.volume_fraction.double().numpy()
+    porosity = run.porosity
     inside, usable = _inside(run), run.usable[:, 0] & run.usable[:, -1]
     return [
         (
@@ -139,7 +139,7 @@ def _rows(run: SpaceResult, p: Property) -> list[tuple[object, ...]]:
 
 def _summary(run: SpaceResult, design: DesignResult, p: Property) -> list[str]:
     promised, true, _ = _gains(run, design, p)
-    porosity = 1 - run.volume_fraction.double().numpy()
+    porosity = run.porosity
     low, middle, high = np.percentile(true, [10, 50, 90]) if len(true) else [np.nan] * 3
     return [
         _title(run),

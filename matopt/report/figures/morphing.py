@@ -49,7 +49,7 @@ class MorphingFigure(Figure):
                             ax.set_axis_off()
                             continue
                         show_microstructure(ax, s.snapshots[seed, column])
-                        porosity = 1 - float(s.volume_fraction[seed, column])
+                        porosity = float(s.porosity[seed, column])
                         ax.set_title(f"${p.symbol}$ {values[seed, column]:.3g}, $\\phi$ {porosity:.3f}", fontsize=6)
                         table.append((s.space, int(seed), s.checked[column], values[seed, column], porosity))
                         if row == 0 and block == 0:
