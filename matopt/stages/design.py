@@ -20,7 +20,7 @@ from matopt.stages.workers import Workers
 
 def design_key(plan: DesignPlan, dataset: Dataset, context: ModelContext) -> str:
     """The key of the design stage's result."""
-    return stage_key("design", plan, dataset.train, dataset.validation, folder=context.folder)
+    return stage_key("design", plan, dataset.train, dataset.validation, code=__name__, folder=context.folder)
 
 
 def design(plan: DesignPlan, dataset: Dataset, workers: Workers, context: ModelContext) -> DesignResult:

@@ -61,7 +61,7 @@ def changed(value: Any) -> Any:
 
 
 def of(stage: str) -> Callable[[Any], str]:
-    return lambda task: stage_key(stage, task, folder=HERE.folder)
+    return lambda task: stage_key(stage, task, code="matopt.stages.models", folder=HERE.folder)
 
 
 DESIGN = DesignSettings(property="youngs_modulus", goal=3e10, limits={"permeability": (1.0, 2.0)})
@@ -123,7 +123,7 @@ def test_a_task_with_an_edited_file_of_the_user_has_another_key(tmp_path: Path) 
     keys = set()
     for text in ("class Mine: pass", "class Mine: x = 1"):
         (tmp_path / "mine.py").write_text(text)
-        keys.add(stage_key("predictor", task, folder=tmp_path))
+        keys.add(stage_key("predictor", task, code="matopt.stages.models", folder=tmp_path))
     assert len(keys) == 2
 
 
@@ -134,4 +134,4 @@ class Strange:
 
 def test_what_has_no_content_is_refused() -> None:
     with pytest.raises(TypeError, match="object has no content key"):
-        stage_key("stage", Strange(object()), folder=HERE.folder)
+        stage_key("stage", Strange(object()), code="matopt.stages.models", folder=HERE.folder)

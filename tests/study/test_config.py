@@ -413,11 +413,11 @@ def test_a_space_and_an_optimiser_of_a_users_own_are_named_in_the_study(folder):
     study = load_study(edited(folder, "resources:", DESIGN.replace("steps: 5", own)))
     assert study.design.spaces == (Component("dilation.py:Dilation", {"largest": 3.0}),)
     assert study.design.optimiser == Component("random_steps.py:RandomSteps", {"spread": 0.5})
-    keys = {stage_key("design", study.design, folder=folder)}
+    keys = {stage_key("design", study.design, code="matopt.stages.design", folder=folder)}
     for name in ("dilation.py", "random_steps.py"):
         with (folder / name).open("a") as file:
             file.write("# edited\n")
-        keys.add(stage_key("design", study.design, folder=folder))
+        keys.add(stage_key("design", study.design, code="matopt.stages.design", folder=folder))
     assert len(keys) == 3
     with pytest.raises(InputError, match=r"design\.larges: no such key; .*spread"):
         load_study(folder / "example.yaml", ["design.larges=2"])

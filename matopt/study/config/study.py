@@ -144,7 +144,7 @@ class Study:
     def inputs(self, stage: str) -> dict[str, Any]:
         """Select the part of the study that a stage's result follows from, as JSON values for a content key.
 
-        Paths count by what is written; the text of a user's file (``path.py:Name``) counts whole. Which trials were
+        Paths count by what is written; the code of what the stage is made with counts too. Which trials were
         asked for, and how many there are, does not change what a trial finds: the search's total is left out.
 
         Args:
@@ -152,12 +152,13 @@ class Study:
         """
         whole = self.as_json
         part = {name: whole[name] for name in STAGES[stage]}
-        members = [self.generator, self.predictor, *self.traits, *self.simulators, *self.baselines.values()]
+        members = [self.source, *self.simulators]
         if stage == "search":
-            members += self.metrics
+            members += [self.generator, self.predictor, *self.traits, *self.metrics, *map(Component, METRICS.names())]
+            space = self.config.search.space
+            members += [Component(str(k)) for n, chosen in space.items() if n.endswith(".kind") for k in chosen.items]
             part["search"] = {key: whole["search"][key] for key in ("space", "objectives")}
-        identities = [component_identity(member, self.folder) for member in (self.source, *members)]
-        part["sources"] = {i["kind"]: i["source"] for i in identities if "source" in i}
+        part["code"] = [component_identity(member, self.folder)["source"] for member in members]
         return part
 
     def _resolved(self, registry: Registry, component: Component) -> Component:
