@@ -8,6 +8,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from made_up import PROPERTIES, findings
@@ -18,7 +21,7 @@ from matopt.registry import Component
 from matopt.report.figures.base import FIGURES
 from matopt.report.findings import Findings
 from matopt.report.page import write_report
-from matopt.stages.records import TrialResult
+from matopt.stages.records import DesignResult, TrialResult
 from matopt.study.config.study import load_study
 from matopt.study.records import TrialRecord
 
@@ -71,6 +74,20 @@ def drawable(found: Findings) -> list[str]:
     return [name for name in ORDER if name in names]
 
 
+def check_designs(table: pa.Table, design: DesignResult) -> None:
+    """Every design is in the table at every step, with its microstructure."""
+    runs = [*design.spaces, *design.baselines]
+    assert len(table) == sum(run.predicted.numel() for run in runs)
+    seed, column = len(runs[-1].predicted) - 1, len(runs[-1].checked) - 1
+    phases = table["phases"].combine_chunks().to_numpy_ndarray()[-1]
+    assert np.array_equal(phases, runs[-1].snapshots[seed, column].numpy())
+    last = {name: table[name][-1].as_py() for name in ("role", "seed", "step", "property", "predicted", "limit")}
+    assert last == {
+        "role": runs[-1].role, "seed": seed, "step": runs[-1].checked[column], "property": design.property,
+        "predicted": float(runs[-1].predicted[seed, column]), "limit": runs[-1].limit,
+    }  # fmt: skip
+
+
 @pytest.mark.filterwarnings("error")  # of what cannot be drawn matplotlib and NumPy only warn
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(found=findings())
@@ -80,7 +97,7 @@ def test_whatever_a_study_found_its_report_is_whole(found: Findings) -> None:
         page, *pictures = write_report(folder, found)
         text = html.unescape(page.read_text(encoding="utf-8"))
         assert [path.stem for path in pictures] == drawable(found)
-        assert len(list(folder.iterdir())) == 1 + 2 * len(pictures)
+        assert len(list(folder.iterdir())) == 1 + 2 * len(pictures) + (found.design is not None)
         for path in pictures:
             assert path.read_bytes().startswith(b"\x89PNG")
             with path.with_suffix(".csv").open(newline="") as file:
@@ -99,6 +116,9 @@ def test_whatever_a_study_found_its_report_is_whole(found: Findings) -> None:
             found.evaluation is not None and "parity" not in drawable(found)
         )
         assert all(f"<td>{trial.number}</td>" in text for trial in found.trials)
+        if found.design is not None:
+            assert 'href="designs.parquet"' in text
+            check_designs(pq.read_table(folder / "designs.parquet"), found.design)
     finally:
         shutil.rmtree(folder)
 
