@@ -80,6 +80,7 @@ def design_plan(study: Study, winner: TrialRecord) -> DesignPlan | None:
         settings,
         winner.outcome.generator_key,
         winner.outcome.predictor_key,
+        study.with_parameters(winner.params).trial,
         tuple(study.simulators),
         study.config.seed,
     )

@@ -26,7 +26,8 @@ from matopt.study.config.study import load_study
 from matopt.study.records import TrialRecord
 
 ORDER = [
-    "samples", "properties", "augmentation", "parity", "responses", "traits", "morphing", "ascent", "designs", "search"
+    "samples", "properties", "augmentation", "parity", "responses", "traits", "morphing", "ascent", "designs",
+    "closed_loop", "search",
 ]  # fmt: skip
 TRIAL = TrialRecord(0, "complete", {}, TrialResult({"r2": 0.5}, "", "", 1, 0))
 MINIMAL = Findings("tiny", "name: tiny", PROPERTIES[:1], ("r2",), (TRIAL,), 0)
@@ -63,7 +64,7 @@ def drawable(found: Findings) -> list[str]:
     """The figures that findings allow, in the order of the page."""
     names = {"search"}
     if found.design is not None:
-        names |= {"morphing", "ascent", "designs"}
+        names |= {"morphing", "ascent", "designs"} | ({"closed_loop"} if found.design.rounds else set())
     if found.evaluation is not None:
         names |= {"samples", "properties", "augmentation", "responses"}
         if found.evaluation.audit:
@@ -106,9 +107,9 @@ def test_whatever_a_study_found_its_report_is_whole(found: Findings) -> None:
         assert places == sorted(places)
 
         assert ("The study asks for no evaluation" in text) == (found.evaluation is None)
-        assert ("Not shown: morphing and ascent and designs, as the study asks for no design." in text) == (
-            found.design is None
-        )
+        assert (
+            "Not shown: morphing and ascent and designs and closed loop, as the study asks for no design." in text
+        ) == (found.design is None)
         assert ("Not shown: traits, as the study names no traits." in text) == (
             found.evaluation is not None and not found.evaluation.audit
         )

@@ -23,6 +23,7 @@ from matopt.stages.design import design_key
 from matopt.stages.evaluation import EvaluationSettings, evaluation_key
 from matopt.stages.keys import component_identity, stage_key
 from matopt.stages.models import GeneratorTask, ModelContext, PredictorTask
+from matopt.stages.trial import TrialSettings
 
 
 def labelled(n: int, seed: int) -> LabelledSet:
@@ -55,6 +56,8 @@ def changed(value: Any) -> Any:
     if isinstance(value, dict):
         (name, first), *others = value.items()
         return {name: changed(first), **dict(others)}
+    if isinstance(value, TrialSettings):
+        return replace(value, augmentation=value.augmentation + 1)
     if isinstance(value, DesignSettings):
         return replace(value, steps=value.steps + 1)
     return replace(value, tolerance=2 * value.tolerance)  # a simulator
@@ -73,7 +76,14 @@ SETTINGS = [
         lambda settings: evaluation_key(settings, DATASET, PHYSICS, HERE),
     ),
     (
-        DesignPlan(DESIGN, "generator", "predictor", (Component("youngs_modulus"),), 0),
+        DesignPlan(
+            DESIGN,
+            "generator",
+            "predictor",
+            TrialSettings(GENERATOR, PREDICTOR, TRAITS, 10, 0),
+            (Component("youngs_modulus"),),
+            0,
+        ),
         lambda plan: design_key(plan, DATASET, HERE),
     ),
     (DESIGN, of("design")),

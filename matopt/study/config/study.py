@@ -19,6 +19,7 @@ from matopt.predictors.base import PREDICTORS
 from matopt.registry import Component, Registry
 from matopt.stages.keys import component_identity
 from matopt.stages.metrics.base import METRICS, split_objective
+from matopt.stages.trial import TrialSettings
 from matopt.study.config.checks import SEARCHABLE, check_fields, cross_problems, space_problems
 from matopt.study.config.component_fields import Checking
 from matopt.study.config.components import resolve_paths
@@ -95,6 +96,12 @@ class Study:
     def sampler(self) -> Component:
         """The sampler that chooses the points of the search."""
         return self._resolved(SAMPLERS, self.config.search.sampler)
+
+    @property
+    def trial(self) -> TrialSettings:
+        """What a trial fits, at the settings of the study."""
+        size, seed = self.config.augmentation.size, self.config.seed
+        return TrialSettings(self.generator, self.predictor, self.traits, size, seed, self.metrics)
 
     @property
     def metrics(self) -> tuple[Component, ...]:
