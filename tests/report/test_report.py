@@ -90,7 +90,7 @@ def check_designs(table: pa.Table, design: DesignResult) -> None:
 
 
 @pytest.mark.filterwarnings("error")  # of what cannot be drawn matplotlib and NumPy only warn
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(found=findings())
 def test_whatever_a_study_found_its_report_is_whole(found: Findings) -> None:
     folder = Path(tempfile.mkdtemp())
