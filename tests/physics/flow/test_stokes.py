@@ -13,12 +13,12 @@ TIGHT = Permeability(tolerance=1e-11)
 
 
 @pytest.mark.parametrize("across", [3, 4])
-def test_a_slit_has_poiseuilles_permeability_on_this_grid(across):
-    height, total = 5, 9
+@pytest.mark.parametrize("height", [1, 2, 5])
+def test_a_slit_of_any_width_has_poiseuilles_permeability(height, across):
+    total = 9
     density = torch.ones(1, 1, 6, 9, 9, dtype=torch.float64)
     density.narrow(across, 2, height).fill_(0)
-    exact = height**3 / (12 * total) * (1 + 2 / height**2)
-    assert TIGHT.solve(density, 1.0).values.item() == pytest.approx(exact, rel=1e-9)
+    assert TIGHT.solve(density, 1.0).values.item() == pytest.approx(height**3 / (12 * total), rel=1e-9)
 
 
 def test_an_extruded_section_has_the_permeability_of_its_duct(rock):
@@ -115,12 +115,12 @@ def test_volumes_that_let_nothing_through_have_a_status_and_no_nan():
     density[1] = 0
     density[2, :, :5, 2, 2] = 0  # a dead end
     density[3, :, 2] = 0  # a gap across the flow
-    density[4, :, :, 2, 2] = 0  # a throat of one voxel: u = 1/8
+    density[4, :, :, 2, 2] = 0  # a throat of one voxel: u = 1/24
     given = density.clone()
     solution = Permeability().solve(density.requires_grad_(), 1.0)
     expected = ["non_percolating", "not_converged", "non_percolating", "non_percolating", "ok"]
     assert list(solution.status) == expected
-    assert solution.values.tolist() == pytest.approx([0, 0, 0, 0, 1 / 8 / 20], rel=1e-5, abs=0)
+    assert solution.values.tolist() == pytest.approx([0, 0, 0, 0, 1 / 24 / 20], rel=1e-5, abs=0)
     (gradient,) = torch.autograd.grad(solution.values.sum(), density)
     assert gradient.isfinite().all() and (density == given).all()
 
