@@ -17,6 +17,7 @@ from matopt.physics.conduction.network import Network
 from matopt.physics.numerics import local, percolation
 from matopt.physics.numerics.adjoint import with_gradient
 from matopt.physics.numerics.batching import check_density, solve_in_chunks, statuses
+from matopt.physics.numerics.boundaries import check_boundary
 from matopt.physics.numerics.conjugate_gradients import ConjugateGradientsResult
 from matopt.physics.numerics.patches import around
 from matopt.physics.numerics.settling import MARGIN
@@ -37,12 +38,13 @@ class Diffusivity(Simulator):
     A voxel of solid fraction s has the diffusivity ``1 - s + s * grain_diffusivity``; a face between two voxels has
     their harmonic mean. D/D0 is the dissipated energy at unit mean gradient, whose error is the square of the field's.
 
-    Boundary: ``fixed`` fixes the concentration on the two outer faces of axis x and lets nothing through the sides, as
-    an experiment does; it is the same as periodic on the image continued by its mirror images. It is the default
-    because a window of an image is not periodic: a periodic seam would cut every pore that reaches it.
+    Boundary: ``sealed`` holds the concentration on the two outer faces of axis x and lets nothing through the sides, as
+    an experiment does. A mirror plane lets nothing through either, so ``mirror`` is the same here, and kept under that
+    name, as ``fixed`` is. It is the default because a window of an image is not periodic: a periodic seam would cut
+    every pore that reaches it (``docs/boundaries.md``).
 
     ``tensor``: with ``periodic`` the symmetric tensor ``(N, d, d)`` over D0, entry ``[i, j]`` the flux along axis i for
-    a unit gradient along axis j; with ``fixed`` the flow along x alone, ``(N, 1, 1)``, or with ``flow="all"`` that
+    a unit gradient along axis j; with ``sealed`` the flow along x alone, ``(N, 1, 1)``, or with ``flow="all"`` that
     along each axis, ``(N, d)``, each between the outer faces of that axis; 0 where it could not be solved for.
 
     Only voxels that conduct are solved for, by conjugate gradients with multigrid.
@@ -54,8 +56,8 @@ class Diffusivity(Simulator):
     Attributes:
         grain_diffusivity: of the grain, over D0. None is 0 for volumes and 0.01 for 2D images, whose pores hardly ever
             percolate: it lets them have a value.
-        boundary: "fixed" or "periodic".
-        flow: between fixed faces along "x" alone, or along "all" axes, which takes as many solves.
+        boundary: "sealed" or "periodic".
+        flow: through sealed samples along "x" alone, or along "all" axes, which takes as many solves.
         tolerance: relative residual at which the iterations stop, scaled by the roots of the voxels' conductances; the
             error of the value goes with its square, that of the gradient with itself.
         max_iterations: at which a sample is given up as ``not_converged``.
@@ -64,7 +66,7 @@ class Diffusivity(Simulator):
     version: ClassVar[int] = 3
 
     grain_diffusivity: float | None = None
-    boundary: Literal["fixed", "periodic"] = "fixed"
+    boundary: Literal["sealed", "mirror", "fixed", "periodic"] = "sealed"
     flow: Literal["x", "all"] = "x"
     tolerance: float = 1e-3
     max_iterations: int = 2000
@@ -74,8 +76,9 @@ class Diffusivity(Simulator):
             raise InputError(
                 f"grain_diffusivity must be at least 0 (over that of the pore); got {self.grain_diffusivity}"
             )
-        if self.boundary not in ("fixed", "periodic"):
-            raise InputError(f"boundary of diffusivity must be 'fixed' or 'periodic'; got {self.boundary!r}")
+        if self.boundary in ("fixed", "mirror"):
+            object.__setattr__(self, "boundary", "sealed")
+        check_boundary("diffusivity", self.boundary, ("sealed", "mirror", "periodic"))
         if self.flow not in ("x", "all"):
             raise InputError(f"flow of diffusivity must be 'x' or 'all'; got {self.flow!r}")
 
@@ -157,7 +160,7 @@ class Diffusivity(Simulator):
 
     def _repeated(self, density: torch.Tensor) -> torch.Tensor:
         """Two of what is one voxel thick and periodic: a network has no place for a voxel that is its own neighbour."""
-        if self.boundary == "fixed":
+        if self.boundary == "sealed":
             return density
         return density.repeat(1, 1, *(2 if n == 1 else 1 for n in density.shape[2:]))
 

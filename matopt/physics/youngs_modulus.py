@@ -22,6 +22,7 @@ from matopt.physics.numerics import local, percolation
 from matopt.physics.numerics.adjoint import with_gradient
 from matopt.physics.numerics.backend import implementation
 from matopt.physics.numerics.batching import check_density, solve_in_chunks, statuses
+from matopt.physics.numerics.boundaries import check_boundary
 from matopt.physics.numerics.conjugate_gradients import ConjugateGradientsResult
 from matopt.physics.numerics.mirror import folded, mirrored
 from matopt.physics.numerics.patches import around
@@ -87,8 +88,8 @@ class YoungsModulus(Simulator):
             raise InputError(f"youngs_modulus must be positive, in Pa; got {self.youngs_modulus}")
         if not -1 < self.poisson_ratio < 0.5:
             raise InputError(f"poisson_ratio must be between -1 and 0.5; got {self.poisson_ratio}")
-        if self.boundary not in ("periodic", "mirror"):
-            raise InputError(f"boundary of youngs_modulus must be 'periodic' or 'mirror'; got {self.boundary!r}")
+        plates = "; plates without friction are 'mirror'" if self.boundary in ("sealed", "fixed") else ""
+        check_boundary("youngs_modulus", self.boundary, ("periodic", "mirror"), plates)
         if self.grey not in LAWS:
             raise InputError(f"grey of youngs_modulus must be one of {LAWS}; got {self.grey!r}")
 

@@ -216,7 +216,7 @@ def test_settings_out_of_range_are_refused():
         YoungsModulus(youngs_modulus=-1.0)
     with pytest.raises(InputError, match="poisson_ratio must be between"):
         YoungsModulus(poisson_ratio=0.5)
-    with pytest.raises(InputError, match="'periodic' or 'mirror'"):
+    with pytest.raises(InputError, match="plates without friction are 'mirror'"):
         YoungsModulus(boundary="fixed")
     with pytest.raises(InputError, match="double precision"):
         YoungsModulus(tolerance=1e-9).solve(torch.rand(1, 1, 4, 4), 1.0)

@@ -9,7 +9,7 @@ import torch
 from matopt.physics.flow.friction import GREY_DRAG, couplings_slope, drag, friction, velocity_in_pores
 from matopt.physics.flow.friction import couplings as couplings_across
 from matopt.physics.numerics.conjugate_gradients import ConjugateGradientsResult, conjugate_gradients
-from matopt.physics.numerics.divergence_form import DivergenceForm, add_to_sides, sides
+from matopt.physics.numerics.divergence_form import DivergenceForm, sides
 
 
 @dataclass(frozen=True, eq=False)

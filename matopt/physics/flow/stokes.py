@@ -22,9 +22,9 @@ class Stokes:
 
     Velocities live on the faces between voxels, normal to them, pressures in the voxels (Harlow and Welch, Phys. Fluids
     8 (1965) 2182). A face is open by the product of the pore shares on its two sides; what is closed has no velocity.
-    A velocity has a wall beside it, half a voxel away, where the next face is closed, be it by one voxel or by both: the
-    edge of a single one is a place where nothing moves. The wall is that of slits (:func:`friction.wall`). Ahead and
-    behind, a closed face is a whole voxel away.
+    A velocity has a wall beside it, half a voxel away, where the next face is closed, be it by one voxel or by both, as
+    nothing moves on the edge of one either. It is the wall of slits (:func:`~matopt.physics.flow.friction.wall`). Ahead
+    and behind, a closed face is a whole voxel away.
 
     Attributes:
         solid: ``(B, *S)`` densities, 1 where nothing is to flow.
