@@ -25,6 +25,7 @@ from matopt.physics.numerics.conjugate_gradients import ConjugateGradientsResult
 from matopt.physics.numerics.patches import around
 from matopt.physics.numerics.settling import MARGIN
 from matopt.properties import Property, Symmetry
+from matopt.torch_modes import in_plain_modes
 
 SQUARE_METRES_A_MILLIDARCY = 9.869233e-16
 
@@ -109,6 +110,7 @@ class Permeability(Simulator):
             length_power=None if self.grain_permeability else 2,
         )
 
+    @in_plain_modes
     def solve(self, density: torch.Tensor, voxel_size: float) -> Solution:
         """Solve a batch of sections or volumes. See :meth:`Simulator.solve`.
 
@@ -153,6 +155,7 @@ class Permeability(Simulator):
             along = np.diagonal(tensor.reshape(-1, dimensions, dimensions), axis1=1, axis2=2)[:, 1:]
         return np.where(along > 0, along, np.nan)
 
+    @in_plain_modes
     def sensitivity(self, density: torch.Tensor, voxel_size: float) -> Sensitivity:
         """Solve binary samples and tell what each of their voxels does; see :meth:`Simulator.sensitivity`.
 
@@ -169,6 +172,7 @@ class Permeability(Simulator):
 
         return local.sensitivity(density, vectors, tell)
 
+    @in_plain_modes
     def estimated_changes(
         self, density: torch.Tensor, moved: torch.Tensor, sample: torch.Tensor, voxel_size: float
     ) -> torch.Tensor:

@@ -27,6 +27,7 @@ from matopt.physics.numerics.conjugate_gradients import ConjugateGradientsResult
 from matopt.physics.numerics.mirror import folded, mirrored
 from matopt.physics.numerics.patches import around
 from matopt.properties import Property, Symmetry
+from matopt.torch_modes import in_plain_modes
 
 DEFINITE = 1e-4
 """Least over largest stiffness from which single precision tells the compliance along every axis."""
@@ -111,6 +112,7 @@ class YoungsModulus(Simulator):
             bounds=YoungsModulusBounds(self.youngs_modulus, self.poisson_ratio),
         )
 
+    @in_plain_modes
     def solve(self, density: torch.Tensor, voxel_size: float) -> Solution:
         """Solve a batch; ``voxel_size`` does not matter to a modulus. See :meth:`Simulator.solve`."""
         check_density(density)
@@ -143,10 +145,12 @@ class YoungsModulus(Simulator):
         found[definite] = 1 / np.diagonal(compliance, axis1=1, axis2=2)[:, 1:dimensions]
         return found
 
+    @in_plain_modes
     def sensitivity(self, density: torch.Tensor, voxel_size: float) -> Sensitivity:
         """Solve binary samples and tell what each of their voxels does; see :meth:`Simulator.sensitivity`."""
         return local.sensitivity(density, self._vectors(density), self._sensitivity)
 
+    @in_plain_modes
     def estimated_changes(
         self, density: torch.Tensor, moved: torch.Tensor, sample: torch.Tensor, voxel_size: float
     ) -> torch.Tensor:
@@ -264,6 +268,6 @@ def _tension(stiffness: torch.Tensor) -> torch.Tensor:
 
     Strains without any stiffness are left at zero by a ridge far below the grain's stiffness, which is 1 here.
     """
-    free = stiffness[:, 1:, 1:] + 1e-12 * torch.eye(stiffness.shape[1] - 1).to(stiffness)
+    free = stiffness[:, 1:, 1:] + 1e-12 * torch.eye(stiffness.shape[1] - 1, dtype=torch.float32).to(stiffness)
     rest = -torch.linalg.solve(free, stiffness[:, 1:, :1])[..., 0]
     return torch.cat([torch.ones_like(rest[:, :1]), rest], 1)
