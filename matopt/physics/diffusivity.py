@@ -27,6 +27,9 @@ from matopt.torch_modes import in_plain_modes
 WORKING_SET = 2**26
 """Bytes at which a batch on a CPU is quickest: its many small operations on coarse levels serve all samples alike."""
 
+CLOSED = "no pore reaches across: the value stems from the grain's diffusivity"
+"""Said of samples that a wall closes, and that have a value all the same."""
+
 VECTORS = 40
 """Numbers a voxel of a solve, besides those of each axis along which it is solved for."""
 
@@ -111,6 +114,18 @@ class Diffusivity(Simulator):
         if self.grain_diffusivity is not None:
             return self.grain_diffusivity
         return 0.01 if dimensions == 2 else 0.0
+
+    def stands_for(self, dimensions: int) -> str:
+        """Along x, and what the grain lets through. See :meth:`Simulator.stands_for`."""
+        grain = self.grain(dimensions)
+        return f"along x, {self.boundary}" + (f", grain {grain:g}" if grain else "")
+
+    def notes(self, phases: np.ndarray) -> list[str]:
+        """Of samples without a pore from face to face, whose value is the grain's doing."""
+        if not self.grain(phases.ndim - 1):
+            return super().notes(phases)
+        find = percolation.wrapping if self.boundary == "periodic" else percolation.crossing
+        return ["" if reaches else CLOSED for reaches in find(phases == 0).along[:, 0]]
 
     @in_plain_modes
     def solve(self, density: torch.Tensor, voxel_size: float) -> Solution:

@@ -13,11 +13,9 @@ from matopt.errors import InputError
 from matopt.physics.base import SIMULATORS, Sensitivity, Simulator, Solution
 from matopt.physics.flow import duct_flips, stokes_flips
 from matopt.physics.flow.boundary import Boundary, Continuation
-from matopt.physics.flow.brinkman import Brinkman
 from matopt.physics.flow.crossing import Crossing
 from matopt.physics.flow.duct import Duct
-from matopt.physics.flow.stokes import Stokes
-from matopt.physics.numerics import local, percolation
+from matopt.physics.numerics import local
 from matopt.physics.numerics.adjoint import with_gradient
 from matopt.physics.numerics.batching import check_density, solve_in_chunks, statuses
 from matopt.physics.numerics.boundaries import check_boundary
@@ -109,6 +107,13 @@ class Permeability(Simulator):
             symmetries=(axial if self.section == "axial" else across, replace(across, alike=others)),
             length_power=None if self.grain_permeability else 2,
         )
+
+    def stands_for(self, dimensions: int) -> str:
+        """Along which axis, and for sections that they are taken for ducts. See :meth:`Simulator.stands_for`."""
+        if dimensions == 2 and self.section == "axial":
+            return "along the normal, as ducts"
+        across = f"along {'x' if self.flow == 'all' else self.flow}, {self._boundary(False)}"
+        return f"{across}, grain {self.grain_permeability:g} m^2" if self.grain_permeability else across
 
     @in_plain_modes
     def solve(self, density: torch.Tensor, voxel_size: float) -> Solution:
@@ -292,17 +297,8 @@ class Permeability(Simulator):
     def _crossing(self, solid: torch.Tensor, voxel_size: float) -> Crossing:
         """Solve for the flow across periodic samples ``(n, *S)``."""
         axes = tuple(range(solid.ndim - 1)) if self.flow == "all" else ("xyz".index(self.flow),)
-        if self.grain_permeability:
-            along = torch.ones(len(solid), solid.ndim - 1, dtype=torch.bool, device=solid.device)
-            stokes: Stokes = Brinkman.through(solid, voxel_size**2 / self.grain_permeability)
-        else:
-            found = percolation.wrapping((solid < 1).cpu().numpy())
-            along = torch.from_numpy(found.along).to(solid.device)
-            carries = along[:, axes].any(1).view(-1, *[1] * (solid.ndim - 1))
-            stokes = Stokes.of(torch.where(torch.from_numpy(found.carrying).to(solid.device) & carries, solid, 1.0))
-            del found
-        runs = [stokes.solve(self.tolerance, self.max_iterations, axis, along[:, axis]) for axis in axes]
-        return Crossing(solid, along, stokes, axes, runs)
+        grain_drag = voxel_size**2 / self.grain_permeability if self.grain_permeability else None
+        return Crossing.solved(solid, axes, grain_drag, self.tolerance, self.max_iterations)
 
     def _solution(
         self,

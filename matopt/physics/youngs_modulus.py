@@ -32,6 +32,9 @@ from matopt.torch_modes import in_plain_modes
 DEFINITE = 1e-4
 """Least over largest stiffness from which single precision tells the compliance along every axis."""
 
+CORNERS = "grain hangs together by edges and corners of voxels alone: the value falls as voxels get smaller"
+"""Said of samples whose stiffness is the grid's."""
+
 LOOSE = 10.0
 """How much larger than the stretch another strain of uniaxial tension may be; beyond, nothing resists it."""
 
@@ -111,6 +114,17 @@ class YoungsModulus(Simulator):
             length_power=0,
             bounds=YoungsModulusBounds(self.youngs_modulus, self.poisson_ratio),
         )
+
+    def stands_for(self, dimensions: int) -> str:
+        """Along x, and of images that they are strained in their plane. See :meth:`Simulator.stands_for`."""
+        return f"along x, {self.boundary}" + (", plane strain" if dimensions == 2 else "")
+
+    def notes(self, phases: np.ndarray) -> list[str]:
+        """Of samples whose grain carries through edges and corners of voxels alone."""
+        solid = mirrored(torch.from_numpy(phases[:, None])).numpy()[:, 0] if self.boundary == "mirror" else phases
+        hangs = percolation.wrapping(solid == 1, corners=True).along[:, 0]
+        hangs &= ~percolation.wrapping(solid == 1).along[:, 0]
+        return [CORNERS if each else "" for each in hangs]
 
     @in_plain_modes
     def solve(self, density: torch.Tensor, voxel_size: float) -> Solution:

@@ -114,11 +114,12 @@ def test_label_turns_images_into_a_table_and_computes_nothing_twice(run: Run, tm
     arguments = ("label", _image(tmp_path / "rock.png"), "--voxel-size", "2 um", "--window", 24, "--out", name)
     code, out, _ = run(*arguments)
     assert code == 0
-    assert "youngs_modulus: 4 ok" in out
+    assert "youngs_modulus along x, periodic, plane strain: 4 ok" in out
     read = pyarrow.csv.read_csv if name.endswith("csv") else pyarrow.parquet.read_table
     table = read(tmp_path / name)
     assert table.num_rows == 4
-    assert {"sample", "youngs_modulus [GPa]", "permeability [mD]", "diffusivity status"} <= set(table.column_names)
+    values = {"youngs_modulus along x, periodic, plane strain [GPa]", "permeability along the normal, as ducts [mD]"}
+    assert {"sample", *values, "diffusivity status", "pore thinner than 3 voxels"} <= set(table.column_names)
     parts = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs" / "labels" / "labels").iterdir()}
     assert parts
     assert run(*arguments)[0] == 0
