@@ -133,8 +133,8 @@ def _hints(scan: Scan, grey: np.ndarray, is_size_unknown: bool) -> list[str]:
     if axes := hangs_on_corners(scan):
         names = " and ".join(("xyz" if scan.is_volume else "xy")[axis] for axis in axes)
         hints.append(
-            f"grain reaches across along {names} through edges and corners of voxels alone: Young's modulus along there "
-            "is the grid's, and falls as voxels get smaller"
+            f"grain reaches across along {names} through edges and corners of voxels alone: there Young's modulus is "
+            "the grid's, and falls as voxels get smaller"
         )
     if scan.is_volume:
         along, across = scan.decorrelation_length(0), min(scan.decorrelation_length(axis) for axis in (1, 2))

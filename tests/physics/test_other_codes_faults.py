@@ -92,7 +92,7 @@ def test_permeability_is_in_square_metres_at_any_voxel_size(voxel_size):
     slit[:, :, :, 2:18] = 0
     height, period = 16 * voxel_size, 20 * voxel_size
     simulator = Permeability(boundary="periodic", tolerance=1e-10)
-    assert simulator.solve(slit, voxel_size).values.item() == pytest.approx(height**3 / (12 * period), rel=1e-6)
+    assert simulator.solve(slit, voxel_size).values.item() == pytest.approx(height**3 / (12 * period), rel=1e-3)
     duct = torch.ones(1, 1, 40, 40, dtype=torch.float64)
     duct[:, :, 4:36, 4:36] = 0
     edge, area = 32 * voxel_size, (40 * voxel_size) ** 2
