@@ -148,11 +148,11 @@ def goals(results: dict[str, list[dict]]) -> dict[str, list]:
     for row in results.get("blocks", []):
         if row["wall"] == "exact in slits" and row["refined by"] == 1:
             spread = row["refined by 4, spread"] / row["over refined by 4, median"]
-            table["relative spread of a block's ratio to its refined self"] = [spread, 0.05, spread < 0.05]
+            table["relative spread of a block's ratio to its refined self"] = [spread, 0.05, bool(spread < 0.05)]
     slits = [row["exact in slits"] for row in results.get("known", []) if "at 0 degrees" in row["body"]]
     if slits:
         error = max(abs(ratio - 1) for ratio in slits)
-        table["largest error of slits along the grid"] = [error, 1e-3, error < 1e-3]
+        table["largest error of slits along the grid"] = [error, 1e-3, bool(error < 1e-3)]
     return table
 
 

@@ -99,10 +99,7 @@ class FileReport:
             + ", ".join(f"{self._length(n)} in {phase}" for phase, n in self.interface.chord_length.items()),
             "  lineal path  falls to a tenth after "
             + ", ".join(f"{self._reach(n)} in {phase}" for phase, n in self.interface.lineal_path.items()),
-            f"  thin pores   {self.thin_pores:.0%} of the pore space is thinner than {THIN} voxels"
-            + (
-                "; permeability through it is uncertain by a fifth, and only a finer scan helps" * (self.thin_pores > 0)
-            ),
+            f"  thin pores   {self.thin_pores:.0%} of the pore space is thinner than {THIN} voxels{self._warning}",
         ]
         if self.window is None:
             lines.append(
@@ -122,6 +119,13 @@ class FileReport:
     def is_volume(self) -> bool:
         """Whether axis 0 of the array is an axis of space."""
         return len(self.shape) == 3 and self.stack == "volume"
+
+    @property
+    def _warning(self) -> str:
+        """What thin pores mean."""
+        if not self.thin_pores:
+            return ""
+        return "; permeability through it is uncertain by a fifth, and only a finer scan helps"
 
     def _spans(self, shares: tuple[float, ...], axes: str) -> str:
         if len(self.shape) == 3 and not self.is_volume:
