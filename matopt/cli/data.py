@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -11,10 +11,13 @@ from matopt.cli.read_options import takes_read_options
 from matopt.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matopt.data.images.read_options import ReadOptions
     from matopt.data.labels.store import LabelStore
     from matopt.data.windows.scan import Scan
     from matopt.microstructures import Microstructures
+    from matopt.physics.base import Simulator
 
 ImagePath = Annotated[
     Path,
@@ -103,6 +106,17 @@ def label_command(
     properties: Annotated[
         list[str] | None, typer.Option("--property", help="What to compute; may be repeated. All by default.")
     ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--physics",
+            help="A setting of a property: diffusivity.grain_diffusivity=0. May be repeated.",
+            metavar="PROPERTY.SETTING=VALUE",
+        ),
+    ] = None,
+    axis: Annotated[
+        Literal["x", "y", "z"], typer.Option(help="The axis that properties are along: x is axis 0 of an image.")
+    ] = "x",
     out: Annotated[Path, typer.Option(help="Where the table goes: .csv or .parquet.")] = Path("labels.csv"),
     size: Size = None,
     stride: Stride = None,
@@ -121,17 +135,27 @@ def label_command(
 ) -> None:
     """Compute Young's modulus, diffusivity and permeability of images: images in, a table out.
 
-    Each value comes with its unit, its status (ok, non_percolating, not_converged) and the solver's residual.
+    Each value comes with what it stands for, its unit, its status (ok, non_percolating, not_converged), the solver's
+    residual, and a note where the status does not say all.
+
+    An image is taken for a section through what goes on alike along its normal: Young's modulus in plane strain;
+    diffusivity in its plane, with grain that conducts 1 %, so that a wall across the image has a value too
+    ([bold]--physics diffusivity.grain_diffusivity=0[/bold] lets nothing through it); permeability along its normal, of
+    its pores as ducts ([bold]--physics permeability.section=transverse[/bold] takes it in the plane). Volumes
+    ([bold]--dimensions 3[/bold], or whole ones) need no such assumption.
 
     With --rev the table has a row for each property and window size: mean, deviation, quantiles and statuses.
 
     Example: [bold]matopt label berea.tif --voxel-size '5.345 um' --window 128 --out berea.csv[/bold]
     """
+    import torch
+
+    from matopt.cli.physics_options import chosen_simulators
     from matopt.cli.progress import bar
     from matopt.data.labels.store import LabelStore
     from matopt.data.read import read_scan
     from matopt.data.tables import ENDINGS, write_table
-    from matopt.physics.base import SIMULATORS
+    from matopt.descriptors.thin_pores import THIN, thin_share
     from matopt.properties import PropertyTable
     from matopt.stages.simulate import simulate
     from matopt.units import metres
@@ -139,22 +163,36 @@ def label_command(
     if out.suffix not in ENDINGS:
         raise InputError(f"--out {out}: the table's name must end in {' or '.join(ENDINGS)}")
     scan = read_scan(path, metres(voxel_size), options)
-    chosen = properties or SIMULATORS.names()
+    chosen = chosen_simulators(properties or [], settings or [])
     if rev is not None:
-        if size is not None or stride is not None or zoom != 1:
-            raise InputError("--rev cuts windows of its own sizes; leave --window, --stride and --zoom out")
+        if size is not None or stride is not None or zoom != 1 or axis != "x":
+            raise InputError("--rev cuts windows of its own sizes; leave --window, --stride, --zoom and --axis out")
         _write_curves(scan, chosen, _sizes(rev), rev_windows, dimensions, slice_step, LabelStore(store), device, out)
         return
     images, names = _cut(scan, size, stride, zoom, dimensions, slice_step)
+    images = _along(images, axis)
     with bar("labels", len(images)) as advance:
         tables = []
         for first in range(0, len(images), 32):
             tables.append(simulate(images[first : first + 32], chosen, LabelStore(store), device))
             advance(len(tables[-1]))
     table = PropertyTable.concatenate(tables)
-    write_table(out, table, names)
-    for name, counts in table.counts().items():
-        typer.echo(f"{name}: " + ", ".join(f"{n} {status}" for status, n in counts.items() if n))
+    stand_for = [simulator.stands_for(len(images.shape)) for simulator in chosen]
+    stand_for = [words.replace("along x", f"along {axis}") for words in stand_for]
+    notes = [simulator.notes(images.phases) for simulator in chosen]
+    thin = torch.cat([thin_share(images[i : i + 32].density()) for i in range(0, len(images), 32)]).tolist()
+    write_table(out, table, names, stand_for, notes, {f"pore thinner than {THIN} voxels": thin})
+    for words, said, (name, counts) in zip(stand_for, notes, table.counts().items(), strict=True):
+        typer.echo(f"{name} {words}: " + ", ".join(f"{n} {status}" for status, n in counts.items() if n))
+        for note in sorted(set(said) - {""}):
+            typer.echo(f"  {said.count(note)} of {len(said)}: {note}")
+    if any(simulator.property.name == "permeability" for simulator in chosen) and max(thin) > 0:
+        typer.echo(
+            f"pores: on average {sum(thin) / len(thin):.0%} of their space is thinner than {THIN} voxels, at most "
+            f"{max(thin):.0%}; permeability through it is uncertain by a fifth"
+        )
+    if len(images.shape) == 2:
+        typer.echo("2D: values are those of a section that goes on alike along its normal; see matopt label --help")
     typer.echo(f"table: {out}")
 
 
@@ -175,9 +213,23 @@ def _cut(
     return windows.cut(corners), [" ".join(map(str, corner)) for corner in corners]
 
 
+def _along(images: Microstructures, axis: str) -> Microstructures:
+    """Exchange axes so that x is the one that was asked for."""
+    import numpy as np
+
+    from matopt.microstructures import Microstructures
+
+    number = "xyz".index(axis)
+    if number >= len(images.shape):
+        raise InputError("--axis z: images have no axis z; --dimensions 3 cuts subvolumes, which do")
+    if number == 0:
+        return images
+    return Microstructures(np.ascontiguousarray(np.swapaxes(images.phases, 1, 1 + number)), images.voxel_size)
+
+
 def _write_curves(
     scan: Scan,
-    properties: list[str],
+    properties: Sequence[Simulator],
     sizes: list[int],
     windows: int,
     dimensions: int,

@@ -16,7 +16,7 @@ from matopt.data.images.contact_sheet import contact_sheet
 from matopt.data.images.read_options import ReadOptions
 from matopt.data.images.readers import read_grey
 from matopt.data.images.segmentation import Side, grey_levels, otsu, refuse_non_finite, to_phases
-from matopt.data.scan_statistics import measure_interface, percolation, suggest_window
+from matopt.data.scan_statistics import hangs_on_corners, measure_interface, percolation, suggest_window, thin_pores
 from matopt.data.windows.scan import Scan
 from matopt.errors import InputError
 from matopt.units import metres
@@ -79,6 +79,7 @@ def check(
         number=len(scan.windows(window.size)) if window.size is not None else 0,
         voxel_size=length,
         interface=measure_interface(scan),
+        thin_pores=thin_pores(scan),
         hints=tuple(_hints(scan, grey, voxel_size is None)),
         source=_source(path, voxel_size, options, grey.ndim),
     )
@@ -129,6 +130,12 @@ def _hints(scan: Scan, grey: np.ndarray, is_size_unknown: bool) -> list[str]:
     side = math.isqrt(max(grey.shape))
     if grey.ndim == 2 and side * side == grey.shape[1] and side >= 16 and grey.shape[1] > 16 * grey.shape[0]:
         hints.append(f"if each row is an image of its own, add `shape: [{grey.shape[0]}, {side}, {side}]`")
+    if axes := hangs_on_corners(scan):
+        names = " and ".join(("xyz" if scan.is_volume else "xy")[axis] for axis in axes)
+        hints.append(
+            f"grain reaches across along {names} through edges and corners of voxels alone: there Young's modulus is "
+            "the grid's, and falls as voxels get smaller"
+        )
     if scan.is_volume:
         along, across = scan.decorrelation_length(0), min(scan.decorrelation_length(axis) for axis in (1, 2))
         if along == 1:

@@ -13,6 +13,7 @@ import yaml
 from matopt.data.scan_statistics import INDEPENDENT_PARTS, Interface
 from matopt.data.windows.autocorrelation import DECORRELATED
 from matopt.data.windows.scan import Stack
+from matopt.descriptors.thin_pores import THIN
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class FileReport:
         number: how many such windows lie side by side.
         voxel_size: metres; None if it was not given.
         interface: specific surface, mean chord lengths and the reach of the lineal path, in voxels.
+        thin_pores: the share of the pore space that is thinner than
+            :data:`~matopt.descriptors.thin_pores.THIN` voxels.
         hints: what else to look at, one sentence each.
         source: the settings of the source, for the study.
     """
@@ -61,6 +64,7 @@ class FileReport:
     number: int
     voxel_size: float | None
     interface: Interface
+    thin_pores: float
     hints: tuple[str, ...]
     source: Mapping[str, Any]
 
@@ -95,6 +99,7 @@ class FileReport:
             + ", ".join(f"{self._length(n)} in {phase}" for phase, n in self.interface.chord_length.items()),
             "  lineal path  falls to a tenth after "
             + ", ".join(f"{self._reach(n)} in {phase}" for phase, n in self.interface.lineal_path.items()),
+            f"  thin pores   {self.thin_pores:.0%} of the pore space is thinner than {THIN} voxels{self._warning}",
         ]
         if self.window is None:
             lines.append(
@@ -114,6 +119,13 @@ class FileReport:
     def is_volume(self) -> bool:
         """Whether axis 0 of the array is an axis of space."""
         return len(self.shape) == 3 and self.stack == "volume"
+
+    @property
+    def _warning(self) -> str:
+        """What thin pores mean."""
+        if not self.thin_pores:
+            return ""
+        return "; permeability through it is uncertain by a fifth, and only a finer scan helps"
 
     def _spans(self, shares: tuple[float, ...], axes: str) -> str:
         if len(self.shape) == 3 and not self.is_volume:

@@ -17,6 +17,7 @@ from matopt.descriptors.chords import mean_chord_length
 from matopt.descriptors.lineal_path import lineal_path
 from matopt.descriptors.phases import volume_fraction
 from matopt.descriptors.surface import specific_surface
+from matopt.descriptors.thin_pores import thin_share
 
 INDEPENDENT_PARTS = 16
 """Integral ranges in a window of the suggested size: the solid fraction then has a quarter of the standard deviation
@@ -74,8 +75,28 @@ def percolation(scan: Scan) -> dict[str, tuple[float, ...]]:
     }
 
 
-def _spans(mask: np.ndarray) -> list[bool]:
-    labels, _ = scipy.ndimage.label(mask)
+def hangs_on_corners(scan: Scan) -> tuple[int, ...]:
+    """Find the axes of space along which grain reaches across some image through edges and corners of voxels alone."""
+    images = [scan.volume] if scan.is_volume else scan.volume
+    whole = scipy.ndimage.generate_binary_structure(images[0].ndim, images[0].ndim)
+    grain = [image == PHASES["grain"] for image in images]
+    found = [np.array(_spans(g, whole)) & ~np.array(_spans(g)) for g in grain]
+    return tuple(np.flatnonzero(np.any(found, axis=0)).tolist())
+
+
+def thin_pores(scan: Scan) -> float:
+    """The share of the pore space that is thinner than :data:`~matopt.descriptors.thin_pores.THIN` voxels, of windows.
+
+    A volume is looked at as one: a crack is thin across its plane alone.
+    """
+    edge = min(CUBE, *scan.volume.shape) if scan.is_volume else min(PLANE, *scan.volume.shape[1:])
+    sample = _sample(scan.windows(edge, dimensions=3 if scan.is_volume else 2))
+    pore = 1 - sample.flatten(1).mean(1)
+    return float((thin_share(sample) * pore).sum() / pore.sum().clamp_min(1e-12))
+
+
+def _spans(mask: np.ndarray, connected: np.ndarray | None = None) -> list[bool]:
+    labels, _ = scipy.ndimage.label(mask, connected)
     sides = [(np.unique(labels.take(0, axis)), np.unique(labels.take(-1, axis))) for axis in range(mask.ndim)]
     return [bool(np.intersect1d(first, last).any()) for first, last in sides]  # label 0 is the other phase
 

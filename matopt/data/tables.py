@@ -15,22 +15,37 @@ from matopt.properties import PropertyTable
 ENDINGS = (".csv", ".parquet")
 
 
-def write_table(path: Path, table: PropertyTable, names: Sequence[str]) -> None:
-    """Write a row for each sample: its name, then value (in the display unit), status and residual of each property.
+def write_table(
+    path: Path,
+    table: PropertyTable,
+    names: Sequence[str],
+    stand_for: Sequence[str],
+    notes: Sequence[Sequence[str]],
+    others: Mapping[str, Sequence],
+) -> None:
+    """Write a row for each sample: its name, then value, status, residual and notes of each property, and the rest.
+
+    A value's column is named by the property, what its values stand for, and the display unit: "permeability along x,
+    sealed [mD]".
 
     Args:
         path: ends in ``.csv`` or ``.parquet``.
         table: of N samples.
         names: N of them.
+        stand_for: of each property, what its values stand for.
+        notes: of each property, N notes.
+        others: further columns by name, of N values.
 
     Raises:
         FailureError: the file cannot be written.
     """
     columns: dict[str, pa.Array] = {"sample": pa.array(names, pa.string())}
     for i, p in enumerate(table.properties):
-        columns[f"{p.name} [{p.display_unit}]"] = pa.array(table.values[:, i] * p.display_factor)
+        columns[f"{p.name} {stand_for[i]} [{p.display_unit}]"] = pa.array(table.values[:, i] * p.display_factor)
         columns[f"{p.name} status"] = pa.array(table.status[:, i].tolist(), pa.string())
         columns[f"{p.name} residual"] = pa.array(table.residual[:, i])
+        columns[f"{p.name} note"] = pa.array(notes[i], pa.string())
+    columns |= {name: pa.array(values) for name, values in others.items()}
     write_columns(path, columns)
 
 

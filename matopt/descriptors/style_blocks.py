@@ -29,7 +29,7 @@ class FilterGrams(torch.nn.Module):
     def __init__(self, dimensions: int, levels: int = 3, filters: int = 16, width: int = 7, seed: int = 0) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
-        kernels = torch.randn(levels, filters, 1, *[width] * dimensions, generator=generator)
+        kernels = torch.randn(levels, filters, 1, *[width] * dimensions, generator=generator, dtype=torch.float32)
         hann = torch.hann_window(width + 2, periodic=False)[1:-1]
         for axis in range(dimensions):
             kernels = kernels * hann.view(-1, *[1] * (dimensions - 1 - axis))

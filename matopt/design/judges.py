@@ -40,5 +40,5 @@ class WhiteNoise:
         """``(N, 1)`` weighted means."""
         flat = density.flatten(1)
         random = torch.Generator().manual_seed(self._seed)
-        weights = torch.randn(flat.shape[1], generator=random).to(flat)
+        weights = torch.randn(flat.shape[1], generator=random, dtype=torch.float32).to(flat)
         return (flat @ weights / flat.shape[1] ** 0.5)[:, None]

@@ -18,6 +18,7 @@ from matopt.generators.diffusion.sampler import HIGHEST, LOWEST, Hold, add_noise
 from matopt.generators.diffusion.sharpening import find_weight, sharpened
 from matopt.generators.diffusion.training import patch_shape, train_denoiser
 from matopt.microstructures import Microstructures
+from matopt.torch_modes import in_plain_modes, learning
 from matopt.training.report import Report, no_report
 
 VOXELS_AT_ONCE = 2**18
@@ -79,6 +80,7 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
         self._device = torch.device("cpu")
         self._fitted: _Fitted | None = None
 
+    @learning
     def fit(
         self,
         train: Microstructures,
@@ -109,7 +111,7 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
         fitted = _Fitted(denoiser, train.shape, train.voxel_size, float(images.mean()), weight=1.0)
         shape = patch_shape(train.shape)
         count = min(max(8, VOXELS_COMPARED // math.prod(shape)), MOST_COMPARED)
-        noise = torch.randn(count, 1, *shape, generator=torch.Generator().manual_seed(seed))
+        noise = torch.randn(count, 1, *shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float32)
 
         def draw(weight: float) -> torch.Tensor:
             self._learn(replace(fitted, weight=weight))
@@ -119,6 +121,7 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
         self._learn(replace(fitted, weight=find_weight(draw, images)))
         return self
 
+    @in_plain_modes
     def sample(
         self,
         n: int,
@@ -145,11 +148,12 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
                 outside (0, 1) or of another number than ``n``.
         """
         shape = self._shape(shape, periodic)
-        noise = torch.randn(n, 1, *shape, generator=torch.Generator().manual_seed(seed))
+        noise = torch.randn(n, 1, *shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float32)
         target = None if porosity is None else _porosities(porosity, n)
         with torch.no_grad():
             return self._from_noise(noise, periodic, target, energy)
 
+    @in_plain_modes
     def encode(self, density: torch.Tensor) -> torch.Tensor:
         """Map densities ``(N, 1, *S)`` to noise ``(N, latent_dim)`` that is decoded to them, but for few voxels.
 
@@ -157,17 +161,21 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
         flow is followed upwards from the density with noise of the lowest level, always the same.
         """
         x = 2 * density.to(self._device) - 1
-        noise = torch.randn(1, *x.shape[1:], generator=torch.Generator().manual_seed(0)).to(self._device)
+        noise = torch.randn(1, *x.shape[1:], generator=torch.Generator().manual_seed(0), dtype=torch.float32).to(
+            self._device
+        )
         levels = noise_levels(2 * self.sampling_steps)
         with torch.no_grad():
             parts = x.split(self._at_once(x.shape[2:]))
             y = torch.cat([add_noise(self.logit(), part + LOWEST * noise, levels) for part in parts])
         return ((y - self._mean) / HIGHEST).flatten(1)
 
+    @in_plain_modes
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         """Map noise ``(N, latent_dim)`` to densities ``(N, 1, *S)`` along the probability flow; differentiable."""
         return self._from_noise(z.view(len(z), 1, *self._learnt.shape))
 
+    @in_plain_modes
     def resample(
         self, density: torch.Tensor, region: torch.Tensor, strength: float, seed: int, *, periodic: bool = False
     ) -> torch.Tensor:
@@ -179,7 +187,9 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
             raise InputError(f"strength must be in [0, 1]; got {strength}")
         self._shape(density.shape[2:], periodic)
         x, inside = 2 * density.to(self._device) - 1, region.to(self._device).expand_as(density)
-        noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed)).to(self._device)
+        noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float32).to(
+            self._device
+        )
         highest = LOWEST ** (1 - strength) * HIGHEST**strength
         levels = noise_levels(max(2, math.ceil(strength * self.sampling_steps)), highest)
         size = self._at_once(x.shape[2:])

@@ -10,6 +10,7 @@ from matopt.errors import FailureError, InputError
 from matopt.generators.base import GENERATORS, Generator
 from matopt.generators.patches.synthesis import Synthesis
 from matopt.microstructures import Microstructures
+from matopt.torch_modes import in_plain_modes, learning
 from matopt.training.report import Report, no_report
 
 AT_ONCE = 2**18
@@ -53,6 +54,7 @@ class PatchStatistics(Generator):
         self._device = torch.device("cpu")
         self._train: Microstructures | None = None
 
+    @learning
     def fit(
         self,
         train: Microstructures,
@@ -74,6 +76,7 @@ class PatchStatistics(Generator):
         self._train = train
         return self
 
+    @in_plain_modes
     def sample(self, n: int, seed: int) -> torch.Tensor:
         """Make ``n`` binary microstructures as densities ``(n, 1, *S)``."""
         train = self._learnt
@@ -115,7 +118,7 @@ class PatchStatistics(Generator):
     def _mirrored(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Mirror each of ``images`` ``(n, m, *S)`` along each axis, or not, at random."""
         for axis in range(2, images.ndim if self.flips else 2):
-            is_mirrored = torch.rand(images.shape[:2], generator=generator) < 0.5
+            is_mirrored = torch.rand(images.shape[:2], generator=generator, dtype=torch.float32) < 0.5
             images = torch.where(
                 is_mirrored.view(*is_mirrored.shape, *[1] * (images.ndim - 2)), images.flip(axis), images
             )

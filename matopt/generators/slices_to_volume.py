@@ -19,6 +19,7 @@ from matopt.generators.diffusion.planes import planes_logit
 from matopt.generators.diffusion.sampler import HIGHEST, LOWEST, denoise, noise_levels
 from matopt.generators.diffusion.training import train_denoiser
 from matopt.microstructures import Microstructures
+from matopt.torch_modes import in_plain_modes, learning
 from matopt.training.report import Report, no_report
 
 AXES = 3
@@ -86,6 +87,7 @@ class SlicesToVolume(Generator):
         self._fitted: _Fitted | None = None
         self._device = torch.device("cpu")
 
+    @learning
     def fit(
         self,
         train: Microstructures,
@@ -134,6 +136,7 @@ class SlicesToVolume(Generator):
             seed=seed,
         )
 
+    @in_plain_modes
     def sample(self, n: int, seed: int, *, shape: Sequence[int] | None = None, periodic: bool = False) -> torch.Tensor:
         """Draw ``n`` volumes as densities ``(n, 1, D, H, W)``, one after the other.
 
@@ -150,7 +153,8 @@ class SlicesToVolume(Generator):
         with torch.no_grad():
             for porosity in porosities.to(self._device).split(1):
                 noise = [
-                    torch.randn(1, 1, *(shape or learnt.shape), generator=generator) for _ in range(1 + self.rounds)
+                    torch.randn(1, 1, *(shape or learnt.shape), generator=generator, dtype=torch.float32)
+                    for _ in range(1 + self.rounds)
                 ]
                 volumes.append(self._volume([part.to(self._device) for part in noise], porosity, periodic))
         return torch.cat(volumes)

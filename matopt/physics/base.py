@@ -114,6 +114,18 @@ class Simulator(ABC):
         """
         raise InputError(f"{type(self).__name__} has no estimates of changes; solve the changed samples")
 
+    def stands_for(self, dimensions: int) -> str:
+        """In a few words, what values of samples of 2 or 3 dimensions stand for: the direction, and what is assumed."""
+        return "along x"
+
+    def notes(self, phases: np.ndarray) -> list[str]:
+        """What there is to know of the values of single samples that their status does not say; "" where nothing is.
+
+        Args:
+            phases: ``(N, *S)``, 1 in grains, 0 in pores.
+        """
+        return [""] * len(phases)
+
     def exchanged(self, tensor: np.ndarray, dimensions: int) -> np.ndarray:
         """Read from effective tensors the values of the same samples with axis 0 and another axis of space exchanged.
 

@@ -17,13 +17,18 @@ from matopt.physics.conduction.network import Network
 from matopt.physics.numerics import local, percolation
 from matopt.physics.numerics.adjoint import with_gradient
 from matopt.physics.numerics.batching import check_density, solve_in_chunks, statuses
+from matopt.physics.numerics.boundaries import check_boundary
 from matopt.physics.numerics.conjugate_gradients import ConjugateGradientsResult
 from matopt.physics.numerics.patches import around
 from matopt.physics.numerics.settling import MARGIN
 from matopt.properties import Property, Symmetry
+from matopt.torch_modes import in_plain_modes
 
 WORKING_SET = 2**26
 """Bytes at which a batch on a CPU is quickest: its many small operations on coarse levels serve all samples alike."""
+
+CLOSED = "no pore reaches across: the value stems from the grain's diffusivity"
+"""Said of samples that a wall closes, and that have a value all the same."""
 
 VECTORS = 40
 """Numbers a voxel of a solve, besides those of each axis along which it is solved for."""
@@ -37,12 +42,13 @@ class Diffusivity(Simulator):
     A voxel of solid fraction s has the diffusivity ``1 - s + s * grain_diffusivity``; a face between two voxels has
     their harmonic mean. D/D0 is the dissipated energy at unit mean gradient, whose error is the square of the field's.
 
-    Boundary: ``fixed`` fixes the concentration on the two outer faces of axis x and lets nothing through the sides, as
-    an experiment does; it is the same as periodic on the image continued by its mirror images. It is the default
-    because a window of an image is not periodic: a periodic seam would cut every pore that reaches it.
+    Boundary: ``sealed`` holds the concentration on the two outer faces of axis x and lets nothing through the sides, as
+    an experiment does. A mirror plane lets nothing through either, so ``mirror`` is the same here, and kept under that
+    name, as ``fixed`` is. It is the default because a window of an image is not periodic: a periodic seam would cut
+    every pore that reaches it (``docs/boundaries.md``).
 
     ``tensor``: with ``periodic`` the symmetric tensor ``(N, d, d)`` over D0, entry ``[i, j]`` the flux along axis i for
-    a unit gradient along axis j; with ``fixed`` the flow along x alone, ``(N, 1, 1)``, or with ``flow="all"`` that
+    a unit gradient along axis j; with ``sealed`` the flow along x alone, ``(N, 1, 1)``, or with ``flow="all"`` that
     along each axis, ``(N, d)``, each between the outer faces of that axis; 0 where it could not be solved for.
 
     Only voxels that conduct are solved for, by conjugate gradients with multigrid.
@@ -54,8 +60,8 @@ class Diffusivity(Simulator):
     Attributes:
         grain_diffusivity: of the grain, over D0. None is 0 for volumes and 0.01 for 2D images, whose pores hardly ever
             percolate: it lets them have a value.
-        boundary: "fixed" or "periodic".
-        flow: between fixed faces along "x" alone, or along "all" axes, which takes as many solves.
+        boundary: "sealed" or "periodic".
+        flow: through sealed samples along "x" alone, or along "all" axes, which takes as many solves.
         tolerance: relative residual at which the iterations stop, scaled by the roots of the voxels' conductances; the
             error of the value goes with its square, that of the gradient with itself.
         max_iterations: at which a sample is given up as ``not_converged``.
@@ -64,7 +70,7 @@ class Diffusivity(Simulator):
     version: ClassVar[int] = 3
 
     grain_diffusivity: float | None = None
-    boundary: Literal["fixed", "periodic"] = "fixed"
+    boundary: Literal["sealed", "mirror", "fixed", "periodic"] = "sealed"
     flow: Literal["x", "all"] = "x"
     tolerance: float = 1e-3
     max_iterations: int = 2000
@@ -74,8 +80,9 @@ class Diffusivity(Simulator):
             raise InputError(
                 f"grain_diffusivity must be at least 0 (over that of the pore); got {self.grain_diffusivity}"
             )
-        if self.boundary not in ("fixed", "periodic"):
-            raise InputError(f"boundary of diffusivity must be 'fixed' or 'periodic'; got {self.boundary!r}")
+        if self.boundary in ("fixed", "mirror"):
+            object.__setattr__(self, "boundary", "sealed")
+        check_boundary("diffusivity", self.boundary, ("sealed", "mirror", "periodic"))
         if self.flow not in ("x", "all"):
             raise InputError(f"flow of diffusivity must be 'x' or 'all'; got {self.flow!r}")
 
@@ -108,6 +115,19 @@ class Diffusivity(Simulator):
             return self.grain_diffusivity
         return 0.01 if dimensions == 2 else 0.0
 
+    def stands_for(self, dimensions: int) -> str:
+        """Along x, and what the grain lets through. See :meth:`Simulator.stands_for`."""
+        grain = self.grain(dimensions)
+        return f"along x, {self.boundary}" + (f", grain {grain:g}" if grain else "")
+
+    def notes(self, phases: np.ndarray) -> list[str]:
+        """Of samples without a pore from face to face, whose value is the grain's doing."""
+        if not self.grain(phases.ndim - 1):
+            return super().notes(phases)
+        find = percolation.wrapping if self.boundary == "periodic" else percolation.crossing
+        return ["" if reaches else CLOSED for reaches in find(phases == 0).along[:, 0]]
+
+    @in_plain_modes
     def solve(self, density: torch.Tensor, voxel_size: float) -> Solution:
         """Solve a batch; ``voxel_size`` does not matter to a ratio. See :meth:`Simulator.solve`."""
         check_density(density)
@@ -135,10 +155,12 @@ class Diffusivity(Simulator):
             density, VECTORS + 6 * loads, self._solve, (loads, loads), self.tolerance, self.max_iterations, WORKING_SET
         )
 
+    @in_plain_modes
     def sensitivity(self, density: torch.Tensor, voxel_size: float) -> Sensitivity:
         """Solve binary samples and tell what each of their voxels does; see :meth:`Simulator.sensitivity`."""
         return local.sensitivity(density, VECTORS, self._sensitivity, WORKING_SET)
 
+    @in_plain_modes
     def estimated_changes(
         self, density: torch.Tensor, moved: torch.Tensor, sample: torch.Tensor, voxel_size: float
     ) -> torch.Tensor:
@@ -157,7 +179,7 @@ class Diffusivity(Simulator):
 
     def _repeated(self, density: torch.Tensor) -> torch.Tensor:
         """Two of what is one voxel thick and periodic: a network has no place for a voxel that is its own neighbour."""
-        if self.boundary == "fixed":
+        if self.boundary == "sealed":
             return density
         return density.repeat(1, 1, *(2 if n == 1 else 1 for n in density.shape[2:]))
 

@@ -12,18 +12,18 @@ import torch
 from matopt.errors import InputError
 from matopt.physics.base import SIMULATORS, Sensitivity, Simulator, Solution
 from matopt.physics.flow import duct_flips, stokes_flips
-from matopt.physics.flow.brinkman import Brinkman
+from matopt.physics.flow.boundary import Boundary, Continuation
 from matopt.physics.flow.crossing import Crossing
 from matopt.physics.flow.duct import Duct
-from matopt.physics.flow.stokes import Stokes
-from matopt.physics.numerics import local, percolation
+from matopt.physics.numerics import local
 from matopt.physics.numerics.adjoint import with_gradient
 from matopt.physics.numerics.batching import check_density, solve_in_chunks, statuses
+from matopt.physics.numerics.boundaries import check_boundary
 from matopt.physics.numerics.conjugate_gradients import ConjugateGradientsResult
-from matopt.physics.numerics.mirror import folded, mirrored
 from matopt.physics.numerics.patches import around
 from matopt.physics.numerics.settling import MARGIN
 from matopt.properties import Property, Symmetry
+from matopt.torch_modes import in_plain_modes
 
 SQUARE_METRES_A_MILLIDARCY = 9.869233e-16
 
@@ -42,50 +42,57 @@ class Permeability(Simulator):
     unit pressure gradient. Grains stop it (no slip; pores that do not reach across are left out) or, with a
     ``grain_permeability``, let it through with Brinkman's drag. Grey voxels resist by a drag.
 
-    Boundary: ``mirror`` continues a sample by its mirror images, ``periodic`` by itself. Axial sections are mirrored by
-    default because a window of an image is not periodic: a seam makes pores end at, or run into, whatever the opposite
-    edge shows. Flow across is periodic by default, as mirror images take ``2^d`` times the memory and time.
+    Boundary: ``sealed`` holds the pressure on the two outer faces that the fluid passes and closes the sides by walls,
+    as in a laboratory; ``mirror`` continues a sample by its mirror images, ``periodic`` by itself. Flow across is
+    sealed by default, or periodic where grains are permeable, for which there is no wall: a sample cut from a scan is
+    not periodic, and at a seam pores end at, or run into, whatever the opposite face shows. Axial sections are mirrored
+    by default. What each does to labels is told in ``docs/boundaries.md``.
 
     A sample without any pore that could carry has the value 0 and is ``non_percolating``. A sample without anything
     that resists the flow has no finite permeability: its value is 0, its status ``not_converged``, its residual 1.
 
     ``tensor``: ``(N, 1, 1)``, the permeability along the one axis that is solved for; with ``flow="all"`` the symmetric
     ``(N, d, d)``, entry ``[i, j]`` the mean velocity along axis i for a pressure gradient along axis j, and the values
-    are those along x. The residual of flow across is the root of the estimated relative error of the value, the largest
-    over the axes: 1e-3 leaves errors of about 1e-6 in the values.
+    are those along x. Sealed samples let nothing through their sides: ``flow="all"`` solves for each axis by itself,
+    with the sides closed that then are the sides, ``(N, d)``; 0 where it could not be solved for.
+
+    The residual of flow across is the root of the estimated relative error of the value, the largest over the axes:
+    1e-3 leaves errors of about 1e-6 in the values.
 
     Attributes:
         section: how sections are flowed through, "axial" or "transverse"; volumes have no such choice.
         flow: the axis of transverse sections and volumes along which the fluid is pushed, "x", "y" or "z" for axis 0, 1
             or 2 of space, or "all".
         grain_permeability: of the grain itself in m^2 (1 mD is about 1e-15), for transverse sections and volumes.
-        boundary: "mirror" or "periodic"; None is what the class says.
+        boundary: "sealed", "mirror" or "periodic"; None is what the class says.
         tolerance: relative residual at which the iterations stop.
         max_iterations: at which a sample is given up as ``not_converged``.
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     section: Literal["axial", "transverse"] = "axial"
     flow: Literal["x", "y", "z", "all"] = "x"
     grain_permeability: float = 0.0
-    boundary: Literal["mirror", "periodic"] | None = None
+    boundary: Boundary | None = None
     tolerance: float = 1e-3
     max_iterations: int = 1000
 
     def __post_init__(self) -> None:
         choices = {"section": ("axial", "transverse"), "flow": ("x", "y", "z", "all")}
-        choices["boundary"] = ("mirror", "periodic", None)
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise InputError(f"{name} of permeability must be one of {allowed}; got {getattr(self, name)!r}")
+        check_boundary("permeability", self.boundary, ("sealed", "mirror", "periodic", None))
         if not 0 <= self.grain_permeability < math.inf:
             raise InputError(f"grain_permeability must be at least 0, in m^2; got {self.grain_permeability}")
+        if self.grain_permeability and self.boundary == "sealed":
+            raise InputError("permeable grain has no walls to seal sides by; set boundary to 'mirror' or 'periodic'")
 
     @property
     def property(self) -> Property:
         """The permeability k in m^2."""
-        across = Symmetry(self.boundary != "mirror")
+        across = Symmetry(self._boundary(False) == "periodic")
         axial = Symmetry(self.boundary == "periodic", alike=(0, 1))
         axis = "xyz".index("x" if self.flow == "all" else self.flow)
         others = tuple(a for a in range(3) if a != axis)
@@ -101,6 +108,14 @@ class Permeability(Simulator):
             length_power=None if self.grain_permeability else 2,
         )
 
+    def stands_for(self, dimensions: int) -> str:
+        """Along which axis, and for sections that they are taken for ducts. See :meth:`Simulator.stands_for`."""
+        if dimensions == 2 and self.section == "axial":
+            return "along the normal, as ducts"
+        across = f"along {'x' if self.flow == 'all' else self.flow}, {self._boundary(False)}"
+        return f"{across}, grain {self.grain_permeability:g} m^2" if self.grain_permeability else across
+
+    @in_plain_modes
     def solve(self, density: torch.Tensor, voxel_size: float) -> Solution:
         """Solve a batch of sections or volumes. See :meth:`Simulator.solve`.
 
@@ -123,6 +138,10 @@ class Permeability(Simulator):
             )
         if self.flow == "z" and dimensions == 2:
             raise InputError("a section has no axis z; its permeability along the normal is section='axial'")
+        if self.flow == "all" and self._boundary(False) == "sealed":
+            along = [replace(self, flow=axis).solve(density, voxel_size) for axis in "xyz"[:dimensions]]
+            flows = [torch.where(torch.from_numpy(s.is_ok).to(density.device), s.values.detach(), 0.0) for s in along]
+            return replace(along[0], tensor=torch.stack(flows, 1))
         loads, vectors = (dimensions if self.flow == "all" else 1), self._vectors(density)
 
         # On a CPU one after the other: compiled loops gain nothing from batches.
@@ -135,9 +154,13 @@ class Permeability(Simulator):
         """Permeability ``(N, d - 1)`` in m^2 along axes y (and z), with ``flow="all"``; NaN where nothing flows."""
         if self.flow != "all":
             return super().exchanged(tensor, dimensions)
-        diagonal = np.diagonal(tensor.reshape(-1, dimensions, dimensions), axis1=1, axis2=2)[:, 1:]
-        return np.where(diagonal > 0, diagonal, np.nan)
+        if self._boundary(False) == "sealed":
+            along = tensor.reshape(-1, dimensions)[:, 1:]
+        else:
+            along = np.diagonal(tensor.reshape(-1, dimensions, dimensions), axis1=1, axis2=2)[:, 1:]
+        return np.where(along > 0, along, np.nan)
 
+    @in_plain_modes
     def sensitivity(self, density: torch.Tensor, voxel_size: float) -> Sensitivity:
         """Solve binary samples and tell what each of their voxels does; see :meth:`Simulator.sensitivity`.
 
@@ -148,10 +171,13 @@ class Permeability(Simulator):
         vectors = AXIAL_VECTORS if is_axial else self._vectors(density)
 
         def tell(chunk: torch.Tensor) -> Sensitivity:
-            return self._flips_along(chunk, voxel_size) if is_axial else self._flips_across(chunk, voxel_size)
+            return (
+                self._flips_along(chunk, voxel_size) if is_axial else self._along_x()._flips_across(chunk, voxel_size)
+            )
 
         return local.sensitivity(density, vectors, tell)
 
+    @in_plain_modes
     def estimated_changes(
         self, density: torch.Tensor, moved: torch.Tensor, sample: torch.Tensor, voxel_size: float
     ) -> torch.Tensor:
@@ -162,14 +188,15 @@ class Permeability(Simulator):
         """
         is_axial = self._check_estimates(density, voxel_size)
         vectors = AXIAL_VECTORS if is_axial else self._vectors(density)
-        periodic, together = self.boundary == "periodic", local.VOXELS_TOGETHER[density.device.type]
+        periodic, together = self._boundary(True) != "mirror", local.VOXELS_TOGETHER[density.device.type]
+        walls = Continuation.along_ducts(self._boundary(True))
 
         def tell(chunk: torch.Tensor, moved: torch.Tensor, sample: torch.Tensor) -> tuple[Solution, torch.Tensor]:
             if not is_axial:
-                told = self._flips_across(chunk, voxel_size)
+                told = self._along_x()._flips_across(chunk, voxel_size)
                 return told.solution, ((moved != chunk[sample]) * told.flip[sample]).flatten(1).sum(1)
-            _, solved, solution = self._duct(chunk, voxel_size)
-            solid, after = chunk[:, 0], moved[:, 0]
+            duct, solved, solution = self._duct(chunk, voxel_size)
+            solid, after = duct.solid, walls.apply(moved)[:, 0]
             out = torch.zeros(len(after), dtype=torch.float64, device=solid.device)
             for patches in around(after != solid[sample], sample, MARGIN, periodic, together):
                 out[patches.move] = duct_flips.changes(patches, solid, after, solved.x, periodic)
@@ -189,12 +216,25 @@ class Permeability(Simulator):
             raise InputError("flips and changes are those of impermeable grain; set grain_permeability to 0")
         return density.ndim == 4 and self.section == "axial"
 
+    def _boundary(self, is_axial: bool) -> Boundary:
+        """What is beyond the samples' outer faces."""
+        return self.boundary or ("mirror" if is_axial else "periodic" if self.grain_permeability else "sealed")
+
+    def _along_x(self) -> Permeability:
+        """For the flow along the first axis alone, where sealed samples are solved for each by itself."""
+        is_each = self.flow == "all" and self._boundary(False) == "sealed"
+        return replace(self, flow="x") if is_each else self
+
+    def _continuation(self, dimensions: int) -> Continuation:
+        """That of samples that are flowed through; periodic or mirrored it is the same for all axes."""
+        return Continuation.across(self._boundary(False), dimensions, "xyz".index(self.flow.replace("all", "x")))
+
     def _vectors(self, density: torch.Tensor) -> int:
         """How many numbers a voxel a solve for flow across holds."""
         dimensions = density.ndim - 2
         loads = dimensions if self.flow == "all" else 1
         vectors = 60 * dimensions + (dimensions + 1) * (loads - 1)
-        return vectors * 2**dimensions if self.boundary == "mirror" else vectors
+        return vectors * 2 ** len(self._continuation(dimensions).mirrors)
 
     def _along(self, density: torch.Tensor, voxel_size: float) -> Solution:
         """Solve for the axial flow, along the normal of sections."""
@@ -202,65 +242,63 @@ class Permeability(Simulator):
             duct, solved, solution = self._duct(density.detach(), voxel_size)
             if not density.requires_grad:
                 return solution
-            slope = duct.sensitivity(solved.x)[:, None] * (voxel_size**2 / density[0].numel())
+            slope = self._of_sections(duct.sensitivity(solved.x), voxel_size, density)
         return replace(solution, values=with_gradient(density, solution.values, slope))
 
     def _flips_along(self, density: torch.Tensor, voxel_size: float) -> Sensitivity:
         """The sensitivities of the axial flow."""
         duct, solved, solution = self._duct(density, voxel_size)
-        flip = duct_flips.flips(density[:, 0], solved.x, self.boundary == "periodic")
-        scale = voxel_size**2 / density[0].numel()
-        return Sensitivity(solution, duct.sensitivity(solved.x)[:, None] * scale, flip[:, None] * scale)
+        flip = duct_flips.flips(duct.solid, solved.x, duct.operator.periodic)
+        both = [self._of_sections(each, voxel_size, density) for each in (duct.sensitivity(solved.x), flip)]
+        return Sensitivity(solution, *both)
+
+    def _of_sections(self, values: torch.Tensor, voxel_size: float, density: torch.Tensor) -> torch.Tensor:
+        """What voxels of the ducts do to their summed velocity, as what they do to the permeability."""
+        values = Continuation.along_ducts(self._boundary(True)).take_back(values[:, None])
+        return values * (voxel_size**2 / density[0].numel())
 
     def _duct(self, density: torch.Tensor, voxel_size: float) -> tuple[Duct, ConjugateGradientsResult, Solution]:
         """Solve for the axial velocities of a part of a batch."""
-        solid = density[:, 0]
-        duct = Duct.of(solid, self.boundary == "periodic")
+        boundary = self._boundary(True)
+        duct = Duct.of(Continuation.along_ducts(boundary).apply(density)[:, 0], periodic=boundary != "mirror")
         solved = duct.solve(self.tolerance, self.max_iterations)
-        mean = solved.x.flatten(1).mean(1, dtype=torch.float64)
-        carries = (solid < 1).flatten(1).any(1)
+        mean = solved.x.flatten(1).sum(1, dtype=torch.float64) / density[0].numel()
+        carries = (density < 1).flatten(1).any(1)
         return duct, solved, self._solution(density, voxel_size, mean.view(-1, 1, 1), carries, solved)
 
     def _across(self, density: torch.Tensor, voxel_size: float) -> Solution:
         """Solve for the flow between the grains, along axes of the samples."""
-        if self.boundary == "mirror":
-            density = mirrored(density)
+        continuation = self._continuation(density.ndim - 2)
+        density, share = continuation.apply(density), continuation.share(tuple(density.shape[2:]))
         with torch.no_grad():
             solid = density.detach()[:, 0]
             crossing = self._crossing(solid, voxel_size)
-            solution = self._solution(density, voxel_size, *crossing.found())
+            tensor, carries, worst = crossing.found()
+            solution = self._solution(density, voxel_size, tensor * share, carries, worst)
             if not density.requires_grad:
                 return solution
             slope = crossing.with_part(crossing.stokes.sensitivity(crossing.first, crossing.axes[0]))
-            slope = slope[:, None] * (voxel_size**2 / solid[0].numel())
+            slope = slope[:, None] * (share * voxel_size**2 / solid[0].numel())
         return replace(solution, values=with_gradient(density, solution.values, slope))
 
     def _flips_across(self, density: torch.Tensor, voxel_size: float) -> Sensitivity:
         """The sensitivities of the flow between the grains."""
-        is_mirror = self.boundary == "mirror"
-        solid = (mirrored(density) if is_mirror else density)[:, 0]
+        continuation = self._continuation(density.ndim - 2)
+        solid, share = continuation.apply(density)[:, 0], continuation.share(tuple(density.shape[2:]))
         crossing = self._crossing(solid, voxel_size)
         stokes, axis = crossing.stokes, crossing.axes[0]
         flip = stokes_flips.flips(stokes.solid, *stokes.fields(crossing.first), axis)
-        scale = voxel_size**2 / solid[0].numel()
+        scale = share * voxel_size**2 / solid[0].numel()
         both = [crossing.with_part(each)[:, None] * scale for each in (stokes.sensitivity(crossing.first, axis), flip)]
-        solution = self._solution(density, voxel_size, *crossing.found())
-        return Sensitivity(solution, *((folded(each) if is_mirror else each) for each in both))
+        tensor, carries, worst = crossing.found()
+        solution = self._solution(density, voxel_size, tensor * share, carries, worst)
+        return Sensitivity(solution, *(continuation.take_back(each) for each in both))
 
     def _crossing(self, solid: torch.Tensor, voxel_size: float) -> Crossing:
         """Solve for the flow across periodic samples ``(n, *S)``."""
         axes = tuple(range(solid.ndim - 1)) if self.flow == "all" else ("xyz".index(self.flow),)
-        if self.grain_permeability:
-            along = torch.ones(len(solid), solid.ndim - 1, dtype=torch.bool, device=solid.device)
-            stokes: Stokes = Brinkman.through(solid, voxel_size**2 / self.grain_permeability)
-        else:
-            found = percolation.wrapping((solid < 1).cpu().numpy())
-            along = torch.from_numpy(found.along).to(solid.device)
-            carries = along[:, axes].any(1).view(-1, *[1] * (solid.ndim - 1))
-            stokes = Stokes.of(torch.where(torch.from_numpy(found.carrying).to(solid.device) & carries, solid, 1.0))
-            del found
-        runs = [stokes.solve(self.tolerance, self.max_iterations, axis, along[:, axis]) for axis in axes]
-        return Crossing(solid, along, stokes, axes, runs)
+        grain_drag = voxel_size**2 / self.grain_permeability if self.grain_permeability else None
+        return Crossing.solved(solid, axes, grain_drag, self.tolerance, self.max_iterations)
 
     def _solution(
         self,

@@ -22,13 +22,18 @@ from matopt.physics.numerics import local, percolation
 from matopt.physics.numerics.adjoint import with_gradient
 from matopt.physics.numerics.backend import implementation
 from matopt.physics.numerics.batching import check_density, solve_in_chunks, statuses
+from matopt.physics.numerics.boundaries import check_boundary
 from matopt.physics.numerics.conjugate_gradients import ConjugateGradientsResult
 from matopt.physics.numerics.mirror import folded, mirrored
 from matopt.physics.numerics.patches import around
 from matopt.properties import Property, Symmetry
+from matopt.torch_modes import in_plain_modes
 
 DEFINITE = 1e-4
 """Least over largest stiffness from which single precision tells the compliance along every axis."""
+
+CORNERS = "grain hangs together by edges and corners of voxels alone: the value falls as voxels get smaller"
+"""Said of samples whose stiffness is the grid's."""
 
 LOOSE = 10.0
 """How much larger than the stretch another strain of uniaxial tension may be; beyond, nothing resists it."""
@@ -87,8 +92,8 @@ class YoungsModulus(Simulator):
             raise InputError(f"youngs_modulus must be positive, in Pa; got {self.youngs_modulus}")
         if not -1 < self.poisson_ratio < 0.5:
             raise InputError(f"poisson_ratio must be between -1 and 0.5; got {self.poisson_ratio}")
-        if self.boundary not in ("periodic", "mirror"):
-            raise InputError(f"boundary of youngs_modulus must be 'periodic' or 'mirror'; got {self.boundary!r}")
+        plates = "; plates without friction are 'mirror'" if self.boundary in ("sealed", "fixed") else ""
+        check_boundary("youngs_modulus", self.boundary, ("periodic", "mirror"), plates)
         if self.grey not in LAWS:
             raise InputError(f"grey of youngs_modulus must be one of {LAWS}; got {self.grey!r}")
 
@@ -110,6 +115,18 @@ class YoungsModulus(Simulator):
             bounds=YoungsModulusBounds(self.youngs_modulus, self.poisson_ratio),
         )
 
+    def stands_for(self, dimensions: int) -> str:
+        """Along x, and of images that they are strained in their plane. See :meth:`Simulator.stands_for`."""
+        return f"along x, {self.boundary}" + (", plane strain" if dimensions == 2 else "")
+
+    def notes(self, phases: np.ndarray) -> list[str]:
+        """Of samples whose grain carries through edges and corners of voxels alone."""
+        solid = mirrored(torch.from_numpy(phases[:, None])).numpy()[:, 0] if self.boundary == "mirror" else phases
+        hangs = percolation.wrapping(solid == 1, corners=True).along[:, 0]
+        hangs &= ~percolation.wrapping(solid == 1).along[:, 0]
+        return [CORNERS if each else "" for each in hangs]
+
+    @in_plain_modes
     def solve(self, density: torch.Tensor, voxel_size: float) -> Solution:
         """Solve a batch; ``voxel_size`` does not matter to a modulus. See :meth:`Simulator.solve`."""
         check_density(density)
@@ -142,10 +159,12 @@ class YoungsModulus(Simulator):
         found[definite] = 1 / np.diagonal(compliance, axis1=1, axis2=2)[:, 1:dimensions]
         return found
 
+    @in_plain_modes
     def sensitivity(self, density: torch.Tensor, voxel_size: float) -> Sensitivity:
         """Solve binary samples and tell what each of their voxels does; see :meth:`Simulator.sensitivity`."""
         return local.sensitivity(density, self._vectors(density), self._sensitivity)
 
+    @in_plain_modes
     def estimated_changes(
         self, density: torch.Tensor, moved: torch.Tensor, sample: torch.Tensor, voxel_size: float
     ) -> torch.Tensor:
@@ -263,6 +282,6 @@ def _tension(stiffness: torch.Tensor) -> torch.Tensor:
 
     Strains without any stiffness are left at zero by a ridge far below the grain's stiffness, which is 1 here.
     """
-    free = stiffness[:, 1:, 1:] + 1e-12 * torch.eye(stiffness.shape[1] - 1).to(stiffness)
+    free = stiffness[:, 1:, 1:] + 1e-12 * torch.eye(stiffness.shape[1] - 1, dtype=torch.float32).to(stiffness)
     rest = -torch.linalg.solve(free, stiffness[:, 1:, :1])[..., 0]
     return torch.cat([torch.ones_like(rest[:, :1]), rest], 1)

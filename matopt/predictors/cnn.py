@@ -17,6 +17,8 @@ from matopt.predictors.convolutional.branches import Branches, groups
 from matopt.predictors.convolutional.labelled import LabelledDensity
 from matopt.predictors.convolutional.scales import Scales
 from matopt.properties import Property, PropertyTable
+from matopt.torch_modes import in_plain_modes, learning
+from matopt.training.initial import build
 from matopt.training.loop import train as minimise
 from matopt.training.probes import half_probed, with_probes
 from matopt.training.report import Report, no_report
@@ -96,8 +98,9 @@ class CNN(Predictor):
         self.shape: tuple[int, ...] = ()
         self._device = torch.device("cpu")
         self._networks = nn.ModuleList()
-        self._scales = Scales((), torch.zeros(0), torch.ones(0))
+        self._scales = Scales((), torch.zeros(0, dtype=torch.float32), torch.ones(0, dtype=torch.float32))
 
+    @learning
     def fit(
         self,
         train: Microstructures,
@@ -132,16 +135,14 @@ class CNN(Predictor):
         ]
         self._networks = nn.ModuleList()
         for replica in range(self.replicas):
-            # Weights and batches follow from the seed alone, and the caller's random state is left as it was.
             replica_seed = int(np.random.SeedSequence([seed, replica]).generate_state(1)[0])
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(replica_seed)
-                self._networks.append(self._new_network())
+            self._networks.append(self._new_network(replica_seed))
             steps = self._fit_network(replica, prepared, [t for t in traits if t.weight > 0], report, replica_seed)
             if steps < self.steps:
                 break  # The report asked to stop; what is trained so far predicts.
         return self
 
+    @in_plain_modes
     def predict(self, density: torch.Tensor) -> torch.Tensor:
         """Predict ``(N, P)`` values in SI units of densities ``(N, 1, *S)`` in [0, 1].
 
@@ -185,13 +186,13 @@ class CNN(Predictor):
         for name in ("width", "resolution", "replicas", "shared", "symmetries"):
             setattr(self, name, state[name])
         self._scales = Scales(self.properties, state["mean"], state["deviation"]).to(self._device)
-        self._networks = nn.ModuleList(self._new_network() for _ in range(self.replicas))
+        self._networks = nn.ModuleList(self._new_network(seed=0) for _ in range(self.replicas))
         self._networks.load_state_dict(state["networks"])
         self._networks.eval().requires_grad_(False)
 
-    def _new_network(self) -> Branches:
+    def _new_network(self, seed: int) -> Branches:
         found = groups(self.properties, self.shape, self.shared, self.symmetries)
-        return Branches(found, self._pooled_shape(), self.width).to(self._device)
+        return build(lambda: Branches(found, self._pooled_shape(), self.width), seed).to(self._device)
 
     def _pooled_shape(self) -> tuple[int, ...]:
         shrink = max(1.0, max(self.shape) / self.resolution)

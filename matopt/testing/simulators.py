@@ -12,6 +12,7 @@ import torch
 
 from matopt.physics.base import Simulator
 from matopt.properties import STATUSES, Property
+from matopt.testing.modes import side_by_side
 
 VOXEL_SIZE = 1e-6
 """Metres."""
@@ -96,6 +97,13 @@ class SimulatorConformance:
         before = density.clone()
         simulator.solve(density, VOXEL_SIZE)
         assert torch.equal(density, before)
+
+    def test_the_modes_of_pytorch_do_not_matter(self, simulator: Simulator, shape: tuple[int, ...]) -> None:
+        """Nor what other threads solve: values are the same to the last bit."""
+        density = samples(shape, torch.float32)
+        solution = simulator.solve(density, VOXEL_SIZE)
+        for told in side_by_side([lambda: simulator.solve(density, VOXEL_SIZE)] * 2):
+            assert torch.equal(told.values, solution.values) and torch.equal(told.tensor, solution.tensor)
 
     def test_a_batch_equals_its_singles(self, simulator: Simulator, shape: tuple[int, ...]) -> None:
         """Samples have nothing to do with each other, up to what the tolerance leaves open."""

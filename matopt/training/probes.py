@@ -22,7 +22,10 @@ def probes(density: torch.Tensor, seed: int = 0) -> dict[str, torch.Tensor]:
         density: solid fractions in [0, 1].
         seed: of the speckles.
     """
-    chosen = torch.rand(density.shape, generator=torch.Generator().manual_seed(seed)).to(density.device) < 0.05
+    chosen = (
+        torch.rand(density.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float32).to(density.device)
+        < 0.05
+    )
     return {
         "mixed": (density + density.roll(1, 0)) / 2,
         "thinned": -_largest_neighbour(-density),

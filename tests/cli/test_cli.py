@@ -114,16 +114,41 @@ def test_label_turns_images_into_a_table_and_computes_nothing_twice(run: Run, tm
     arguments = ("label", _image(tmp_path / "rock.png"), "--voxel-size", "2 um", "--window", 24, "--out", name)
     code, out, _ = run(*arguments)
     assert code == 0
-    assert "youngs_modulus: 4 ok" in out
+    assert "youngs_modulus along x, periodic, plane strain: 4 ok" in out
     read = pyarrow.csv.read_csv if name.endswith("csv") else pyarrow.parquet.read_table
     table = read(tmp_path / name)
     assert table.num_rows == 4
-    assert {"sample", "youngs_modulus [GPa]", "permeability [mD]", "diffusivity status"} <= set(table.column_names)
+    values = {"youngs_modulus along x, periodic, plane strain [GPa]", "permeability along the normal, as ducts [mD]"}
+    assert {"sample", *values, "diffusivity status", "pore thinner than 3 voxels"} <= set(table.column_names)
     parts = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs" / "labels" / "labels").iterdir()}
     assert parts
     assert run(*arguments)[0] == 0
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "runs" / "labels" / "labels").iterdir()} == parts
     assert read(tmp_path / name).equals(table)
+
+
+def test_a_wall_across_an_image_is_named_and_settings_and_the_axis_are_chosen(run: Run, tmp_path: Path) -> None:
+    phases = np.zeros((16, 16), np.uint8)
+    phases[6:10] = 255  # nothing passes along x, all along y; the wall is stiff along y alone
+    Image.fromarray(phases).save(tmp_path / "wall.png")
+    arguments = ("label", "wall.png", "--voxel-size", "1 um")
+    _, out, _ = run(*arguments, "--property", "diffusivity")
+    assert "diffusivity along x, sealed, grain 0.01: 1 ok\n  1 of 1: no pore reaches across" in out
+    assert "2D: values are those of a section that goes on alike along its normal" in out
+    assert "no pore reaches across" in pyarrow.csv.read_csv(tmp_path / "labels.csv")["diffusivity note"][0].as_py()
+    tight = ("--property", "diffusivity", "--physics", "diffusivity.grain_diffusivity=0")
+    assert "diffusivity along x, sealed: 1 non_percolating\n2D" in run(*arguments, *tight)[1]
+    assert "diffusivity along y, sealed: 1 ok\n2D" in run(*arguments, *tight, "--axis", "y")[1]
+    assert pyarrow.csv.read_csv(tmp_path / "labels.csv")["diffusivity along y, sealed [1]"][0].as_py() == 0.75
+    for wrong, said in (
+        ("diffusivity.grain=0", "--physics diffusivity.grain: 'diffusivity' has no such setting"),
+        ("diffusivity.boundary=open", "--physics diffusivity.boundary: "),
+        ("permeability.section=transverse", "permeability is not computed"),
+        ("grain_diffusivity", "write it as diffusivity.grain_diffusivity=0"),
+    ):
+        code, _, err = run(*arguments, "--property", "diffusivity", "--physics", wrong)
+        assert code and said in _one_line(err)
+    assert "images have no axis z" in _one_line(run(*arguments, "--axis", "z")[2])
 
 
 def _one_line(error: str) -> str:

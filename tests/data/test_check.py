@@ -33,6 +33,22 @@ def test_the_report_tells_what_was_planted(tmp_path):
     assert "pore is 10, grain is 200" in str(report)
 
 
+def test_the_report_names_thin_pores_and_grain_that_hangs_on_corners(tmp_path):
+    """Channels 2 and 5 wide, and two blocks of grain that share a corner of a voxel."""
+    image = np.ones((40, 40), np.uint8)
+    image[:, 4:6] = image[:, 20:25] = 0
+    np.save(tmp_path / "a.npy", image)
+    assert "thin pores   29% of the pore space is thinner than 3 voxels; permeability" in str(
+        check(tmp_path / "a.npy", ReadOptions())
+    )
+    corner = np.zeros((40, 40), np.uint8)
+    corner[:20, :20] = corner[20:, 20:] = 1
+    np.save(tmp_path / "b.npy", corner)
+    text = str(check(tmp_path / "b.npy", ReadOptions()))
+    assert "grain reaches across along x and y through edges and corners of voxels alone" in text
+    assert "grain        does not percolate" in text and "thin pores   0% of the pore space" in text
+
+
 def test_the_report_measures_the_interface(tmp_path):
     """Layers of 4 pore voxels out of 16, seen edge on: lines across them have an interface every 8 voxels."""
     layers = np.ones((128, 128), np.uint8)

@@ -184,5 +184,5 @@ def test_a_batch_equals_its_singles(berea_windows):
 def test_settings_out_of_range_are_refused():
     with pytest.raises(InputError, match="grain_diffusivity"):
         Diffusivity(-0.1)
-    with pytest.raises(InputError, match="'fixed' or 'periodic'"):
+    with pytest.raises(InputError, match="must be one of 'sealed', 'mirror', 'periodic'"):
         Diffusivity(boundary="open")

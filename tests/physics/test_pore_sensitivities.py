@@ -18,7 +18,9 @@ TIGHT = {
     "diffusivity, grain .01": Diffusivity(0.01, tolerance=1e-11),
     "duct, mirror": Permeability(tolerance=1e-11),
     "duct, periodic": Permeability(boundary="periodic", tolerance=1e-11),
-    "across": Permeability(section="transverse", tolerance=1e-9, max_iterations=5000),
+    "across": Permeability(section="transverse", boundary="periodic", tolerance=1e-9, max_iterations=5000),
+    "across, sealed": Permeability(section="transverse", tolerance=1e-9, max_iterations=5000),
+    "duct, sealed": Permeability(boundary="sealed", tolerance=1e-11),
     "across, mirror": Permeability(section="transverse", boundary="mirror", tolerance=1e-9, max_iterations=5000),
 }
 

@@ -100,28 +100,29 @@ def test_the_published_drags_of_spheres_begin_with_hasimotos_series():
 @pytest.mark.parametrize("share", CYLINDERS)
 def test_flow_across_a_square_array_of_cylinders_has_the_drag_of_sangani_and_acrivos(share):
     density = ball(128, share, 2).float()
-    k = Permeability("transverse").solve(density, 1 / 128).values.item()
-    assert k == pytest.approx(1 / drag_of_cylinders(share), rel=0.03)
+    k = Permeability("transverse", boundary="periodic").solve(density, 1 / 128).values.item()
+    # Staircases have less room than circles: from below.
+    assert -0.07 < k * drag_of_cylinders(share) - 1 < 0
 
 
 @pytest.mark.parametrize("flow", ["x", "y"])
 def test_flow_past_cylinders_comes_nearer_on_a_finer_grid(flow):
     density = ball(512, 0.3, 2).float()
-    k = Permeability("transverse", flow=flow).solve(density, 1 / 512).values.item()
-    assert k == pytest.approx(1 / drag_of_cylinders(0.3), rel=0.003)
+    k = Permeability("transverse", flow=flow, boundary="periodic").solve(density, 1 / 512).values.item()
+    assert -0.006 < k * drag_of_cylinders(0.3) - 1 < 0
 
 
 @pytest.mark.parametrize(("share", "drag"), SPHERES.items())
 def test_flow_through_a_simple_cubic_array_of_spheres_is_zick_and_homsy(share, drag):
     expected = 1 / (6 * math.pi * radius(share, 3) * drag)
     density = ball(32, share, 3).float()
-    assert Permeability().solve(density, 1 / 32).values.item() == pytest.approx(expected, rel=0.04)
+    assert -0.11 < Permeability(boundary="periodic").solve(density, 1 / 32).values.item() / expected - 1 < 0
 
 
 def test_flow_through_spheres_comes_nearer_on_a_finer_grid():
     expected = 1 / (6 * math.pi * radius(0.343, 3) * SPHERES[0.343])
     density = ball(64, 0.343, 3).float()
-    assert Permeability().solve(density, 1 / 64).values.item() == pytest.approx(expected, rel=0.006)
+    assert -0.045 < Permeability(boundary="periodic").solve(density, 1 / 64).values.item() / expected - 1 < 0
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5])

@@ -216,10 +216,24 @@ def test_settings_out_of_range_are_refused():
         YoungsModulus(youngs_modulus=-1.0)
     with pytest.raises(InputError, match="poisson_ratio must be between"):
         YoungsModulus(poisson_ratio=0.5)
-    with pytest.raises(InputError, match="'periodic' or 'mirror'"):
+    with pytest.raises(InputError, match="plates without friction are 'mirror'"):
         YoungsModulus(boundary="fixed")
     with pytest.raises(InputError, match="double precision"):
         YoungsModulus(tolerance=1e-9).solve(torch.rand(1, 1, 4, 4), 1.0)
+
+
+def test_stiffness_that_hangs_on_a_corner_is_named_and_falls_as_voxels_get_smaller():
+    phases = np.zeros((8, 8), np.uint8)
+    phases[:4, :4] = phases[4:, 4:] = 1
+    finer = np.kron(phases, np.ones((4, 4), np.uint8))
+    values = [
+        YoungsModulus().solve(torch.from_numpy(p[None, None].astype(np.float64)), 1.0).values.item()
+        for p in (phases, finer)
+    ]
+    assert 0 < values[1] < 0.9 * values[0]
+    phases_with_a_bar = np.stack([phases, phases | (np.arange(8) == 0)])
+    notes = YoungsModulus().notes(phases_with_a_bar)
+    assert "edges and corners of voxels alone" in notes[0] and notes[1] == ""
 
 
 def test_a_real_volume_is_under_the_hashin_shtrikman_bound(berea):

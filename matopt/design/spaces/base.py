@@ -123,8 +123,8 @@ class Space(ABC):
         Here by normal numbers, of a few usual steps or a part of one.
         """
         random = torch.Generator().manual_seed(seed)
-        length = self.step_size * 10 ** (2 * torch.rand(len(x), 1, generator=random) - 1)
-        return x + (length * torch.randn(x.shape, generator=random)).to(x)
+        length = self.step_size * 10 ** (2 * torch.rand(len(x), 1, generator=random, dtype=torch.float32) - 1)
+        return x + (length * torch.randn(x.shape, generator=random, dtype=torch.float32)).to(x)
 
     def draw(self, porosity: torch.Tensor | None, n: int, seed: int) -> torch.Tensor:
         """Draw the coordinates ``(n, D)`` of new microstructures of the material, where :attr:`knows_material` says so.

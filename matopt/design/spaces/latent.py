@@ -64,8 +64,8 @@ class Latent(Space):
         Source: preconditioned Crank-Nicolson proposals, Cotter et al., Stat. Sci. 28, 424 (2013), equation 4.
         """
         random = torch.Generator().manual_seed(seed)
-        part = 10 ** (-1.5 * torch.rand(len(x), 1, generator=random)).to(x)
-        other = torch.randn(x.shape, generator=random).to(x)
+        part = 10 ** (-1.5 * torch.rand(len(x), 1, generator=random, dtype=torch.float32)).to(x)
+        other = torch.randn(x.shape, generator=random, dtype=torch.float32).to(x)
         return (1 - part**2).sqrt() * x + part * other
 
     def draw(self, porosity: torch.Tensor | None, n: int, seed: int) -> torch.Tensor:
@@ -82,7 +82,9 @@ class Latent(Space):
         return material.trust_region(self._quantile, seed)
 
     def _codes(self, n: int, seed: int) -> torch.Tensor:
-        z = torch.randn(n, self._generator.latent_dim, generator=torch.Generator().manual_seed(seed))
+        z = torch.randn(
+            n, self._generator.latent_dim, generator=torch.Generator().manual_seed(seed), dtype=torch.float32
+        )
         return z.to(self._device)
 
 

@@ -51,12 +51,12 @@ class Resampling(Voxels):
         """Draw a random box of each microstructure anew, at one random strength for all."""
         random = torch.Generator().manual_seed(seed)
         low, high = STRENGTHS
-        strength = low + (high - low) * float(torch.rand((), generator=random))
+        strength = low + (high - low) * float(torch.rand((), generator=random, dtype=torch.float32))
         region = torch.ones(len(x), *self._shape, dtype=torch.bool)
         low, high = EDGES
         for axis, n in enumerate(self._shape[1:]):
-            edge = (low + (high - low) * torch.rand(len(x), generator=random)) * n
-            first = torch.rand(len(x), generator=random) * (n - edge)
+            edge = (low + (high - low) * torch.rand(len(x), generator=random, dtype=torch.float32)) * n
+            first = torch.rand(len(x), generator=random, dtype=torch.float32) * (n - edge)
             place = torch.arange(n) + 0.5
             inside = (place > first[:, None]) & (place < (first + edge)[:, None])
             region &= inside.view(len(x), *[n if axis == a else 1 for a in range(-1, len(self._shape) - 1)])

@@ -10,6 +10,7 @@ from torch import nn
 
 from matopt.generators.diffusion.networks import LocalUNet
 from matopt.training.half_precision import half_precision
+from matopt.training.initial import build
 
 Logit = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """A denoiser: maps noisy phases ``y = x + sigma n`` ``(N, 1, *S)``, ``x`` -1 in pores and 1 in grain, and the noise
@@ -60,10 +61,8 @@ class LocalDenoiser(nn.Module):
 
     @classmethod
     def seeded(cls, dims: int, channels: int, seed: int) -> LocalDenoiser:
-        """Build one with initial parameters from ``seed`` alone; the caller's random state is left as it is."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return cls(dims, channels)
+        """Build one with initial parameters from ``seed`` alone."""
+        return build(lambda: cls(dims, channels), seed)
 
     def network_logit(self, y: torch.Tensor, sigma: torch.Tensor, periodic: bool = False) -> torch.Tensor:
         """Estimate the log odds of grain that a voxel's surroundings give it.

@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from matopt.training.initial import draw_layer
+
 MULTIPLE = 4
 """The network halves edges twice; others are padded with zeros on their far side."""
 
@@ -32,6 +34,10 @@ class Convolution(nn.Module):
         self.weight, self.bias, self.stride, self.dims = layer.weight, layer.bias, stride, dims
         self.weight.data = self.weight.data.contiguous(memory_format=MEMORY_FORMATS[dims])
 
+    def draw(self, random: torch.Generator) -> None:
+        """Draw initial parameters."""
+        draw_layer(self.weight, self.bias, random)
+
     def forward(self, x: torch.Tensor, periodic: bool) -> torch.Tensor:
         """Map ``(N, inputs, *S)`` to ``(N, outputs, *S / stride)``; ``periodic`` joins opposite borders."""
         convolve = functional.conv2d if self.dims == 2 else functional.conv3d
@@ -46,12 +52,13 @@ class ResidualBlock(nn.Module):
     The norms are over channels, voxel by voxel: over space they would tell every voxel of the whole image.
     """
 
+    STARTS_AT_ZERO = ("second.weight",)
+
     def __init__(self, dims: int, channels: int, embedding: int) -> None:
         super().__init__()
         self.film = nn.Linear(embedding, 2 * channels)
         self.first = Convolution(dims, channels, channels)
         self.second = Convolution(dims, channels, channels)
-        nn.init.zeros_(self.second.weight)
 
     def forward(self, x: torch.Tensor, level: torch.Tensor, periodic: bool) -> torch.Tensor:
         """Map features ``(N, channels, *S)`` and embedded noise levels ``(N or 1, embedding)`` to features."""
@@ -71,6 +78,8 @@ class LocalUNet(nn.Module):
         channels: of the upper level; the lower one has twice as many, the one at full resolution a third.
     """
 
+    STARTS_AT_ZERO = ("last.weight",)
+
     def __init__(self, dims: int, channels: int) -> None:
         super().__init__()
         embedding = 64
@@ -89,14 +98,13 @@ class LocalUNet(nn.Module):
         self.detail = Convolution(dims, 1, fine)
         self.fine = ResidualBlock(dims, fine, embedding)
         self.last = Convolution(dims, fine, 1)
-        nn.init.zeros_(self.last.weight)
         self.memory_format = MEMORY_FORMATS[dims]
 
     def forward(self, y: torch.Tensor, sigma: torch.Tensor, periodic: bool = False) -> torch.Tensor:
         """Map noisy phases ``(N, 1, *S)`` and their noise levels ``(N,)`` or ``()`` to logits ``(N, 1, *S)``."""
         shape = y.shape[2:]
         log_sigma = sigma.log().reshape(-1, 1)
-        angles = log_sigma * torch.logspace(-1, 0.5, FREQUENCIES, device=y.device)
+        angles = log_sigma * torch.logspace(-1, 0.5, FREQUENCIES, device=y.device, dtype=torch.float32)
         level = self.level(torch.cat([angles.sin(), angles.cos()], dim=1))
         y = y * (1 + sigma**2).rsqrt().view(-1, *[1] * (y.ndim - 1))
         far = [(-n) % MULTIPLE for n in shape]

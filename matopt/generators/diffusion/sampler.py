@@ -21,7 +21,7 @@ Hold = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 def noise_levels(steps: int, highest: float = HIGHEST, lowest: float = LOWEST) -> torch.Tensor:
     """Space ``steps`` noise levels evenly in their logarithm, from ``highest`` down to ``lowest``."""
-    return torch.logspace(math.log10(highest), math.log10(lowest), steps)
+    return torch.logspace(math.log10(highest), math.log10(lowest), steps, dtype=torch.float32)
 
 
 def denoise(logit: Logit, y: torch.Tensor, levels: torch.Tensor, hold: Hold | None = None) -> torch.Tensor:
@@ -40,7 +40,7 @@ def denoise(logit: Logit, y: torch.Tensor, levels: torch.Tensor, hold: Hold | No
     """
     levels = levels.to(y.device)
     before: torch.Tensor | None = None
-    last_step = torch.ones(())
+    last_step = torch.ones((), dtype=torch.float32)
     for level, following in pairwise(levels):
         y = y if hold is None else hold(y, level)
         found = phases(_checkpointed(logit, y, level))

@@ -37,8 +37,8 @@ class DenoisingLoss:
         self._denoiser = denoiser
         self._patches = patches
         self._generator = torch.Generator().manual_seed(seed)
-        self._running = torch.zeros(BINS)
-        self._seen = torch.zeros(BINS)
+        self._running = torch.zeros(BINS, dtype=torch.float32)
+        self._seen = torch.zeros(BINS, dtype=torch.float32)
 
     def __call__(self, step: int, progress: float) -> dict[str, torch.Tensor]:
         """Compute the loss of the next batch; see :data:`matopt.training.loop.Loss`."""
@@ -53,7 +53,7 @@ class DenoisingLoss:
     def validation(self, images: torch.Tensor) -> dict[str, float]:
         """Compute the cross-entropy of held-out densities ``(N, 1, *S)``, in nats a voxel, the same noise each time."""
         generator = torch.Generator().manual_seed(0)
-        levels = torch.tensor(VALIDATION_LEVELS)
+        levels = torch.tensor(VALIDATION_LEVELS, dtype=torch.float32)
         nats = [
             float(self._cross_entropy(x, s.expand(len(x)), generator).mean()) for x in images.split(64) for s in levels
         ]
@@ -62,7 +62,9 @@ class DenoisingLoss:
     def _cross_entropy(
         self, density: torch.Tensor, sigma: torch.Tensor, generator: torch.Generator | None = None
     ) -> torch.Tensor:
-        noise = torch.randn(density.shape, generator=generator or self._generator).to(density.device)
+        noise = torch.randn(density.shape, generator=generator or self._generator, dtype=torch.float32).to(
+            density.device
+        )
         sigma = sigma.to(density.device)
         y = 2 * density - 1 + noise * sigma.view(-1, *[1] * (density.ndim - 1))
         logits = self._denoiser(y, sigma)
@@ -70,7 +72,9 @@ class DenoisingLoss:
 
     def _noise_levels(self, n: int) -> torch.Tensor:
         # One level in each n-th of the distribution: batches then differ less than independent levels would.
-        quantiles = (torch.randperm(n, generator=self._generator) + torch.rand(n, generator=self._generator)) / n
+        quantiles = (
+            torch.randperm(n, generator=self._generator) + torch.rand(n, generator=self._generator, dtype=torch.float32)
+        ) / n
         uniform = quantiles < UNIFORM_SHARE
         low, high = math.log(LOWEST), math.log(HIGHEST)
         rest = ((quantiles - UNIFORM_SHARE) / (1 - UNIFORM_SHARE)).clamp(1e-4, 1 - 1e-4)

@@ -60,8 +60,8 @@ def sample(
     parts = []
     at_once = max(VOXELS_AT_ONCE // len(counts) // 64, 1) * 64
     for size in [at_once] * (n // at_once) + [n % at_once] * (n % at_once > 0):
-        first = (torch.rand(given, size, generator=generator) < solid_fraction).to(torch.uint8)
-        chance = torch.rand(len(counts), size, generator=generator).logit_()
+        first = (torch.rand(given, size, generator=generator, dtype=torch.float32) < solid_fraction).to(torch.uint8)
+        chance = torch.rand(len(counts), size, generator=generator, dtype=torch.float32).logit_()
         needed = chance.sub_(forest.offset).div_(forest.step).ceil_().clamp_(-(2.0**30), 2.0**30).int()
         phases = implementation(draw, device)(forest, lags, first.to(device), needed.to(device), correction)
         parts.append(phases[given:].unflatten(0, raster)[window].movedim(-1, 0))

@@ -42,7 +42,7 @@ class Synthesis:
         n, shape = len(targets), targets.shape[2:]
         flat = targets.flatten(0, 1)[:, None]
         levels = shapes(shape, 2 * self.patch)
-        sample = 0.5 + CONTRAST * torch.randn(n, 1, *levels[0], generator=generator).to(targets)
+        sample = 0.5 + CONTRAST * torch.randn(n, 1, *levels[0], generator=generator, dtype=torch.float32).to(targets)
         values = _one_in(targets.reshape(n, -1), math.prod(shape), generator)
         for level in levels:
             here, sample = resized(flat, level), resized(sample, level)

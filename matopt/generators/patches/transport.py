@@ -12,7 +12,7 @@ SPREAD = {2: functional.conv_transpose2d, 3: functional.conv_transpose3d}
 
 def directions(dimensions: int, edge: int, count: int, generator: torch.Generator) -> torch.Tensor:
     """Draw orthonormal directions in the space of patches, ``(count, 1, edge, ...)``."""
-    random = torch.randn(edge**dimensions, count, generator=generator)
+    random = torch.randn(edge**dimensions, count, generator=generator, dtype=torch.float32)
     return torch.linalg.qr(random).Q.T.reshape(count, 1, *[edge] * dimensions).contiguous()
 
 

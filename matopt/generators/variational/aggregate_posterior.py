@@ -19,8 +19,8 @@ class AggregatePosterior:
     """
 
     def __init__(self, count: int, latent_dim: int, device: torch.device) -> None:
-        self._mean = torch.zeros(count, latent_dim, device=device)
-        self._variance = torch.ones(count, latent_dim, device=device)
+        self._mean = torch.zeros(count, latent_dim, device=device, dtype=torch.float32)
+        self._variance = torch.ones(count, latent_dim, device=device, dtype=torch.float32)
 
     def __call__(self, index: torch.Tensor, mean: torch.Tensor, log_variance: torch.Tensor) -> torch.Tensor:
         """Compute the squared norm of the aggregate mean, plus that of the aggregate covariance less I.
@@ -35,7 +35,10 @@ class AggregatePosterior:
         centre = all_means.mean(0)
         deviations = all_means - centre
         covariance = deviations.T @ deviations / len(all_means) + torch.diag(all_variances.mean(0))
-        miss = centre.square().sum() + (covariance - torch.eye(len(centre), device=centre.device)).square().sum()
+        miss = (
+            centre.square().sum()
+            + (covariance - torch.eye(len(centre), device=centre.device, dtype=torch.float32)).square().sum()
+        )
         self._mean[index] = mean.detach()
         self._variance[index] = log_variance.detach().exp()
         # Only the batch has gradients; weighted so, a pass over all batches adds up to the gradient of all images.

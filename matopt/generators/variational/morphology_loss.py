@@ -94,8 +94,10 @@ class MorphologyLoss:
         """Draw the codes that are decoded besides the batch's own, ``z`` ``(B, latent_dim)``."""
         order = torch.randperm(len(z), generator=self._generator)
         ends = torch.stack([order, order.roll(1)])[:, :INTERPOLANTS].to(z.device)
-        position = torch.rand(ends.shape[1], 1, generator=self._generator).to(z.device)
-        prior = torch.randn(PRIOR_SAMPLES, self._latent_dim, generator=self._generator).to(z.device)
+        position = torch.rand(ends.shape[1], 1, generator=self._generator, dtype=torch.float32).to(z.device)
+        prior = torch.randn(PRIOR_SAMPLES, self._latent_dim, generator=self._generator, dtype=torch.float32).to(
+            z.device
+        )
         interpolants = spherical_interpolation(z[ends[0]], z[ends[1]], position)
         return AddedCodes(torch.cat([prior, interpolants]), ends, position)
 

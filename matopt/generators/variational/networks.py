@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from matopt.errors import InputError
+from matopt.training.initial import build
 
 MULTIPLE = 16
 """The edges of images are multiples of this: three halvings, on a grid downsampled by up to 2."""
@@ -128,10 +129,8 @@ class EncoderDecoder(nn.ModuleList):
 
     @classmethod
     def seeded(cls, shape: Sequence[int], latent_dim: int, downsampling: int | None, seed: int) -> EncoderDecoder:
-        """Build networks with initial parameters from ``seed`` alone; the caller's random state is left as it is."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return cls(shape, latent_dim, downsampling)
+        """Build networks with initial parameters from ``seed`` alone."""
+        return build(lambda: cls(shape, latent_dim, downsampling), seed)
 
     def posterior(self, density: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Encode densities ``(N, 1, *shape)`` to means and log-variances ``(N, latent_dim)`` of their codes."""

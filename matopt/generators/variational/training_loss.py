@@ -44,7 +44,7 @@ class TrainingLoss:
         """Compute the loss of the next batch and its terms, by name; see :data:`matopt.training.loop.Loss`."""
         batch = next(self._batches)
         mean, log_variance = self._networks.posterior(batch.density)
-        noise = torch.randn(mean.shape, generator=self._generator).to(self._device)
+        noise = torch.randn(mean.shape, generator=self._generator, dtype=torch.float32).to(self._device)
         z = mean + (0.5 * log_variance).exp() * noise
         codes, added = z, None
         if self._morphology is not None and ramp(progress) > 0.0:

@@ -42,7 +42,7 @@ def inverse_symbol(
         symbol = torch.tensordot(waves, phase, dims=([2], [0])).real.movedim((0, 1), (-2, -1)).contiguous()
         at_rest = (0,) * (dimensions - 1)
         if i == 0:
-            symbol[at_rest] = torch.eye(dimensions)
+            symbol[at_rest] = torch.eye(dimensions, dtype=torch.float32)
         layer = torch.linalg.inv(symbol)
         if i == 0:
             layer[at_rest] = 0

@@ -103,7 +103,7 @@ def _glide(patches: Patches, free: torch.Tensor) -> None:
         for side, at in ((0, 0), (1, -1)):
             layer = inside.select(axis + 2, at)
             is_mirror = reach[:, side].to(free).view(-1, *[1] * (layer.ndim - 1))
-            along = torch.ones(dimensions).to(free)
+            along = torch.ones(dimensions, dtype=torch.float32).to(free)
             along[axis] = 0
             layer.mul_(is_mirror * along.view(1, -1, *[1] * (layer.ndim - 2)))
     free.copy_(inside)

@@ -31,7 +31,7 @@ class Brinkman(Stokes):
         def friction() -> Friction:
             axes = range(1, solid.ndim)
             drags = torch.stack([grain_drag / 2 * (solid + solid.roll(-1, axis)) for axis in axes], 1)
-            return Friction(torch.zeros_like(drags), drags)
+            return Friction(drags)
 
         return Brinkman(solid, *assembled(solid, torch.ones_like(solid, dtype=torch.bool), friction), grain_drag)
 

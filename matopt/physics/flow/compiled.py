@@ -40,10 +40,12 @@ class FlowSystem:
         """The friction of the velocities and its coarser levels, and the voxels behind and ahead of each face."""
         dimensions, shape = faces.shape[1], (*[1] * (4 - len(faces.shape[1:])), *cells.shape[1:])
         face = faces.number().reshape(dimensions, *shape)
-        walls, drags = (t.numpy().reshape(face.shape) for t in (friction.walls, friction.drags))
-        stencils = unfilled(face, len(faces.place), dimensions, walls.dtype, True)
-        ends = np.zeros((len(faces.place), 2), np.uint32)
-        put_friction(face, cells.number().reshape(shape), walls, drags, stencils, ends)
+        drags = friction.drags.numpy().reshape(face.shape)
+        stencils = unfilled(face, len(faces.place), dimensions, drags.dtype, True)
+        ends, number = np.zeros((len(faces.place), 2), np.uint32), cells.number().reshape(shape)
+        for normal in range(dimensions):
+            across = tuple(c.numpy().reshape(shape) for c in friction.couplings(normal + 1))
+            put_friction(face[normal], number, normal, across, drags[normal], stencils, ends)
         fill(stencils)
         return stencils, ends
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import torch
 
+from matopt.physics.flow.brinkman import Brinkman
 from matopt.physics.flow.conjugate_residuals import ConjugateResidualsResult
 from matopt.physics.flow.stokes import Stokes
+from matopt.physics.numerics import percolation
 from matopt.physics.numerics.conjugate_gradients import ConjugateGradientsResult
 
 
@@ -28,6 +30,31 @@ class Crossing:
     stokes: Stokes
     axes: tuple[int, ...]
     runs: list[tuple[torch.Tensor, ConjugateResidualsResult]]
+
+    @staticmethod
+    def solved(
+        solid: torch.Tensor, axes: tuple[int, ...], grain_drag: float | None, tolerance: float, max_iterations: int
+    ) -> Crossing:
+        """Solve for the flow.
+
+        Args:
+            solid: ``(n, *S)`` densities.
+            axes: along which.
+            grain_drag: of a full voxel, see :class:`~matopt.physics.flow.brinkman.Brinkman`; None where grain stops it.
+            tolerance: of the residual.
+            max_iterations: at which a sample is given up.
+        """
+        if grain_drag is not None:
+            along = torch.ones(len(solid), solid.ndim - 1, dtype=torch.bool, device=solid.device)
+            stokes: Stokes = Brinkman.through(solid, grain_drag)
+        else:
+            found = percolation.wrapping((solid < 1).cpu().numpy())
+            along = torch.from_numpy(found.along).to(solid.device)
+            carries = along[:, axes].any(1).view(-1, *[1] * (solid.ndim - 1))
+            stokes = Stokes.of(torch.where(torch.from_numpy(found.carrying).to(solid.device) & carries, solid, 1.0))
+            del found
+        runs = [stokes.solve(tolerance, max_iterations, axis, along[:, axis]) for axis in axes]
+        return Crossing(solid, along, stokes, axes, runs)
 
     @property
     def first(self) -> torch.Tensor:

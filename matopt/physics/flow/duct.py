@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from matopt.physics.flow.friction import GREY_DRAG, coupling, drag, friction, velocity_in_pores
+from matopt.physics.flow.friction import GREY_DRAG, couplings_slope, drag, friction, velocity_in_pores
+from matopt.physics.flow.friction import couplings as couplings_across
 from matopt.physics.numerics.conjugate_gradients import ConjugateGradientsResult, conjugate_gradients
-from matopt.physics.numerics.divergence_form import DivergenceForm, add_to_sides, sides
+from matopt.physics.numerics.divergence_form import DivergenceForm, sides
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +31,7 @@ class Duct:
     @staticmethod
     def of(solid: torch.Tensor, periodic: bool) -> Duct:
         """Set up the flow through densities ``(B, *S)``, whose edges are the seam of a periodic section, or mirrors."""
-        couplings = tuple(coupling(*sides(solid, axis, periodic)) for axis in range(1, solid.ndim))
+        couplings = tuple(couplings_across(1 - solid, axis, periodic) for axis in range(1, solid.ndim))
         operator = friction(drag(solid), couplings, periodic)
         diagonal = operator.diagonal
         return Duct(solid, couplings, operator, torch.where(diagonal > 0, 1 / diagonal, 0.0))
@@ -66,8 +67,6 @@ class Duct:
         in_pores = velocity_in_pores(self.solid, self.couplings, periodic, u, torch.ones_like(u))
         slope = -GREY_DRAG * in_pores.square()
         for axis in range(1, u.ndim):
-            a, b = sides(self.solid, axis, periodic)
-            u_a, u_b = sides(u, axis, periodic)
-            drop = (u_b - u_a).square()
-            add_to_sides(slope, (b - 1) * drop, (a - 1) * drop, axis)
+            behind, ahead = sides(u, axis, periodic)
+            slope += couplings_slope(1 - self.solid, (ahead - behind).square(), axis, periodic)
         return slope

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from matopt.physics.flow import chords
 from matopt.physics.numerics.divergence_form import DivergenceForm, add_to_sides, sides
 
 GREY_DRAG = 12.0
@@ -21,13 +22,47 @@ def drag(closed: torch.Tensor) -> torch.Tensor:
     return GREY_DRAG * closed / (1 - closed)
 
 
-def coupling(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """The viscous coupling of the velocities, parallel to their face, in two neighbouring voxels of densities a and b.
+def wall(chord: torch.Tensor) -> torch.Tensor:
+    """The viscous coupling of a velocity to a wall beside it, in a pore of a chord of so many cells across the wall.
 
-    It is 1 where both are open, and 2 at a wall, as the velocity vanishes half a voxel away. So binary densities are
-    exact, in between the flow is smooth in every density, and it falls as any density rises.
+    It is the flux of Poiseuille's profile at the wall over its mean in the outermost cell, so that slits of any width
+    are exact: 6 where they are one cell wide, 3, 18/7 and so on, and 2 in wide pores, as half a cell away.
     """
-    return 2 - (1 - a) * (1 - b)
+    return 6 * chord / (3 * chord - 2)
+
+
+def couplings(open_share: torch.Tensor, axis: int, periodic: bool) -> torch.Tensor:
+    """The viscous couplings of velocities in cells that follow each other along an axis, and of them to walls between.
+
+    They are 1 where both cells are open, and :func:`wall` of the open one's chord where one is closed. So slits have
+    Poiseuille's flow, in between it is smooth in every density, and it falls as any density rises.
+
+    Args:
+        open_share: ``(B, *S)`` of the cells, 0 to 1.
+        axis: of ``open_share``.
+        periodic: whether the grid is; else it ends in mirrors.
+    """
+    behind, ahead = sides(open_share, axis, periodic)
+    return 1 + (1 - behind * ahead) * (wall(_chord(open_share, axis, periodic)) - 1)
+
+
+def couplings_slope(open_share: torch.Tensor, weight: torch.Tensor, axis: int, periodic: bool) -> torch.Tensor:
+    """The derivative ``(B, *S)`` of the sum of ``weight`` times :func:`couplings` with respect to the open shares."""
+    behind, ahead = sides(open_share, axis, periodic)
+    chord = _chord(open_share, axis, periodic)
+    by_length = -12 * weight * (1 - behind * ahead) / (3 * chord - 2).square()
+    on_length = torch.zeros_like(open_share)
+    add_to_sides(on_length, by_length, by_length, axis)
+    slope = chords.lengths_slope(open_share, on_length, axis, periodic)
+    by_wall = -weight * (wall(chord) - 1)
+    add_to_sides(slope, by_wall * ahead, by_wall * behind, axis)
+    return slope
+
+
+def _chord(open_share: torch.Tensor, axis: int, periodic: bool) -> torch.Tensor:
+    """The chord that ends at each face: of the two cells beside a wall one is closed, and its own is 1."""
+    behind, ahead = sides(chords.lengths(open_share, axis, periodic), axis, periodic)
+    return behind + ahead - 1
 
 
 def friction(drags: torch.Tensor, couplings: Sequence[torch.Tensor], periodic: bool) -> DivergenceForm:
@@ -53,19 +88,22 @@ class Friction:
     """The friction of the velocities on the faces of periodic grids, each face ahead of its voxel along an axis.
 
     Attributes:
-        walls: ``(B, d, *S)``, how far there is a wall in a face, 0 to 1. Velocities along it on both sides of an edge
-            between two walls are coupled by one more than the product of these.
         drags: ``(B, d, *S)`` on the velocity through a face, infinite where it is closed.
+        open_share: ``(B, d, *S)`` of the faces, beside those of which that are closed there are walls; None where there
+            are no walls.
     """
 
-    walls: torch.Tensor
     drags: torch.Tensor
+    open_share: torch.Tensor | None = None
 
     def couplings(self, normal: int) -> list[torch.Tensor]:
-        """The couplings of neighbouring velocities normal to an axis, counted from 1, walls included."""
+        """The couplings of neighbouring velocities normal to an axis, counted from 1, and of them to walls between."""
+        here = self.drags[:, normal - 1]
         return [
-            torch.ones_like(wall) if axis == normal else 1 + wall * wall.roll(-1, normal)
-            for axis, wall in enumerate(self.walls.unbind(1), start=1)
+            torch.ones_like(here)
+            if self.open_share is None or axis == normal
+            else couplings(self.open_share[:, normal - 1], axis, periodic=True)
+            for axis in range(1, here.ndim)
         ]
 
     def along(self, normal: int) -> DivergenceForm:

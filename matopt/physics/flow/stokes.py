@@ -10,7 +10,7 @@ import torch
 from matopt.physics.flow import conjugate_residuals
 from matopt.physics.flow.conjugate_residuals import ConjugateResidualsResult
 from matopt.physics.flow.couplings import colours
-from matopt.physics.flow.friction import GREY_DRAG, Friction, drag, velocity_in_pores
+from matopt.physics.flow.friction import GREY_DRAG, Friction, couplings_slope, drag, velocity_in_pores
 from matopt.physics.flow.system import FlowSystem, Unknowns
 from matopt.physics.numerics.backend import implementation
 from matopt.physics.numerics.divergence_form import add_to_sides
@@ -22,8 +22,9 @@ class Stokes:
 
     Velocities live on the faces between voxels, normal to them, pressures in the voxels (Harlow and Welch, Phys. Fluids
     8 (1965) 2182). A face is open by the product of the pore shares on its two sides; what is closed has no velocity.
-    A velocity is reflected at its side where both pairs of voxels there have a wall between them; ahead and behind, a
-    closed face is a whole voxel away.
+    A velocity has a wall beside it, half a voxel away, where the next face is closed, be it by one voxel or by both, as
+    nothing moves on the edge of one either. It is the wall of slits (:func:`~matopt.physics.flow.friction.wall`). Ahead
+    and behind, a closed face is a whole voxel away.
 
     Attributes:
         solid: ``(B, *S)`` densities, 1 where nothing is to flow.
@@ -117,18 +118,15 @@ class Stokes:
             force[:, axis - 1] -= p.roll(-1, axis) - p
         slope = torch.zeros_like(p)
         for axis in axes:
-            force_here, u_here = force[:, axis - 1], u[:, axis - 1]
-            wall = friction.walls[:, axis - 1]
-            in_pores = velocity_in_pores(wall, friction.couplings(axis), True, u_here, force_here)
-            opening = -GREY_DRAG * in_pores.square()
-            ahead = pore.roll(-1, axis)
-            add_to_sides(slope, opening * ahead, opening * pore, axis)
-            steeper = torch.zeros_like(p)
-            for normal in axes:
-                if normal != axis:
-                    drop = (u[:, normal - 1].roll(-1, axis) - u[:, normal - 1]).square()
-                    steeper += drop * wall.roll(-1, normal) + (drop * wall).roll(1, normal)
-            add_to_sides(slope, -steeper * ahead, -steeper * pore, axis)
+            u_here, open_share = u[:, axis - 1], pore * pore.roll(-1, axis)
+            in_pores = velocity_in_pores(1 - open_share, friction.couplings(axis), True, u_here, force[:, axis - 1])
+            # How much less is summed for each share that a face is open less.
+            closing = -GREY_DRAG * in_pores.square()
+            for across in axes:
+                if across != axis:
+                    drop = (u_here.roll(-1, across) - u_here).square()
+                    closing += couplings_slope(open_share, drop, across, periodic=True)
+            add_to_sides(slope, closing * pore.roll(-1, axis), closing * pore, axis)
         return slope
 
 
@@ -161,12 +159,10 @@ def is_resisted(solid: torch.Tensor) -> torch.Tensor:
 def _friction(solid: torch.Tensor) -> Friction:
     """The friction on the walls and in the grey voxels of densities ``(B, *S)``."""
     pore, dimensions = 1 - solid, solid.ndim - 1
-    # The share of the face ahead along each axis that is closed, which is how far there is a wall.
-    closed = solid.new_empty(len(solid), dimensions, *solid.shape[1:])
+    open_share = solid.new_empty(len(solid), dimensions, *solid.shape[1:])
     for axis in range(dimensions):
-        torch.mul(pore, pore.roll(-1, axis + 1), out=closed[:, axis])
-    closed.neg_().add_(1)
-    return Friction(closed, drag(closed))
+        torch.mul(pore, pore.roll(-1, axis + 1), out=open_share[:, axis])
+    return Friction(drag(1 - open_share), open_share)
 
 
 def _friction_of_neighbours(friction: Friction, u: torch.Tensor) -> torch.Tensor:

@@ -98,7 +98,7 @@ class FlowSystem:
     @staticmethod
     def velocity_multigrid(faces: Unknowns, cells: Unknowns, friction: Friction) -> Aggregation:
         """The friction of the velocities on open faces ``(B, d, *S)``, and its multigrid."""
-        return Aggregation.with_dirichlet(_frictions(faces.number(), faces.owners, friction), friction.walls)
+        return Aggregation.with_dirichlet(_frictions(faces.number(), faces.owners, friction), friction.drags)
 
     @staticmethod
     def of(faces: Unknowns, cells: Unknowns, velocities: Aggregation) -> FlowSystem:
@@ -196,7 +196,7 @@ class FlowSystem:
 def _frictions(face: np.ndarray, owner: np.ndarray, friction: Friction) -> GridCouplings:
     """The couplings of the velocities numbered ``(B, d, *S)`` by their friction, a grid for each sample and axis."""
     dimensions, size = face.shape[1], len(owner)
-    dtype = friction.walls[:0].numpy(force=True).dtype
+    dtype = friction.drags[:0].numpy(force=True).dtype
     couplings = GridCouplings(
         face.reshape(-1, *face.shape[2:]), np.zeros((size, dimensions), dtype), np.zeros(size, dtype), owner
     )

@@ -1,4 +1,10 @@
-"""Which clusters of a phase reach across a sample."""
+"""Which clusters of a phase reach across a sample, and what connects two voxels.
+
+What flows or diffuses passes through faces: two pores, or two conducting grains, that share no more than an edge or a
+corner are apart. What carries load holds together by nodes: two grains that share a corner are connected, as their
+finite elements are. Such a contact is as stiff as voxels are large, so that a sample which hangs on it alone has a
+modulus that falls as the grid gets finer; simulators say so (``YoungsModulus.notes``). Reports on files look at faces.
+"""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def randomly_moved(
     index = []
     for dimension, edge in enumerate(edges):
         place = torch.arange(edge).expand(n, edge)
-        is_mirrored = torch.rand(n, 1, generator=generator) < 0.5
+        is_mirrored = torch.rand(n, 1, generator=generator, dtype=torch.float32) < 0.5
         place = torch.where(is_mirrored, edge - 1 - place, place)
         if symmetry.shifts:
             place = (place + torch.randint(edge, (n, 1), generator=generator)) % edge

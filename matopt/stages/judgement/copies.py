@@ -51,7 +51,7 @@ def nearest_training(density: torch.Tensor, train: torch.Tensor) -> np.ndarray:
     flat = density.flatten(1)
     solid, train_solid = flat.mean(1)[:, None], train.flatten(1).mean(1)[None]
     expected = solid * (1 - train_solid) + train_solid * (1 - solid)
-    nearest = torch.full((len(flat),), torch.inf, device=flat.device)
+    nearest = torch.full((len(flat),), torch.inf, dtype=torch.float32, device=flat.device)
     edges = train.shape[2:]
     alike = Symmetry(alike=tuple(axis for axis, edge in enumerate(edges) if edges.count(edge) > 1))
     for image in moved(train, alike):  # 8 ways of squares, 48 of cubes

@@ -9,6 +9,7 @@ from torch import nn
 
 from matopt.predictors.convolutional.symmetries import moved
 from matopt.properties import Symmetry
+from matopt.training.initial import build
 
 WIDTHS = (16, 32, 48)
 BATCH = 256
@@ -25,6 +26,8 @@ class Discriminator(nn.Module):
         patterns: how many features of patterns each microstructure has.
     """
 
+    STARTS_AT_ZERO = ("head.weight",)
+
     def __init__(self, dimensions: int, patterns: int) -> None:
         super().__init__()
         convolution = {2: nn.Conv2d, 3: nn.Conv3d}[dimensions]
@@ -33,16 +36,13 @@ class Discriminator(nn.Module):
         )
         self.norm = nn.BatchNorm1d(sum(WIDTHS) + patterns)
         self.head = nn.Linear(sum(WIDTHS) + patterns, 1)
-        nn.init.zeros_(self.head.weight)
         self._layout = torch.channels_last if dimensions == 2 else torch.channels_last_3d
         self.to(memory_format=self._layout)  # ty: ignore[no-matching-overload]
 
     @classmethod
     def seeded(cls, dimensions: int, patterns: int, seed: int) -> Discriminator:
-        """Build a network with initial parameters from ``seed`` alone; the caller's random state is left as it is."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return cls(dimensions, patterns)
+        """Build a network with initial parameters from ``seed`` alone."""
+        return build(lambda: cls(dimensions, patterns), seed)
 
     def forward(self, density: torch.Tensor, patterns: torch.Tensor) -> torch.Tensor:
         """Map densities ``(N, 1, *S)`` and their patterns ``(N, F)`` to the ``(N,)`` log odds of the second set."""

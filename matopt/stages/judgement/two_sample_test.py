@@ -15,6 +15,7 @@ from matopt.predictors.convolutional.symmetries import randomly_moved
 from matopt.properties import Symmetry
 from matopt.stages.judgement.discriminator import Discriminator
 from matopt.stages.judgement.resampling import AuthenticPool
+from matopt.torch_modes import learning
 from matopt.training.loop import train
 
 FOLDS = 4
@@ -103,6 +104,7 @@ class Classifier:
         return cross_validated_accuracy(density, groups, self._density[authentic], self.pool.groups[authentic], seed)
 
 
+@learning
 def cross_validated_accuracy(
     first: torch.Tensor, first_groups: np.ndarray, second: torch.Tensor, second_groups: np.ndarray, seed: int
 ) -> float:
@@ -121,7 +123,9 @@ def cross_validated_accuracy(
     random = np.random.default_rng(seed)
     folds = np.concatenate([_folds(groups, random) for groups in (first_groups, second_groups)])
     density = torch.cat([first, second])
-    is_second = torch.cat([torch.zeros(len(first)), torch.ones(len(second))]).to(density.device)
+    is_second = torch.cat(
+        [torch.zeros(len(first), dtype=torch.float32), torch.ones(len(second), dtype=torch.float32)]
+    ).to(density.device)
     patterns = pattern_frequencies(density).sqrt()
     told = torch.zeros(len(density), dtype=torch.bool, device=density.device)
     for fold in range(FOLDS):

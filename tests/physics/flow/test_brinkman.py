@@ -84,3 +84,7 @@ def test_settings_that_do_not_go_together_are_refused():
         Permeability(grain_permeability=-1.0)
     with pytest.raises(InputError, match="must be one of"):
         Permeability(flow="w")
+    with pytest.raises(InputError, match="permeable grain has no walls"):
+        Permeability(grain_permeability=1e-15, boundary="sealed")
+    with pytest.raises(InputError, match="'fixed' is called 'sealed'"):
+        Permeability(boundary="fixed")

@@ -129,54 +129,49 @@ def join(number, colour, near, counts):
 
 
 @compiled
-def put_friction(face, cell, walls, drags, velocities, ends):
-    """Write the couplings of velocities, their conductances to Dirichlet values, and the voxels at both ends of faces.
+def put_friction(face, cell, normal, across, drags, velocities, ends):
+    """Write the couplings of velocities along one axis, their conductances to Dirichlet values, and the faces' ends.
 
     Args:
-        face: ``(d, S, S, S)`` numbers of the open faces.
+        face: ``(S, S, S)`` numbers of the open faces.
         cell: ``(S, S, S)`` numbers of the open voxels.
-        walls: ``(d, S, S, S)``, see :class:`~matopt.physics.flow.friction.Friction`.
-        drags: ``(d, S, S, S)``, see there.
+        normal: the axis that the faces are normal to.
+        across: d of ``(S, S, S)``, the couplings to what is ahead along each axis, walls included.
+        drags: ``(S, S, S)``, see :class:`~matopt.physics.flow.friction.Friction`.
         velocities: the levels, from :func:`unfilled`; written to.
         ends: ``(n, 2)``, the voxels behind and ahead of each face; written to.
     """
     near, coupling, dirichlet = velocities.near, velocities.coupling, velocities.diagonal
-    dimensions, (a, b, c) = len(face), cell.shape
-    first, one, none = 3 - dimensions, walls.dtype.type(1), walls.dtype.type(0)
-    face, cell = face.reshape(dimensions, -1), cell.reshape(-1)
-    walls, drags = walls.reshape(dimensions, -1), drags.reshape(dimensions, -1)
+    dimensions, (a, b, c) = len(across), cell.shape
+    first, none = 3 - dimensions, drags.dtype.type(0)
+    face, cell, drags = face.reshape(-1), cell.reshape(-1), drags.reshape(-1)
     # Of the axes, and from a voxel to those ahead and behind along each.
     size, ahead, behind = np.array([a, b, c]), np.zeros(3, np.int64), np.zeros(3, np.int64)
-    for normal in range(dimensions):
-        for x in range(a):
-            ahead[0], behind[0] = ((x + 1) % a - x) * b * c, ((x - 1) % a - x) * b * c
-            for y in range(b):
-                ahead[1], behind[1] = ((y + 1) % b - y) * c, ((y - 1) % b - y) * c
-                for z in range(c):
-                    here = (x * b + y) * c + z
-                    number = face[normal, here]
-                    if number < 0:
-                        continue
-                    ahead[2], behind[2] = (1 if z + 1 < c else 1 - c), (-1 if z > 0 else c - 1)
-                    there = here + ahead[first + normal]
-                    ends[number, 0], ends[number, 1] = cell[here], cell[there]
-                    total = drags[normal, here]
-                    for axis in range(dimensions):
-                        after = before = none
-                        if size[first + axis] > 1:
-                            after = before = one
-                            if axis != normal:
-                                back = behind[first + axis]
-                                after += walls[axis, here] * walls[axis, there]
-                                before += walls[axis, here + back] * walls[axis, there + back]
-                        # At a closed face the velocity is 0.
-                        is_end = near[number, axis] == number
-                        total += after if is_end else none
-                        coupling[number, axis] = none if is_end else after
-                        is_end = near[number, dimensions + axis] == number
-                        total += before if is_end else none
-                        coupling[number, dimensions + axis] = none if is_end else before
-                    dirichlet[number] = total
+    for x in range(a):
+        ahead[0], behind[0] = ((x + 1) % a - x) * b * c, ((x - 1) % a - x) * b * c
+        for y in range(b):
+            ahead[1], behind[1] = ((y + 1) % b - y) * c, ((y - 1) % b - y) * c
+            for z in range(c):
+                here = (x * b + y) * c + z
+                number = face[here]
+                if number < 0:
+                    continue
+                ahead[2], behind[2] = (1 if z + 1 < c else 1 - c), (-1 if z > 0 else c - 1)
+                ends[number, 0], ends[number, 1] = cell[here], cell[here + ahead[first + normal]]
+                total = drags[here]
+                for axis in range(dimensions):
+                    after = before = none
+                    if size[first + axis] > 1:
+                        flat = across[axis].reshape(-1)
+                        after, before = flat[here], flat[here + behind[first + axis]]
+                    # At a closed face the velocity is 0.
+                    is_end = near[number, axis] == number
+                    total += after if is_end else none
+                    coupling[number, axis] = none if is_end else after
+                    is_end = near[number, dimensions + axis] == number
+                    total += before if is_end else none
+                    coupling[number, dimensions + axis] = none if is_end else before
+                dirichlet[number] = total
 
 
 @compiled
