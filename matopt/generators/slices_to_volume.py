@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from matopt.descriptors.block_variance import block_variance
+from matopt.devices import device_named
 from matopt.errors import InputError
 from matopt.generators.base import GENERATORS, Generator, require_learnt
 from matopt.generators.diffusion.denoiser import LocalDenoiser, Logit, phases, prior_logit
@@ -173,7 +174,7 @@ class SlicesToVolume(Generator):
 
     def to(self, device: torch.device | str) -> Self:
         """Move to ``device``; returns itself."""
-        self._device = torch.device(device)
+        self._device = device_named(device)
         if self._fitted is not None:
             for denoiser in self._fitted.denoisers:
                 denoiser.to(self._device)

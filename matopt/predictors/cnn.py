@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from matopt.devices import device_named
 from matopt.errors import InputError
 from matopt.microstructures import Microstructures
 from matopt.predictors.base import PREDICTORS, Predictor
@@ -156,7 +157,7 @@ class CNN(Predictor):
 
     def to(self, device: torch.device | str) -> Self:
         """Move to ``device``; returns itself."""
-        self._device = torch.device(device)
+        self._device = device_named(device)
         self._networks.to(self._device)
         self._scales = self._scales.to(self._device)
         return self

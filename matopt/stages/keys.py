@@ -11,7 +11,7 @@ from typing import Any
 
 import matopt
 from matopt.physics.base import Simulator
-from matopt.registry import Component, content_key
+from matopt.registry import Component, content_key, file_and_class
 from matopt.stages.data import LabelledSet
 
 _NOT_SCIENCE = ("study", "report", "cli", "testing")
@@ -53,7 +53,7 @@ def component_identity(component: Component, folder: Path) -> dict[str, Any]:
     """List what a component's behaviour follows from: kind, settings and, of a class in a user's file, its text."""
     found = component.as_dict()
     if ".py:" in component.kind:
-        path = folder / component.kind.rpartition(":")[0]
+        path, _ = file_and_class(component.kind, folder)
         found["source"] = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
     return found
 

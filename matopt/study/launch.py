@@ -10,6 +10,8 @@ import torch
 
 from matopt.data.labels.store import LabelStore
 from matopt.data.sources.base import SOURCES
+from matopt.devices import device_named
+from matopt.errors import InputError
 from matopt.stages.artifacts import ArtifactStore
 from matopt.stages.data import Dataset, prepare
 from matopt.stages.dataset import SavedDataset
@@ -21,6 +23,7 @@ from matopt.study.cluster.ray_cluster import Cluster
 from matopt.study.cluster.workers import RayWorkers
 from matopt.study.config.differences import differences
 from matopt.study.config.study import Study
+from matopt.study.config.study_file import Problem
 from matopt.study.layout import Layout, read_json, write_json
 from matopt.study.lock import launch_lock
 from matopt.study.records import LaunchResult, TrialRecord, best
@@ -63,9 +66,11 @@ def launch(
         progress: hears how far each stage is.
 
     Raises:
-        InputError: the study's images cannot fill its splits, or the address is none.
+        InputError: the study's images cannot fill its splits, this machine lacks its device, or the address is none.
         FailureError: the work cannot be done; what was finished is kept, and the next launch goes on from there.
     """
+    if address is None:
+        _check_device(study)
     layout = Layout.of(study)
     layout.make()
     with launch_lock(layout):
@@ -87,6 +92,14 @@ def launch(
         objective, direction = next(iter(study.objectives.items()))
         page = tracker.page(objective, ascending=direction == "minimize")
         return replace(result, undelivered=undelivered, page=page, times=state.times)
+
+
+def _check_device(study: Study) -> None:
+    """Refuse a device that this machine does not have, though all that the study asks for may be computed already."""
+    try:
+        device_named(study.config.resources.device)
+    except InputError as error:
+        raise study.text.error([Problem(("resources", "device"), str(error))]) from None
 
 
 def _session(study: Study, address: str | None, state: LaunchState, runs: LaunchRuns) -> Session:

@@ -18,6 +18,7 @@ from matopt.data.sources.base import SOURCES, Source
 from matopt.data.windows.scan import Scan, Windows
 from matopt.data.windows.window import Window
 from matopt.microstructures import Microstructures
+from matopt.registry import file_and_class
 from matopt.units import metres
 
 
@@ -66,6 +67,6 @@ class Files(ReadOptions, Source):
         if self.shape is not None:
             settings["shape"] = list(self.shape)
         if self.format is not None and ".py:" in self.format:
-            file, _, name = self.format.rpartition(":")
-            settings["format"] = [name, hashlib.blake2b(Path(file).read_bytes(), digest_size=16).hexdigest()]
+            file, name = file_and_class(self.format, Path.cwd())
+            settings["format"] = [name, hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest()]
         return {"kind": "files", **settings, "content": content_hash(Path(self.path), self.format)}

@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from matopt.devices import check_device_name
 from matopt.physics.base import SIMULATORS
 from matopt.study.config.component_fields import (
     BaselineField,
@@ -35,6 +36,9 @@ from matopt.study.samplers.base import SearchSpec
 from matopt.study.space import Dimension, read_dimension
 from matopt.traits.base import TRAITS
 
+LONGEST_STUDY_NAME = 200
+"""Bytes: folders' names may have 255, and models' names in MLflow, which go on after the study's, 250."""
+
 AtLeastOne = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
 Direction = Literal["maximize", "minimize"]
@@ -43,13 +47,8 @@ Direction = Literal["maximize", "minimize"]
 def _name(text: str) -> str:
     if not text or not text.replace("-", "").replace("_", "").replace(".", "").isalnum() or not text[0].isalnum():
         raise ValueError(f"must be letters, digits, '-', '_' and '.', as it names a folder, got {shown(text)}")
-    return text
-
-
-def _device(text: str) -> str:
-    kind, _, number = text.partition(":")
-    if kind not in ("cpu", "cuda", "mps") or (number and not number.isdigit()):
-        raise ValueError(f"must be cpu, cuda, cuda:0 or mps, got {shown(text)}")
+    if (size := len(text.encode())) > LONGEST_STUDY_NAME:
+        raise ValueError(f"must have {LONGEST_STUDY_NAME} bytes at most, as it names folders and models, got {size}")
     return text
 
 
@@ -146,7 +145,7 @@ class EvaluationSection(Section):
 class ResourcesSection(Section):
     """Sets how many actors of each kind there are, and what each may use. ``timeout`` is in seconds."""
 
-    device: Annotated[str, AfterValidator(_device)] = "cpu"
+    device: Annotated[str, AfterValidator(check_device_name)] = "cpu"
     trials: AtLeastOne = 1
     simulators: AtLeastOne = 1
     predictors: AtLeastOne = 1
