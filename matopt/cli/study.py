@@ -78,10 +78,9 @@ def status_command(study: StudyFile, overrides: Overrides = None) -> None:
     """Tell how far a study is, what its best trial is, and where its time went. Safe while it runs."""
     from matopt.cli.tables import print_status
     from matopt.study.config.study import load_study
-    from matopt.study.status import study_status
+    from matopt.study.status import status_of
 
-    loaded = load_study(study, overrides or [])
-    print_status(study_status(loaded.storage, loaded.config.name))
+    print_status(status_of(load_study(study, overrides or [])))
 
 
 @study_app.command("list")

@@ -78,6 +78,10 @@ class SlicesToVolume(Generator):
                 "slices_to_volume needs edge >= 4, near > 0, far > 0, rounds >= 0, sampling_steps >= 2; "
                 f"got {edge}, {near}, {far}, {rounds} and {sampling_steps}"
             )
+        if min(steps, batch_size, channels) < 1:
+            raise InputError(
+                f"slices_to_volume needs steps, batch_size, channels >= 1; got {steps}, {batch_size} and {channels}"
+            )
         self.edge = edge
         self.isotropic = isotropic
         self.near, self.far = near, far

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Self, cast
 
@@ -80,6 +81,10 @@ class CNN(Predictor):
                 raise InputError(f"cnn: {name} must be at least 1, got {count}")
         if width < 4 or width % 4:
             raise InputError(f"cnn: width must be a multiple of 4, got {width}")
+        if not 0 < learning_rate < math.inf or not 0 <= weight_decay < math.inf:
+            raise InputError(
+                f"cnn: learning_rate must be positive, weight_decay at least 0; got {learning_rate} and {weight_decay}"
+            )
         if resolution < 8:
             raise InputError(f"cnn: resolution must be at least 8 pixels, got {resolution}")
         self.steps = steps

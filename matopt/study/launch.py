@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +34,7 @@ from matopt.study.results import (
     evaluation_settings,
     physics_of,
     search_key,
+    search_settings_key,
     simulators_of,
 )
 from matopt.study.search.ledger import Ledger
@@ -88,7 +90,8 @@ def launch(
             with state.overhead():
                 session.workers.close()
                 undelivered = tracker.close()
-        state.note(stage="", report=[str(path) for path in result.report])
+        # Relative to the study's folder, which may be moved.
+        state.note(stage="", report=[os.path.relpath(path, layout.folder) for path in result.report])
         objective, direction = next(iter(study.objectives.items()))
         page = tracker.page(objective, ascending=direction == "minimize")
         return replace(result, undelivered=undelivered, page=page, times=state.times)
@@ -160,7 +163,8 @@ def _search(session: Session, dataset: Dataset) -> list[TrialRecord]:
     key = search_key(study, dataset)
     # In one order whatever the file's: the key does not know of it.
     ledger = Ledger(session.layout.journal, key, dict(sorted(study.config.search.objectives.items())))
-    session.state.note(search=key, trials=total, objectives=study.objectives)
+    searches = {**session.state.notes.get("searches", {}), search_settings_key(study): key}
+    session.state.note(search=key, searches=searches, trials=total, objectives=study.objectives)
     if ledger.missing(total):
         with session.state.overhead():  # seconds, which a finished study need not spend
             from matopt.study.search.study_search import run_search

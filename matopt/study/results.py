@@ -7,6 +7,7 @@ from typing import TypeVar
 from matopt.data.sources.base import SOURCES
 from matopt.errors import FailureError
 from matopt.physics.base import SIMULATORS, Physics, Simulator
+from matopt.registry import content_key
 from matopt.stages.artifacts import ArtifactStore
 from matopt.stages.ascent import DesignPlan
 from matopt.stages.data import Dataset
@@ -38,6 +39,11 @@ def data_key(study: Study) -> str:
 def search_key(study: Study, dataset: Dataset) -> str:
     """Make the key of the search: of all that a trial's result follows from besides its point."""
     return stage_key("search", study.inputs("search"), dataset.train, dataset.validation, folder=study.folder)
+
+
+def search_settings_key(study: Study) -> str:
+    """Make a key of what a study file says of its search, by which its search is found without its dataset."""
+    return content_key(study.inputs("search"))
 
 
 def physics_of(study: Study, dataset: Dataset) -> Physics:

@@ -17,6 +17,7 @@ from matopt.data.read import read_scan
 from matopt.data.sources.base import SOURCES, Source
 from matopt.data.windows.scan import Scan, Windows
 from matopt.data.windows.window import Window
+from matopt.errors import InputError
 from matopt.microstructures import Microstructures
 from matopt.registry import file_and_class
 from matopt.units import metres
@@ -46,6 +47,8 @@ class Files(ReadOptions, Source):
     def __post_init__(self) -> None:
         super().__post_init__()
         metres(self.voxel_size)
+        if self.buffer is not None and self.buffer < 0:
+            raise InputError(f"buffer must be 0 or more voxels, got {self.buffer}")
         candidates(self.format)
 
     @cached_property

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
@@ -33,7 +34,7 @@ from matopt.study.config.components import build_component
 from matopt.study.config.messages import nested
 from matopt.study.config.study_file import Problem, shown
 from matopt.study.samplers.base import SearchSpec
-from matopt.study.space import Dimension, read_dimension
+from matopt.study.space import DIMENSIONS, Dimension, read_dimension
 from matopt.traits.base import TRAITS
 
 LONGEST_STUDY_NAME = 200
@@ -68,6 +69,22 @@ def _different(items: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(set(items)) < len(items):
         raise ValueError(f"holds something twice: {list(items)}")
     return _some(items)
+
+
+def _dotted_names(space: Any) -> Any:
+    """Refuse sections in a search space, whose keys are whole dotted names."""
+    problems = []
+    for name, value in space.items() if isinstance(space, dict) else ():
+        inner, names = value, [name]
+        while isinstance(inner, dict) and len(inner) >= 1 and not set(inner) & set(DIMENSIONS):
+            first, inner = next(iter(inner.items()))
+            names.append(first)
+        if len(names) > 1 and isinstance(inner, dict):
+            message = f"must not be a section; write the dotted name, {'.'.join(names)}: {shown(inner)}"
+            problems.append(Problem((name,), message))
+    if problems:
+        raise nested(problems)
+    return space
 
 
 def _accuracy() -> dict[str, Direction]:
@@ -122,13 +139,16 @@ class SearchSection(Section):
     trials: AtLeastOne = 1
     sampler: SamplerField = Field(default_factory=default_sampler)
     startup: AtLeastOne = 10
-    space: dict[
-        str,
-        Annotated[
-            Dimension,
-            PlainValidator(read_dimension),
-            PlainSerializer(lambda dimension: {dimension.word: list(dimension.items)}),
+    space: Annotated[
+        dict[
+            str,
+            Annotated[
+                Dimension,
+                PlainValidator(read_dimension),
+                PlainSerializer(lambda dimension: {dimension.word: list(dimension.items)}),
+            ],
         ],
+        BeforeValidator(_dotted_names),
     ] = Field(default_factory=dict)
     objectives: Annotated[dict[str, Direction], AfterValidator(_some)] = Field(default_factory=_accuracy)
     select: str | None = None
@@ -150,7 +170,7 @@ class ResourcesSection(Section):
     simulators: AtLeastOne = 1
     predictors: AtLeastOne = 1
     cpus_per_trial: AtLeastOne = 1
-    timeout: Annotated[float, Field(gt=0)] = 3600.0
+    timeout: Annotated[float, Field(gt=0, le=1e9)] = 3600.0
 
 
 class TrackingSection(Section):

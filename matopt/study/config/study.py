@@ -25,9 +25,9 @@ from matopt.study.config.checks import SEARCHABLE, check_fields, cross_problems,
 from matopt.study.config.component_fields import Checking
 from matopt.study.config.components import resolve_paths
 from matopt.study.config.schema import StudyConfig
-from matopt.study.config.study_file import Problem, StudyText, read_study_file, read_value, split_key
+from matopt.study.config.study_file import Key, Problem, StudyText, read_study_file, read_value, split_key
 from matopt.study.samplers.base import SAMPLERS
-from matopt.study.space import Plain
+from matopt.study.space import DIMENSIONS, Plain
 from matopt.traits.base import TRAITS
 
 STAGES: dict[str, tuple[str, ...]] = {
@@ -186,7 +186,7 @@ def load_study(path: Path | str, overrides: Sequence[str] = ()) -> Study:
         place = f"--set {override}"
         if not equals or not name.strip():
             raise InputError(f"{place}: write it as key=value, for example search.trials=4")
-        text = text.with_value(split_key(name.strip(), text.tree), read_value(value, place), place)
+        text = text.with_value(_override_key(name.strip(), text.tree), read_value(value, place), place)
     folder = path.resolve().parent
     checking = Checking(folder)
     config = _checked(text, checking)
@@ -194,6 +194,15 @@ def load_study(path: Path | str, overrides: Sequence[str] = ()) -> Study:
     if problems:
         raise text.error(problems)
     return Study(config, text, folder, _storage(config, text))
+
+
+def _override_key(name: str, tree: Mapping[str, Any]) -> Key:
+    """Split the name of an override; in a search space, whose keys are dotted names, a new one is one key."""
+    key = split_key(name, tree)
+    if key[:2] != ("search", "space") or len(key) < 4 or key[2] in (tree.get("search") or {}).get("space", {}):
+        return key
+    setting, _, word = name.removeprefix("search.space.").rpartition(".")
+    return ("search", "space", setting, word) if word in DIMENSIONS else ("search", "space", f"{setting}.{word}")
 
 
 def _storage(config: StudyConfig, text: StudyText) -> Path:
