@@ -50,6 +50,8 @@ def local_path(text: str | PathLike[str]) -> Path:
             return path
         raise InputError(f"{written!r}: the variable {unset[0].strip('{}')} is not set; set it, or write the path out")
     path = Path(os.path.expandvars(written))
+    if written.startswith("./~"):
+        return path.absolute()  # or a second reading would take it for a user
     try:
         return path.expanduser()
     except RuntimeError:

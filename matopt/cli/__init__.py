@@ -13,6 +13,7 @@ import matopt
 from matopt.cli.data import check_command, export_command, formats_command, label_command
 from matopt.cli.doctor import doctor_command
 from matopt.cli.paths import RefusedPath
+from matopt.cli.streams import outliving_streams
 from matopt.cli.study import study_app
 from matopt.cli.traits import traits_app
 from matopt.errors import FailureError, InputError
@@ -63,6 +64,11 @@ def callback(
 
 def main() -> None:
     """Run the command line; errors end as one line and an exit code."""
+    with outliving_streams():
+        _run()
+
+
+def _run() -> None:
     try:
         app(_debug_first(sys.argv[1:]), prog_name="matopt")
     except (InputError, FailureError, RefusedPath) as error:

@@ -95,12 +95,13 @@ def status_of(study: Study) -> StudyStatus:
     """
     layout = Layout.of(study)
     status = study_status(layout.storage, layout.name)
-    changed = differences(read_json(layout.config), study.as_json)
-    search = (read_json(layout.state) or {}).get("searches", {}).get(search_settings_key(study))
+    state = read_json(layout.state) or {}
+    search = state.get("searches", {}).get(search_settings_key(study))
     records = read_records(layout.journal, search) if search is not None else []
     return replace(
         status,
-        changed=changed,
+        changed=differences(read_json(layout.config), study.as_json),
+        report=status.report if search == state.get("search") else None,
         trials=_counts(records, status.is_running),
         trials_asked=study.config.search.trials,
         failures=_failures(records),

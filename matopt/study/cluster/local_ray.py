@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import _thread
 import logging
 import os
 import secrets
+import signal
 import socket
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import ray
 from ray._common.utils import get_default_ray_temp_dir
@@ -103,37 +104,44 @@ def _on_loopback() -> Generator[None]:
                 os.environ[variable] = text
 
 
+class _TooLong(BaseException):
+    """The time is up."""
+
+
 @contextmanager
 def _in_time(seconds: float) -> Generator[None]:
-    """End what takes longer, in the main thread, where Python can be interrupted.
+    """End what takes longer. In the main thread only, where Python can be interrupted.
 
     Raises:
         FailureError: it took longer.
     """
-    ended, late, lock = threading.Event(), threading.Event(), threading.Lock()
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    late, before, main = threading.Event(), signal.getsignal(signal.SIGINT), threading.get_ident()
+
+    def interrupted(number: int, frame: FrameType | None) -> None:
+        if late.is_set():
+            raise _TooLong
+        if callable(before):
+            before(number, frame)
 
     def interrupt() -> None:
-        with lock:
-            if not ended.is_set():
-                late.set()
-                _thread.interrupt_main()
+        late.set()
+        signal.pthread_kill(main, signal.SIGINT)
 
     timer = threading.Timer(seconds, interrupt)
     timer.daemon = True
-    if threading.current_thread() is threading.main_thread():
-        timer.start()
     try:
+        signal.signal(signal.SIGINT, interrupted)
+        timer.start()
         yield
-        with lock:
-            ended.set()
-    except BaseException as error:
-        with lock:
-            ended.set()
-        if late.is_set():
-            raise FailureError(f"Ray does not start here within {seconds:.0f} s; {_likely_reasons()}") from error
-        raise
+    except _TooLong:
+        raise FailureError(f"Ray does not start here within {seconds:.0f} s; {_likely_reasons()}") from None
     finally:
         timer.cancel()
+        timer.join()  # either it has interrupted, or it never will
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
 
 
 def _likely_reasons() -> str:

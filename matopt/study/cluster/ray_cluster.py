@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray import cloudpickle
 from ray._raylet import Config  # ty: ignore[missing-module-member] (compiled)
 from ray.exceptions import GetTimeoutError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -143,7 +144,7 @@ class Cluster:
         probe = node_probe(self._storage, token)
         if not is_here:
             probe.write_text(token)
-        ray.cloudpickle.register_pickle_by_value(whereabouts)
+        cloudpickle.register_pickle_by_value(whereabouts)
         try:
             nodes = {node["NodeID"]: node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}
             answers = {
@@ -164,7 +165,7 @@ class Cluster:
                     )
                 _check_code(name, found, is_here)
         finally:
-            ray.cloudpickle.unregister_pickle_by_value(whereabouts)
+            cloudpickle.unregister_pickle_by_value(whereabouts)
             probe.unlink(missing_ok=True)
 
 
