@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from matopt.traits.hashin_shtrikman import HashinShtrikman
     from matopt.traits.monotonicity import Monotonicity
 
+__version__ = "0.1.0"
+
 _HOMES = {
     "Autoencoder": "generators.autoencoder",
     "CNN": "predictors.cnn",

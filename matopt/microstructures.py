@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from matopt.devices import device_named
+
 if TYPE_CHECKING:
     import torch
 
@@ -65,10 +67,14 @@ class Microstructures:
         return tuple(hashlib.blake2b(head + row.tobytes(), digest_size=16).hexdigest() for row in packed)
 
     def density(self, device: torch.device | str = "cpu") -> torch.Tensor:
-        """Return the solid fractions, ``(N, 1, *S)`` float32 on ``device``."""
+        """Return the solid fractions, ``(N, 1, *S)`` float32 on ``device``.
+
+        Raises:
+            InputError: no such device, or none here.
+        """
         import torch
 
-        return torch.from_numpy(self.phases[:, None].astype(np.float32)).to(device)
+        return torch.from_numpy(self.phases[:, None].astype(np.float32)).to(device_named(device))
 
     @staticmethod
     def from_density(density: torch.Tensor, voxel_size: float) -> Microstructures:

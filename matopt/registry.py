@@ -25,6 +25,7 @@ from types import ModuleType
 from typing import Any, Generic, TypeVar, cast
 
 from matopt.errors import InputError
+from matopt.local_path import local_path
 from matopt.spelling import suggestion
 
 T = TypeVar("T")
@@ -133,8 +134,7 @@ class Registry(Generic[T]):
         self._discovered = True
 
     def _from_file(self, spec: str, folder: Path) -> type[T]:
-        path_text, _, name = spec.rpartition(":")
-        path = (folder / path_text).resolve()
+        path, name = file_and_class(spec, folder)
         if not path.is_file():
             raise InputError(f"{self.family}: no file {path} (from {spec!r})")
         module = _user_module(path)
@@ -144,6 +144,16 @@ class Registry(Generic[T]):
         if not hasattr(member, "name"):
             _set_name(member, name)
         return member
+
+
+def file_and_class(spec: str, folder: Path) -> tuple[Path, str]:
+    """Split ``path.py:Name`` into the file, absolute, and the name of the class in it.
+
+    Raises:
+        InputError: the path is none of this machine; see :func:`matopt.local_path.local_path`.
+    """
+    path_text, _, name = spec.rpartition(":")
+    return (folder / local_path(path_text)).resolve(), name
 
 
 def _set_name(member: Any, name: str) -> None:

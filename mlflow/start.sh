@@ -24,10 +24,10 @@ case ${1:-} in
 laptop)
     storage=$(cd "${2:-runs}" 2>/dev/null && pwd) || { echo "no folder ${2:-runs}: name the studies' storage" >&2; exit 2; }
     [ -f "$storage/mlflow.db" ] || { echo "no study has been tracked in $storage" >&2; exit 2; }
-    cd "$storage"
+    cd "$storage" # so that no character of the folder's name comes into the address of the database
     # The runs name their artifacts' folder themselves; the server only reads it.
     exec "$mlflow" server --host 127.0.0.1 --port "$port" --workers 1 \
-        --backend-store-uri "sqlite:///$storage/mlflow.db" --no-serve-artifacts
+        --backend-store-uri sqlite:///mlflow.db --no-serve-artifacts
     ;;
 team)
     host=${MATOPT_MLFLOW_HOST:?the name that people use for this server, such as mlflow.example.org}

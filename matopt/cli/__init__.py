@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
+import matopt
 from matopt.cli.data import check_command, export_command, formats_command, label_command
 from matopt.cli.doctor import doctor_command
+from matopt.cli.paths import RefusedPath
+from matopt.cli.streams import outliving_streams
 from matopt.cli.study import study_app
 from matopt.cli.traits import traits_app
 from matopt.errors import FailureError, InputError
 
 _options = {"debug": False}
 app = typer.Typer(
-    name="matopt", no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False
+    name="matopt",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},  # of all commands below it too
 )
 data_app = typer.Typer(no_args_is_help=True, help="Look at image files, and convert them.")
 data_app.command("check")(check_command)
@@ -29,9 +37,20 @@ app.command("label")(label_command)
 app.command("doctor")(doctor_command)
 
 
+def _version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"matopt {matopt.__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def matopt(
-    debug: Annotated[bool, typer.Option(help="Show where an error came from, with the whole traceback.")] = False,
+def callback(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show where an error came from, with the whole traceback; in any place.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", callback=_version, is_eager=True)
+    ] = False,
 ) -> None:
     """Learn, predict and design material microstructures from a few hundred images, with physics you can check.
 
@@ -45,15 +64,27 @@ def matopt(
 
 def main() -> None:
     """Run the command line; errors end as one line and an exit code."""
+    with outliving_streams():
+        _run()
+
+
+def _run() -> None:
     try:
-        app(prog_name="matopt")
-    except (InputError, FailureError) as error:
+        app(_debug_first(sys.argv[1:]), prog_name="matopt")
+    except (InputError, FailureError, RefusedPath) as error:
         if _options["debug"]:
             traceback.print_exc()
         print(f"matopt: {error}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, InputError) else 1)
+        sys.exit(1 if isinstance(error, FailureError) else 2)
     except KeyboardInterrupt:
         print(
             "matopt: interrupted; what was finished is kept, and the same command goes on from there", file=sys.stderr
         )
         sys.exit(130)
+
+
+def _debug_first(arguments: Sequence[str]) -> list[str]:
+    """Put ``--debug``, wherever it was typed, before the command: there alone it is an option."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    found = [argument for argument in arguments[:end] if argument == "--debug"]
+    return found + [argument for argument in arguments[:end] if argument != "--debug"] + list(arguments[end:])

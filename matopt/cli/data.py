@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from matopt.cli.paths import typed_path
 from matopt.cli.read_options import takes_read_options
 from matopt.errors import InputError
 
@@ -24,6 +25,8 @@ ImagePath = Annotated[
     typer.Argument(
         help="An image file, a zip of one, or a folder of slices. `matopt data formats` lists the formats.",
         show_default=False,
+        parser=typed_path,
+        metavar="PATH",
     ),
 ]
 VoxelSize = Annotated[str, typer.Option(help="Edge of a voxel, as '5.345 um'.", show_default=False)]
@@ -41,7 +44,9 @@ def check_command(
     path: ImagePath,
     options: ReadOptions,
     voxel_size: Annotated[str | None, typer.Option(help="Edge of a voxel, as '5.345 um'.")] = None,
-    sheet: Annotated[Path, typer.Option(help="Where the contact sheet goes.")] = Path("contact_sheet.png"),
+    sheet: Annotated[
+        Path, typer.Option(help="Where the contact sheet goes.", parser=typed_path, metavar="FILE")
+    ] = Path("contact_sheet.png"),
 ) -> None:
     """Tell what a file holds, and the lines of a study that read it.
 
@@ -77,7 +82,12 @@ def export_command(
     path: ImagePath,
     options: ReadOptions,
     voxel_size: VoxelSize,
-    out: Annotated[Path, typer.Option(help="Where they go: .npz, .tif, .vti, ...", show_default=False)],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Where they go: .npz, .tif, .vti, ...", show_default=False, parser=typed_path, metavar="FILE"
+        ),
+    ],
     size: Size = None,
     stride: Stride = None,
     zoom: Zoom = 1,
@@ -104,7 +114,7 @@ def label_command(
     options: ReadOptions,
     voxel_size: VoxelSize,
     properties: Annotated[
-        list[str] | None, typer.Option("--property", help="What to compute; may be repeated. All by default.")
+        list[str] | None, typer.Option("--property", help="What to compute, as a,b; may be repeated. All by default.")
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -117,7 +127,9 @@ def label_command(
     axis: Annotated[
         Literal["x", "y", "z"], typer.Option(help="The axis that properties are along: x is axis 0 of an image.")
     ] = "x",
-    out: Annotated[Path, typer.Option(help="Where the table goes: .csv or .parquet.")] = Path("labels.csv"),
+    out: Annotated[
+        Path, typer.Option(help="Where the table goes: .csv or .parquet.", parser=typed_path, metavar="FILE")
+    ] = Path("labels.csv"),
     size: Size = None,
     stride: Stride = None,
     zoom: Zoom = 1,
@@ -128,9 +140,10 @@ def label_command(
         typer.Option(help="Sizes, as 32,64,128: how properties depend on the window's, with their spread."),
     ] = None,
     rev_windows: Annotated[int, typer.Option(help="With --rev, at most how many windows of each size.")] = 20,
-    store: Annotated[Path, typer.Option(help="The label store: nothing in it is computed again.")] = Path(
-        "runs/labels"
-    ),
+    store: Annotated[
+        Path,
+        typer.Option(help="The label store: nothing in it is computed again.", parser=typed_path, metavar="FOLDER"),
+    ] = Path("runs/labels"),
     device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, ...")] = "cpu",
 ) -> None:
     """Compute Young's modulus, diffusivity and permeability of images: images in, a table out.
@@ -156,14 +169,16 @@ def label_command(
     from matopt.data.read import read_scan
     from matopt.data.tables import ENDINGS, write_table
     from matopt.descriptors.thin_pores import THIN, thin_share
+    from matopt.devices import device_named
     from matopt.properties import PropertyTable
     from matopt.stages.simulate import simulate
     from matopt.units import metres
 
+    device_named(device)
     if out.suffix not in ENDINGS:
         raise InputError(f"--out {out}: the table's name must end in {' or '.join(ENDINGS)}")
     scan = read_scan(path, metres(voxel_size), options)
-    chosen = chosen_simulators(properties or [], settings or [])
+    chosen = chosen_simulators(_names(properties) if properties else [], settings or [])
     if rev is not None:
         if size is not None or stride is not None or zoom != 1 or axis != "x":
             raise InputError("--rev cuts windows of its own sizes; leave --window, --stride, --zoom and --axis out")
@@ -251,6 +266,16 @@ def _write_curves(
         counts = ", ".join(f"{n} {status}" for status, n in p.counts.items() if n)
         typer.echo(f"{p.property.name}, {p.size} voxels: {mean:.4g} +- {deviation:.2g}{unit} ({counts})")
     typer.echo(f"table: {out}")
+
+
+def _names(given: list[str]) -> list[str]:
+    """The properties that were typed, each once: one at a time, or several with commas between."""
+    from matopt.physics.base import SIMULATORS
+
+    names = list(dict.fromkeys(name.strip() for text in given for name in text.split(",")))
+    for name in names:
+        SIMULATORS.find(name)
+    return names
 
 
 def _sizes(text: str) -> list[int]:

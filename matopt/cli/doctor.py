@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from matopt.cli.study import Storage
+
 
 def doctor_command(
-    storage: Annotated[Path, typer.Option(help="The folder that studies are kept in.")] = Path("runs"),
+    storage: Storage = Path("runs"),
     start: Annotated[bool, typer.Option(help="Start Ray and MLflow for a trial, too; half a minute.")] = True,
 ) -> None:
     """Check versions, cores, memory, devices, Ray, MLflow and disk, and say what to do about what does not work.

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from matopt.cli.paths import typed_path
 from matopt.errors import InputError
 
 if TYPE_CHECKING:
     from matopt.study.records import LaunchResult
+    from matopt.study.status import StudyStatus
 
 study_app = typer.Typer(
     no_args_is_help=True,
     help="Run studies: one YAML file, its data, search, evaluation, designs and report.",
     rich_markup_mode="rich",
 )
-StudyFile = Annotated[Path, typer.Argument(help="The study's YAML file.", show_default=False)]
-Storage = Annotated[Path, typer.Option(help="The folder that studies are kept in.")]
+StudyFile = Annotated[
+    Path, typer.Argument(help="The study's YAML file.", show_default=False, parser=typed_path, metavar="FILE")
+]
+Storage = Annotated[
+    Path, typer.Option(help="The folder that studies are kept in.", parser=typed_path, metavar="FOLDER")
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change a key of the study: search.trials=8. May be repeated.", metavar="KEY=VALUE"),
@@ -71,22 +78,17 @@ def status_command(study: StudyFile, overrides: Overrides = None) -> None:
     """Tell how far a study is, what its best trial is, and where its time went. Safe while it runs."""
     from matopt.cli.tables import print_status
     from matopt.study.config.study import load_study
-    from matopt.study.status import study_status
+    from matopt.study.status import status_of
 
-    loaded = load_study(study, overrides or [])
-    print_status(study_status(loaded.storage, loaded.config.name))
+    print_status(status_of(load_study(study, overrides or [])))
 
 
 @study_app.command("list")
 def list_command(storage: Storage = Path("runs")) -> None:
     """List the studies of a storage folder."""
     from matopt.cli.tables import print_studies
-    from matopt.study.status import list_studies
 
-    studies = list_studies(storage)
-    if not studies:
-        raise InputError(f"no study was launched in {storage}; name another folder with --storage")
-    print_studies(studies)
+    print_studies(_studies(storage))
 
 
 @study_app.command("compare")
@@ -96,14 +98,25 @@ def compare_command(
 ) -> None:
     """Put studies side by side: their best trials, and in what their settings differ from the first one's."""
     from matopt.cli.tables import print_comparison
-    from matopt.study.status import compare, list_studies
+    from matopt.study.status import compare
 
-    print_comparison(compare(storage, names or [status.name for status in list_studies(storage)]))
+    print_comparison(compare(storage, names or [status.name for status in _studies(storage)]))
+
+
+def _studies(storage: Path) -> list[StudyStatus]:
+    """Read the status of every study of a storage folder, which has one at least."""
+    from matopt.study.status import list_studies
+
+    studies = list_studies(storage)
+    if not studies:
+        raise InputError(f"no study was launched in {storage}; name another folder with --storage")
+    return studies
 
 
 def _conclude(result: LaunchResult) -> None:
     """Print what a person wants to know when a study is done."""
     from matopt.cli.tables import print_times
+    from matopt.study.tracking.database import database_uri
 
     metrics = result.best.outcome.metrics if result.best.outcome else {}
     scores = ", ".join(f"{name} {metrics[name]:.3f}" for name in result.study.objectives)
@@ -115,8 +128,8 @@ def _conclude(result: LaunchResult) -> None:
         typer.echo(f"report: {result.report[0]}")
     uri = result.study.config.tracking.uri
     if uri is None:
-        mlflow = Path(sys.executable).with_name("mlflow")
-        database = result.layout.database
-        typer.echo(f"compare the trials: {mlflow} ui --backend-store-uri sqlite:///{database}")
+        mlflow = str(Path(sys.executable).with_name("mlflow"))
+        command = [mlflow, "ui", "--backend-store-uri", database_uri(result.layout.database)]
+        typer.echo(f"compare the trials: {shlex.join(command)}")
     if result.page:
         typer.echo(f"and open: {result.page}")

@@ -30,6 +30,8 @@ def print_status(status: StudyStatus) -> None:
     """Print how one study stands."""
     console = _console()
     console.print(f"{status.name}: {_state(status)}", highlight=False)
+    for line in status.changed:
+        console.print(f"other than the last launch: {escape(line)}", highlight=False, soft_wrap=True)
     counts = ", ".join(f"{n} {state}" for state, n in status.trials.items() if n) or "none begun"
     console.print(f"trials: {counts}, of {status.trials_asked}", highlight=False)
     for number, error in status.failures.items():

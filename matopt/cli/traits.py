@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from matopt.cli.study import StudyFile
 from matopt.errors import FailureError, InputError
 
 traits_app = typer.Typer(
@@ -68,7 +69,7 @@ def check_command(
 
 @traits_app.command("audit")
 def audit_command(
-    study: Annotated[Path, typer.Argument(help="The study's YAML file.", show_default=False)],
+    study: StudyFile,
     model: Annotated[
         str | None,
         typer.Option(help="FILE.py:CLASS of a model of your own, in place of the best trial's.", show_default=False),

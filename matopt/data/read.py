@@ -12,6 +12,7 @@ from matopt.data.images.readers import read_grey
 from matopt.data.images.segmentation import Side, to_phases
 from matopt.data.windows.scan import Scan, Stack
 from matopt.errors import InputError
+from matopt.local_path import local_path
 from matopt.units import metres
 
 
@@ -59,7 +60,7 @@ def read(
         stack=stack,
         format=format,
     )
-    return read_scan(Path(path), metres(voxel_size), options)
+    return read_scan(local_path(path), metres(voxel_size), options)
 
 
 def read_scan(path: Path, voxel_size: float, options: ReadOptions) -> Scan:

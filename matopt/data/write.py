@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from os import PathLike
-from pathlib import Path
 
 from matopt.atomic_write import atomic_write
 from matopt.data.images.format_lookup import all_formats, endings_text, format_for
 from matopt.data.images.formats.base import WritableFormat
 from matopt.errors import InputError
+from matopt.local_path import local_path
 from matopt.microstructures import Microstructures
 
 
@@ -25,7 +25,7 @@ def write(path: str | PathLike[str], microstructures: Microstructures) -> None:
         InputError: another ending, or more microstructures than the format holds.
         FailureError: the file cannot be written.
     """
-    path = Path(path)
+    path = local_path(path)
     writable = writable_formats()
     form = format_for(path.suffix, writable)
     if not isinstance(form, WritableFormat):

@@ -19,6 +19,7 @@ from matopt.design.spaces.latent import Latent
 from matopt.design.spaces.pixel import Pixel
 from matopt.design.spaces.resampling import Resampling
 from matopt.design.trust_region import MorphologyTrustRegion
+from matopt.devices import device_named
 from matopt.generators.base import Generator, ResamplingGenerator
 from matopt.microstructures import Microstructures
 from matopt.properties import Property
@@ -84,8 +85,9 @@ def ascend(
             ``seeds``, ``steps``, ``n_checked``, ``batch_size``.
 
     Raises:
-        InputError: no such property, neither a generator nor starts, or a setting out of range.
+        InputError: no such property or device, neither a generator nor starts, or a setting out of range.
     """
+    device = device_named(device)
     space = Pixel() if within is None else Resampling() if isinstance(within, ResamplingGenerator) else Latent()
     material = Material(within, starts, device=device)
     if region == "samples":

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import torch
 
+from matopt.devices import device_named
 from matopt.errors import InputError
 from matopt.generators.base import GENERATORS, LatentGenerator, ResamplingGenerator, require_learnt
 from matopt.generators.diffusion.denoiser import LocalDenoiser, Logit, prior_logit
@@ -215,7 +216,7 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
 
     def to(self, device: torch.device | str) -> Self:
         """Move to ``device``; returns itself."""
-        self._device = torch.device(device)
+        self._device = device_named(device)
         if self._fitted is not None:
             self._fitted.denoiser.to(self._device)
         return self

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from matopt.devices import device_named
 from matopt.errors import InputError
 from matopt.generators.base import GENERATORS, Generator, require_learnt
 from matopt.generators.markov.calibration import calibrated
@@ -142,7 +143,7 @@ class MarkovRandomField(Generator):
 
     def to(self, device: torch.device | str) -> Self:
         """Move to ``device``, where samples are drawn; trees are learnt on the processor. Returns itself."""
-        self._device = torch.device(device)
+        self._device = device_named(device)
         return self
 
     def state_dict(self) -> dict[str, Any]:

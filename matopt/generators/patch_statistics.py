@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import torch
 
+from matopt.devices import device_named
 from matopt.errors import FailureError, InputError
 from matopt.generators.base import GENERATORS, Generator
 from matopt.generators.patches.synthesis import Synthesis
@@ -100,7 +101,7 @@ class PatchStatistics(Generator):
 
     def to(self, device: torch.device | str) -> Self:
         """Move to ``device``, where samples are made; returns itself."""
-        self._device = torch.device(device)
+        self._device = device_named(device)
         return self
 
     def state_dict(self) -> dict[str, Any]:

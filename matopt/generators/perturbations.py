@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from matopt.data import moves
+from matopt.devices import device_named
 from matopt.errors import InputError
 from matopt.generators.base import GENERATORS, Generator, require_learnt
 from matopt.microstructures import Microstructures
@@ -91,7 +92,7 @@ class Perturbations(Generator):
 
     def to(self, device: torch.device | str) -> Self:
         """Give samples on ``device``; returns itself."""
-        self._device = torch.device(device)
+        self._device = device_named(device)
         return self
 
     def state_dict(self) -> dict[str, Any]:

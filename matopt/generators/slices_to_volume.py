@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from matopt.descriptors.block_variance import block_variance
+from matopt.devices import device_named
 from matopt.errors import InputError
 from matopt.generators.base import GENERATORS, Generator, require_learnt
 from matopt.generators.diffusion.denoiser import LocalDenoiser, Logit, phases, prior_logit
@@ -77,6 +78,10 @@ class SlicesToVolume(Generator):
             raise InputError(
                 "slices_to_volume needs edge >= 4, near > 0, far > 0, rounds >= 0, sampling_steps >= 2; "
                 f"got {edge}, {near}, {far}, {rounds} and {sampling_steps}"
+            )
+        if min(steps, batch_size, channels) < 1:
+            raise InputError(
+                f"slices_to_volume needs steps, batch_size, channels >= 1; got {steps}, {batch_size} and {channels}"
             )
         self.edge = edge
         self.isotropic = isotropic
@@ -177,7 +182,7 @@ class SlicesToVolume(Generator):
 
     def to(self, device: torch.device | str) -> Self:
         """Move to ``device``; returns itself."""
-        self._device = torch.device(device)
+        self._device = device_named(device)
         if self._fitted is not None:
             for denoiser in self._fitted.denoisers:
                 denoiser.to(self._device)

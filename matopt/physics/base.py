@@ -40,6 +40,18 @@ class Solution:
         return self.status == OK
 
 
+def check_iteration(tolerance: float, max_iterations: int) -> None:
+    """Refuse limits under which no iteration ends, or none begins.
+
+    Raises:
+        InputError: a tolerance that is not between 0 and 1, or no iterations.
+    """
+    if not 0 < tolerance < 1:
+        raise InputError(f"tolerance must be between 0 and 1; got {tolerance}")
+    if max_iterations < 1:
+        raise InputError(f"max_iterations must be at least 1; got {max_iterations}")
+
+
 @dataclass(frozen=True, eq=False)
 class Sensitivity:
     """What each voxel of a batch of N binary samples does to their property.

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from matopt.errors import InputError
-from matopt.physics.base import SIMULATORS, Sensitivity, Simulator, Solution
+from matopt.physics.base import SIMULATORS, Sensitivity, Simulator, Solution, check_iteration
 from matopt.physics.conduction.bounds import DiffusivityBounds
 from matopt.physics.conduction.cells import Cells
 from matopt.physics.conduction.flips import Surrounded
@@ -76,6 +76,7 @@ class Diffusivity(Simulator):
     max_iterations: int = 2000
 
     def __post_init__(self) -> None:
+        check_iteration(self.tolerance, self.max_iterations)
         if self.grain_diffusivity is not None and not 0 <= self.grain_diffusivity < float("inf"):
             raise InputError(
                 f"grain_diffusivity must be at least 0 (over that of the pore); got {self.grain_diffusivity}"

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from matopt.errors import InputError
-from matopt.physics.base import SIMULATORS, Sensitivity, Simulator, Solution
+from matopt.physics.base import SIMULATORS, Sensitivity, Simulator, Solution, check_iteration
 from matopt.physics.flow import duct_flips, stokes_flips
 from matopt.physics.flow.boundary import Boundary, Continuation
 from matopt.physics.flow.crossing import Crossing
@@ -79,6 +79,7 @@ class Permeability(Simulator):
     max_iterations: int = 1000
 
     def __post_init__(self) -> None:
+        check_iteration(self.tolerance, self.max_iterations)
         choices = {"section": ("axial", "transverse"), "flow": ("x", "y", "z", "all")}
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from matopt.errors import InputError
-from matopt.physics.base import SIMULATORS, Sensitivity, Simulator, Solution
+from matopt.physics.base import SIMULATORS, Sensitivity, Simulator, Solution, check_iteration
 from matopt.physics.elastic import element
 from matopt.physics.elastic.bounds import YoungsModulusBounds
 from matopt.physics.elastic.cell_problem import ElasticCellProblem
@@ -88,6 +88,7 @@ class YoungsModulus(Simulator):
     max_iterations: int = 2000
 
     def __post_init__(self) -> None:
+        check_iteration(self.tolerance, self.max_iterations)
         if not 0 < self.youngs_modulus < float("inf"):
             raise InputError(f"youngs_modulus must be positive, in Pa; got {self.youngs_modulus}")
         if not -1 < self.poisson_ratio < 0.5:

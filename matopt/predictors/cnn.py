@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Self, cast
 
@@ -10,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from matopt.devices import device_named
 from matopt.errors import InputError
 from matopt.microstructures import Microstructures
 from matopt.predictors.base import PREDICTORS, Predictor
@@ -81,6 +83,10 @@ class CNN(Predictor):
                 raise InputError(f"cnn: {name} must be at least 1, got {count}")
         if width < 4 or width % 4:
             raise InputError(f"cnn: width must be a multiple of 4, got {width}")
+        if not 0 < learning_rate < math.inf or not 0 <= weight_decay < math.inf:
+            raise InputError(
+                f"cnn: learning_rate must be positive, weight_decay at least 0; got {learning_rate} and {weight_decay}"
+            )
         if resolution < 8:
             raise InputError(f"cnn: resolution must be at least 8 pixels, got {resolution}")
         self.steps = steps
@@ -157,7 +163,7 @@ class CNN(Predictor):
 
     def to(self, device: torch.device | str) -> Self:
         """Move to ``device``; returns itself."""
-        self._device = torch.device(device)
+        self._device = device_named(device)
         self._networks.to(self._device)
         self._scales = self._scales.to(self._device)
         return self

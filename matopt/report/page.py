@@ -12,6 +12,7 @@ from pathlib import Path
 
 import jinja2
 
+import matopt
 from matopt.atomic_write import atomic_write
 from matopt.errors import FailureError
 from matopt.registry import Component
@@ -154,5 +155,6 @@ def _count(n: int, thing: str) -> str:
 
 
 def _versions() -> str:
-    libraries = ("matopt", "torch", "ray", "optuna", "mlflow", "numpy", "scipy")
-    return ", ".join(f"{name} {version(name)}" for name in libraries) + f", Python {platform.python_version()}."
+    libraries = ("torch", "ray", "optuna", "mlflow", "numpy", "scipy")
+    versions = [f"matopt {matopt.__version__}", *(f"{name} {version(name)}" for name in libraries)]
+    return ", ".join(versions) + f", Python {platform.python_version()}."

@@ -17,7 +17,7 @@ from matopt.generators.base import GENERATORS
 from matopt.physics.base import SIMULATORS, Simulator
 from matopt.predictors.base import PREDICTORS
 from matopt.provenance import code_digest, origin
-from matopt.registry import Component, Registry, content_key
+from matopt.registry import Component, Registry, content_key, file_and_class
 from matopt.stages.data import LabelledSet
 from matopt.stages.metrics.base import METRICS
 from matopt.traits.base import TRAITS
@@ -68,7 +68,7 @@ def component_identity(component: Component, folder: Path) -> dict[str, Any]:
     """List what a component's behaviour follows from: kind, settings and the code of its class."""
     found = component.as_dict()
     if ".py:" in component.kind:
-        path = folder / component.kind.rpartition(":")[0]
+        path, _ = file_and_class(component.kind, folder)
         found["source"] = [hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest(), code_digest([], [path])]
     else:
         found["source"] = [

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from matopt.data.labels.store import LabelBatch, LabelStore
+from matopt.devices import device_named
 from matopt.microstructures import Microstructures
 from matopt.physics.base import Simulator, simulators
 from matopt.properties import PropertyTable
@@ -40,8 +41,9 @@ def simulate(
         device: where they are computed.
 
     Raises:
-        InputError: a property that no simulator computes.
+        InputError: a property that no simulator computes, or a device that there is not.
     """
+    device = str(device_named(device))  # also where the store has all labels
     chosen = [p if isinstance(p, Simulator) else simulators([p])[0] for p in properties]
     if store is not None:
         return store.label(microstructures, chosen, lambda s, m: compute(s, m, device))

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import platform
 import resource
+import shlex
 import shutil
 import sqlite3
 import stat
@@ -21,6 +22,7 @@ from typing import Literal
 import torch
 from packaging.requirements import Requirement
 
+import matopt
 from matopt.errors import FailureError, InputError
 from matopt.study.cluster.ray_cluster import Cluster
 from matopt.study.layout import Layout, mlflow_database, studies
@@ -80,7 +82,7 @@ def _packages() -> Iterator[Finding]:
         if not requirement.specifier.contains(versions[requirement.name], prereleases=True):
             yield Finding(requirement.name, "failure", versions[requirement.name], f"pip install '{requirement}'")
     shown = [f"{name} {versions[name]}" for name in ("torch", "ray", "optuna", "mlflow") if name in versions]
-    yield Finding("packages", "ok", ", ".join([f"matopt {version('matopt')}", *shown]))
+    yield Finding("packages", "ok", ", ".join([f"matopt {matopt.__version__}", *shown]))
 
 
 def _mlflow_is_the_library() -> Finding:
@@ -176,7 +178,7 @@ def _database(path: Path) -> Finding:
 def _token() -> Iterator[Finding]:
     path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", "~/.ray/auth_token")).expanduser()
     if path.is_file() and stat.S_IMODE(path.stat().st_mode) & 0o077:
-        yield Finding("Ray's token", "warning", f"others can read {path}", f"chmod 600 {path}")
+        yield Finding("Ray's token", "warning", f"others can read {path}", f"chmod 600 {shlex.quote(str(path))}")
 
 
 def _ray_starts() -> Finding:

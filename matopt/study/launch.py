@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,8 @@ import torch
 
 from matopt.data.labels.store import LabelStore
 from matopt.data.sources.base import SOURCES
+from matopt.devices import device_named
+from matopt.errors import InputError
 from matopt.stages.artifacts import ArtifactStore
 from matopt.stages.data import Dataset, prepare
 from matopt.stages.dataset import SavedDataset
@@ -21,6 +24,7 @@ from matopt.study.cluster.ray_cluster import Cluster
 from matopt.study.cluster.workers import RayWorkers
 from matopt.study.config.differences import differences
 from matopt.study.config.study import Study
+from matopt.study.config.study_file import Problem
 from matopt.study.layout import Layout, read_json, write_json
 from matopt.study.lock import launch_lock
 from matopt.study.records import LaunchResult, TrialRecord, best
@@ -30,6 +34,7 @@ from matopt.study.results import (
     evaluation_settings,
     physics_of,
     search_key,
+    search_settings_key,
     simulators_of,
 )
 from matopt.study.search.ledger import Ledger
@@ -63,9 +68,11 @@ def launch(
         progress: hears how far each stage is.
 
     Raises:
-        InputError: the study's images cannot fill its splits, or the address is none.
+        InputError: the study's images cannot fill its splits, this machine lacks its device, or the address is none.
         FailureError: the work cannot be done; what was finished is kept, and the next launch goes on from there.
     """
+    if address is None:
+        _check_device(study)
     layout = Layout.of(study)
     layout.make()
     with launch_lock(layout):
@@ -83,10 +90,19 @@ def launch(
             with state.overhead():
                 session.workers.close()
                 undelivered = tracker.close()
-        state.note(stage="", report=[str(path) for path in result.report])
+        # Relative to the study's folder, which may be moved.
+        state.note(stage="", report=[os.path.relpath(path, layout.folder) for path in result.report])
         objective, direction = next(iter(study.objectives.items()))
         page = tracker.page(objective, ascending=direction == "minimize")
         return replace(result, undelivered=undelivered, page=page, times=state.times)
+
+
+def _check_device(study: Study) -> None:
+    """Refuse a device that this machine does not have, though all that the study asks for may be computed already."""
+    try:
+        device_named(study.config.resources.device)
+    except InputError as error:
+        raise study.text.error([Problem(("resources", "device"), str(error))]) from None
 
 
 def _session(study: Study, address: str | None, state: LaunchState, runs: LaunchRuns) -> Session:
@@ -147,7 +163,8 @@ def _search(session: Session, dataset: Dataset) -> list[TrialRecord]:
     key = search_key(study, dataset)
     # In one order whatever the file's: the key does not know of it.
     ledger = Ledger(session.layout.journal, key, dict(sorted(study.config.search.objectives.items())))
-    session.state.note(search=key, trials=total, objectives=study.objectives)
+    searches = {**session.state.notes.get("searches", {}), search_settings_key(study): key}
+    session.state.note(search=key, searches=searches, trials=total, objectives=study.objectives)
     if ledger.missing(total):
         with session.state.overhead():  # seconds, which a finished study need not spend
             from matopt.study.search.study_search import run_search

@@ -7,6 +7,7 @@ from typing import TypeVar
 from matopt.data.sources.base import SOURCES
 from matopt.errors import FailureError
 from matopt.physics.base import SIMULATORS, Physics, Simulator
+from matopt.registry import content_key
 from matopt.stages.artifacts import ArtifactStore
 from matopt.stages.ascent import DesignPlan
 from matopt.stages.data import Dataset, prepare
@@ -46,6 +47,11 @@ def search_key(study: Study, dataset: Dataset) -> str:
         code=run_trial.__module__,
         folder=study.folder,
     )
+
+
+def search_settings_key(study: Study) -> str:
+    """Make a key of what a study file says of its search, by which its search is found without its dataset."""
+    return content_key(study.inputs("search"))
 
 
 def physics_of(study: Study, dataset: Dataset) -> Physics:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -53,8 +54,10 @@ class Uniform(Dimension):
     @classmethod
     def read(cls, items: Sequence[Any]) -> Dimension:
         """Read two numbers, the smaller first."""
-        low, high = _ends(items, int | float, "numbers")
-        return cls(float(low), float(high))
+        low, high = map(float, _ends(items, int | float, "numbers"))
+        if not math.isfinite(high - low):
+            raise ValueError(f"{list(items)} are too far apart for a number between them")
+        return cls(low, high)
 
     @property
     def items(self) -> tuple[Plain, ...]:

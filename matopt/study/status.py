@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from matopt.errors import InputError
 from matopt.study.config.differences import differences
+from matopt.study.config.study import Study
 from matopt.study.layout import Layout, read_json, studies
 from matopt.study.lock import lock_owner
 from matopt.study.records import TrialRecord, best
+from matopt.study.results import search_settings_key
 from matopt.study.search.ledger import read_records
 from matopt.study.tracking.tracker import undelivered
 
@@ -39,6 +41,7 @@ class StudyStatus:
         times: stage -> seconds of ``wall``, ``computing``, ``waiting`` and ``overhead``, over all launches.
         undelivered: tracking events that MLflow does not have, as a sentence; empty where it has all.
         report: the report's page, once there is one.
+        changed: what a study file says other than the last launch, a line each.
     """
 
     name: str
@@ -59,6 +62,7 @@ class StudyStatus:
     times: dict[str, dict[str, float]]
     undelivered: str
     report: Path | None
+    changed: Sequence[str] = ()
 
     @property
     def is_finished(self) -> bool:
@@ -81,8 +85,33 @@ class ComparisonRow:
     differences: list[str]
 
 
+def status_of(study: Study) -> StudyStatus:
+    """Read the status of a study as its file is now: the trials are those of its own search.
+
+    Another file may have the same name and have been launched since; what differs is listed.
+
+    Raises:
+        InputError: nothing of this name was launched.
+    """
+    layout = Layout.of(study)
+    status = study_status(layout.storage, layout.name)
+    state = read_json(layout.state) or {}
+    search = state.get("searches", {}).get(search_settings_key(study))
+    records = read_records(layout.journal, search) if search is not None else []
+    return replace(
+        status,
+        changed=differences(read_json(layout.config), study.as_json),
+        report=status.report if search == state.get("search") else None,
+        trials=_counts(records, status.is_running),
+        trials_asked=study.config.search.trials,
+        failures=_failures(records),
+        objectives=study.objectives,
+        best=best(records, study.objectives),
+    )
+
+
 def study_status(storage: Path, name: str) -> StudyStatus:
-    """Read the status of the study ``name`` of a storage folder.
+    """Read the status of the study ``name`` of a storage folder, as it was launched last.
 
     Raises:
         InputError: there is no such study.
@@ -95,11 +124,8 @@ def study_status(storage: Path, name: str) -> StudyStatus:
     is_running = lock_owner(layout) is not None
     objectives = state.get("objectives", {})
     records = read_records(layout.journal, state["search"]) if "search" in state else []
-    counts = Counter(record.state for record in records)
-    if not is_running:  # nobody runs them; the next launch begins them anew
-        counts["waiting"] += counts.pop("running", 0)
     left = [str(spool) for spool in undelivered(layout)]
-    report = Path(state["report"][0]) if state.get("report") else None
+    report = layout.folder / state["report"][0] if state.get("report") else None
     return StudyStatus(
         name=name,
         folder=layout.folder,
@@ -111,9 +137,9 @@ def study_status(storage: Path, name: str) -> StudyStatus:
         error=state.get("error", ""),
         launches=state.get("launches", 0),
         updated=state.get("updated", 0.0),
-        trials={kind: counts[kind] for kind in ("complete", "failed", "running", "waiting")},
+        trials=_counts(records, is_running),
         trials_asked=state.get("trials", 0),
-        failures={record.number: record.error for record in records if record.state == "failed"},
+        failures=_failures(records),
         objectives=objectives,
         best=best(records, objectives) if objectives else None,
         times=_times(state, is_running),
@@ -143,6 +169,17 @@ def compare(storage: Path, names: Sequence[str]) -> list[ComparisonRow]:
         )
         for status, config in zip(statuses, configs, strict=True)
     ]
+
+
+def _counts(records: Sequence[TrialRecord], is_running: bool) -> dict[str, int]:
+    counts = Counter(record.state for record in records)
+    if not is_running:  # nobody runs them; the next launch begins them anew
+        counts["waiting"] += counts.pop("running", 0)
+    return {kind: counts[kind] for kind in ("complete", "failed", "running", "waiting")}
+
+
+def _failures(records: Sequence[TrialRecord]) -> dict[int, str]:
+    return {record.number: record.error for record in records if record.state == "failed"}
 
 
 def _names(storage: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
@@ -34,12 +35,17 @@ class Trait(ABC):
 
     Args:
         weight: of the trait in the predictor's training loss; 0 audits without training for it.
+
+    Raises:
+        InputError: a weight that is negative, or not finite.
     """
 
     name: str
     """The key of its metrics; the registered name."""
 
     def __init__(self, weight: float = 0.0) -> None:
+        if not 0 <= weight < math.inf:
+            raise InputError(f"weight must be at least 0, and finite; got {weight}")
         self.weight = weight
 
     def applies_to(self, properties: Sequence[Property]) -> bool:

@@ -258,12 +258,73 @@ def test_a_storage_that_cannot_be_written_to_is_a_failure(run: Run, tmp_path: Pa
     assert "file/runs" in err.strip().splitlines()[-1]
 
 
-def test_debug_shows_where_an_error_came_from(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "matopt", "--debug", "data", "check", "nowhere.png"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 2
-    assert "Traceback" in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("matopt: nowhere.png")
+@pytest.mark.parametrize("place", [0, 1, 2, 3])
+def test_debug_in_any_place_shows_where_an_error_came_from(run: Run, place: int) -> None:
+    words = ["data", "check", "nowhere.png"]
+    code, _, err = run(*words[:place], "--debug", *words[place:])
+    assert code == 2
+    assert "Traceback" in err
+    assert err.splitlines()[-1].startswith("matopt: nowhere.png")
+    assert "Traceback" not in run(*words)[2]
+
+
+def test_the_version_help_and_completion_are_where_people_look_for_them(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("--version")[:2] == (0, f"matopt {matopt.__version__}\n")
+    for command in ((), ("study",), ("study", "launch"), ("label",)):
+        assert run(*command, "-h")[:2] == run(*command, "--help")[:2]
+    for name, value in {
+        "COMP_WORDS": "matopt study la",
+        "COMP_CWORD": "2",
+        "_MATOPT_COMPLETE": "complete_bash",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert run()[1].split() == ["launch"]
+
+
+def test_a_reader_that_leaves_ends_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "matopt", "data", "formats"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        process.stdout.close()
+        assert process.stderr.read() == "" and process.wait() == 0
+    code = (
+        "import sys, matopt.cli.streams as s\n"
+        "with s.outliving_streams():\n"
+        "    for n in range(3): print('said', n, file=sys.stderr)\n"
+        "open('done', 'w')"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, cwd=tmp_path) as process:
+        process.stderr.close()
+        assert process.wait() == 0 and (tmp_path / "done").exists()
+
+
+def test_several_properties_are_named_in_one_word_or_in_several(run: Run, tmp_path: Path) -> None:
+    label = ("label", _image(tmp_path / "rock.png"), "--voxel-size", "2 um", "--store", "labels")
+    code, out, _ = run(*label, "--property", "diffusivity,permeability", "--property", "diffusivity")
+    assert code == 0 and [line.split(":")[0] for line in out.splitlines()] == ["diffusivity", "permeability", "table"]
+    code, _, err = run(*label, "--property", "diffusivity,permeabilty")
+    assert code == 2 and "did you mean 'permeability'?" in _one_line(err)
+    code, _, err = run(*label, "--property", "diffusivity", "--device", "gpu")
+    assert code == 2 and "did you mean 'cuda'?" in _one_line(err), "all labels are in the store"
+
+
+@pytest.mark.parametrize("command", ["compare", "list"])
+def test_no_studies_are_nothing_to_compare_or_to_list(run: Run, command: str) -> None:
+    code, _, err = run("study", command)
+    assert code == 2 and "no study was launched in runs" in _one_line(err)
+
+
+def test_a_path_elsewhere_or_of_nobody_is_one_line(run: Run, tmp_path: Path) -> None:
+    for arguments, said in (
+        (("label", "s3://bucket/rock.png", "--voxel-size", "1 um"), "is an address (s3:)"),
+        (("data", "check", _image(tmp_path / "rock.png"), "--sheet=~nobody_of_this_name/x.png"), "no such user"),
+        (("study", "list", "--storage=gs://bucket/runs"), "is an address (gs:)"),
+        (("doctor", "--storage=$NOWHERE/runs"), "the variable NOWHERE is not set"),
+    ):
+        code, _, err = run(*arguments)
+        assert code == 2 and said in _one_line(err)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rock.png"]
 
 
 def test_status_of_a_study_that_was_never_launched_says_so(run: Run, tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
+import gc
 import os
 import signal
 import sys
 import threading
 import time
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,7 @@ from matopt.stages.models import ModelContext
 from matopt.study.cluster.actors import Actor, SimulatorActor
 from matopt.study.cluster.labelling import ClusterLabel
 from matopt.study.cluster.pool import Pool
-from matopt.study.cluster.ray_cluster import Cluster
+from matopt.study.cluster.ray_cluster import Cluster, collect_garbage
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the actors' processes cannot import the tests
 
@@ -122,6 +124,57 @@ def test_every_wait_ends_with_one_line_that_names_the_actor(cluster, method, arg
         pool.map(method, [arguments])
     assert "\n" not in str(caught.value)
     pool.kill()
+
+
+def descendants(pid):
+    children = {int(pid) for path in Path(f"/proc/{pid}/task").glob("*/children") for pid in path.read_text().split()}
+    return children.union(*map(descendants, children))
+
+
+def listening(pid):
+    """The hexadecimal addresses that a process listens on."""
+    links = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()]
+    rows = [
+        row.split() for table in ("tcp", "tcp6") for row in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()
+    ]
+    return [row[1].split(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in links]
+
+
+def test_a_cluster_of_this_machine_is_reached_from_this_machine_alone(cluster):
+    (node,) = ray.nodes()
+    assert node["NodeManagerAddress"] == "127.0.0.1"
+    addresses = [address for pid in descendants(os.getpid()) for address in listening(pid)]
+    assert len(addresses) >= 3
+    assert set(addresses) <= {"0100007F", 24 * "0" + "01000000", 16 * "0" + "FFFF00000100007F"}  # 127.0.0.1 and ::1
+
+
+def test_ray_that_runs_already_is_told(cluster, tmp_path):
+    with pytest.raises(FailureError, match=r"Ray runs in this process already; call ray\.shutdown\(\) first"):
+        Cluster(None, tmp_path).start()
+    assert ray.is_initialized(), "it is left as it was"
+
+
+def test_garbage_is_collected_though_another_thread_is_at_it():
+    class Cycle:
+        def __init__(self):
+            self.me = self
+
+    class Slow(Cycle):
+        def __del__(self):
+            began.set()
+            time.sleep(0.5)
+            ended.set()
+
+    began, ended = threading.Event(), threading.Event()
+    Slow()
+    other = threading.Thread(target=gc.collect)
+    other.start()
+    began.wait()
+    cycle = weakref.ref(Cycle())  # garbage that the other does not know of
+    assert gc.collect() == 0 and cycle() is not None, "Python collects nothing while it is collecting"
+    collect_garbage()
+    assert ended.is_set() and cycle() is None
+    other.join()
 
 
 def test_what_no_node_can_give_is_refused_at_once(cluster):

@@ -137,7 +137,16 @@ WRONG = [
     ('{kind: "parts.py:Plain", steps: 5}', '"parts.py:Latent"', "generators[1]: parts.py:Latent is listed twice"),
     ("steps: 5}", "steps: 0}", "evaluation.generators[1].steps: must be at least 1, got 0"),
     ("timeout: 600", "timeout: 0", "resources.timeout: must be more than 0"),
-    ("timeout: 600", "device: gpu", 'resources.device: must be cpu, cuda, cuda:0 or mps, got "gpu"'),
+    ("timeout: 600", "device: gpu", 'resources.device: must be cpu, cuda, cuda:0 or mps, got "gpu"; did you m'),
+    ("timeout: 600", "timeout: 1e30", "resources.timeout: must be at most 1000000000"),
+    ("seed: 7", "seed: 9223372036854775808", "9223372036854775808 is too large a whole number; the largest is 9223"),
+    ("table: radii.csv", "table: $NOWHERE/r.csv", "data.source.table: '$NOWHERE/r.csv': the variable NOWHERE is not"),
+    ("table: radii.csv", "table: s3://b/radii.csv", "data.source.table: 's3://b/radii.csv' is an address (s3:)"),
+    ("{weight: 0.1}", "{weight: -5}", "traits.hashin_shtrikman.weight: weight must be at least 0, and finite; got -5"),
+    ("grain_diffusivity: 1e-2", "tolerance: 0", "physics.diffusivity.tolerance: tolerance must be between 0 and 1"),
+    ("grain_diffusivity: 1e-2", "max_iterations: 0", "physics.diffusivity.max_iterations: max_iterations must be"),
+    ("augmentation.size: {choice: [0, 50]}", "augmentation: {size: {choice: [0, 50]}}",
+     "search.space.augmentation: must not be a section; write the dotted name, augmentation.size: {"),
     ("resources:", "tracking: {uri: ftp://x}\nresources:", "tracking.uri: must be null"),
     ("resources:", "design: {property: porosity}\nresources:", "design.property: 'porosity' is not simulated"),
     ("resources:", "resourcesz:", "resourcesz: no such key; did you mean 'resources'?"),
@@ -153,6 +162,26 @@ def test_an_error_names_file_line_and_key_and_what_would_be_right(folder, old, n
     assert found is not None, caught.value
     first = EXAMPLE[: EXAMPLE.index(old)].count("\n") + 1
     assert found.startswith(tuple(f"{path}:{line}: " for line in range(first, first + 1 + new.count("\n"))))
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (f"seed={'9' * 40}", "is too large a whole number"),
+        (f"name={'x' * 300}", "name: must have 200 bytes at most, as it names folders and models, got 300"),
+        (f"name={'ä' * 101}", "name: must have 200 bytes at most, as it names folders and models, got 202"),
+        (f"storage={'/x' * 1800}", "storage: its path is 3600 bytes long; 3071 leave room for the files in it"),
+        (f"storage={'x' * 256}", "storage: xxxxxxxxxx"),
+        ("storage=s3://b/runs", "storage: 's3://b/runs' is an address (s3:)"),
+        ("storage=$NOWHERE/runs", "storage: '$NOWHERE/runs': the variable NOWHERE is not set"),
+        (f"data.source.table={'x' * 256}", "data.source.table: xxxxxxxxxx"),
+    ],
+    ids=lambda text: text[:20],
+)
+def test_what_no_disk_and_no_library_takes_is_told_before_anything_begins(folder, override, message):
+    with pytest.raises(InputError) as caught:
+        load_study(folder / "example.yaml", [override])
+    assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_an_objective_of_an_older_study_file_is_refused_with_the_name_of_the_new_one(folder):
@@ -212,6 +241,27 @@ def test_the_search_follows_from_the_text_of_a_metric_of_the_users_own(folder):
         file.write("\n# edited\n")
     after = [load_study(folder / "example.yaml", overrides).inputs(stage) for stage in ("data", "search")]
     assert before[0] == after[0] and before[1] != after[1]
+
+
+def test_paths_are_read_from_the_environment_and_stored_as_they_are_written(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("LAB", str(folder))
+    study = load_study(edited(folder, "table: radii.csv", "table: ~/radii.csv"), ["storage=$LAB/runs"])
+    assert study.storage == folder / "runs" and study.as_json["storage"] == "$LAB/runs"
+    assert study.source.settings["table"] == str(folder / "radii.csv")
+    assert study.as_json["data"]["source"]["table"] == "~/radii.csv"
+    (folder / "parts.py").rename(folder / "mine (2).py")
+    text = EXAMPLE.replace("parts.py:", "$LAB/mine (2).py:")
+    (folder / "example.yaml").write_text(text)
+    study = load_study(folder / "example.yaml")
+    assert GENERATORS.build(study.generator, study.folder).latent_dim == 8
+    assert study.inputs("search")["sources"]["$LAB/mine (2).py:Latent"]
+
+
+def test_a_dimension_of_the_search_is_set_by_its_dotted_name(folder):
+    for override in ("generator.steps={int: [1, 7]}", "generator.steps.int=[1, 7]"):
+        space = load_study(folder / "example.yaml", [f"search.space.{override}"]).as_json["search"]["space"]
+        assert space["generator.steps"] == {"int": [1, 7]} and len(space) == 5
 
 
 def test_every_error_has_a_line_of_its_own_in_the_order_of_the_file(folder):

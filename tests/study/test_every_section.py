@@ -18,19 +18,21 @@ from matopt.study.launch import launch
 from matopt.study.results import finished
 
 HERE = Path(__file__).parent
-NOISE, SOLID = "tiny_components.py:Noise", "tiny_components.py:Solid"
+FILE = "../my parts (2)/größe#1.py"
+NOISE, SOLID = f"{FILE}:Noise", f"{FILE}:Solid"
 
 
 BASE = {
-    "name": "tiny",
+    "name": "größe",
+    "seed": 202611251408,
     "data": {
-        "source": {"kind": "tiny_components.py:Dots"},
+        "source": {"kind": f"{FILE}:Dots"},
         "window": {"size": 24},
         "split": {"train": 9, "validation": 3, "test": 2},
     },
     "physics": {"properties": ["diffusivity"]},
     "generator": {"kind": NOISE},
-    "predictor": {"kind": "tiny_components.py:Linear", "floor": 1e-3},
+    "predictor": {"kind": f"{FILE}:Linear", "floor": 1e-3},
     "resources": {"timeout": 120},
 }
 ALL = {
@@ -99,9 +101,12 @@ def figures_of(study: dict) -> set[str]:
 
 
 def run(study: dict) -> None:
-    folder = Path(tempfile.mkdtemp())
+    temporary = Path(tempfile.mkdtemp())
+    folder = temporary / "study"
     try:
-        shutil.copy(HERE / "tiny_components.py", folder)
+        folder.mkdir()
+        (folder / FILE).parent.mkdir()
+        shutil.copy(HERE / "tiny_components.py", folder / FILE)
         (folder / "tiny.yaml").write_text(yaml.safe_dump(study))
         loaded = load_study(folder / "tiny.yaml", [f"storage={folder / 'runs'}"])
         result = launch(loaded, make_report=report_writer(loaded))
@@ -115,7 +120,7 @@ def run(study: dict) -> None:
         shutil.rmtree(page.parent)
         assert report_writer(loaded)(finished(loaded)) == result.report
     finally:
-        shutil.rmtree(folder)
+        shutil.rmtree(temporary)
 
 
 EXAMPLES = {"deadline": None, "suppress_health_check": list(HealthCheck), "phases": [Phase.explicit, Phase.generate]}

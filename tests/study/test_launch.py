@@ -20,6 +20,7 @@ from matopt.study.layout import Layout, read_json
 from matopt.study.lock import launch_lock
 from matopt.study.search.ledger import read_records
 from matopt.study.status import compare, list_studies, study_status
+from matopt.study.tracking.database import database_uri
 
 STUDY = """
 name: tiny
@@ -57,8 +58,15 @@ launch(load_study(sys.argv[1]), progress=lambda *said: print(*said[:3], flush=Tr
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
-    """The study's file, with a place for all that it makes."""
-    folder = tmp_path_factory.mktemp("study")
+    """The study's file, with a place for all that it makes: a folder whose name no address would take as it is.
+
+    Beside it lie things that bear the names of what a launch imports.
+    """
+    folder = tmp_path_factory.mktemp("study") / "run #1 of ~me? 50%25 $x=1"
+    folder.mkdir()
+    (folder / "matopt").mkdir()
+    (folder / "matopt" / "__init__.py").write_text("raise ImportError('another matopt')")
+    (folder / "random.py").write_text("raise ImportError('another random')")
     shutil.copy(Path(__file__).with_name("tiny_components.py"), folder)
     (folder / "tiny.yaml").write_text(STUDY.replace("LOG", str(folder / "simulated.txt")))
     return folder / "tiny.yaml"
@@ -115,7 +123,7 @@ orphans = set()
 def run_and_kill(file, stage, done, delay):
     """Launch the study in a process of its own and kill that ``delay`` seconds after a stage is ``done`` so far."""
     with subprocess.Popen(
-        [sys.executable, "-c", DRIVER, str(file)], cwd=file.parent, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-P", "-c", DRIVER, str(file)], cwd=file.parent, stdout=subprocess.PIPE, text=True
     ) as driver:
         for line in driver.stdout:
             words = line.split()
@@ -139,7 +147,7 @@ def write_page(found):
 
 
 def open_runs(study):
-    client = mlflow.MlflowClient(f"sqlite:///{study.storage / 'mlflow.db'}")
+    client = mlflow.MlflowClient(database_uri(Layout.of(study).database))
     experiment = client.get_experiment_by_name("tiny")
     runs = client.search_runs([experiment.experiment_id])
     return [run for run in runs if run.info.status == "RUNNING"], runs

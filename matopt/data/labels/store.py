@@ -25,6 +25,7 @@ import pyarrow as pa
 from matopt.data.labels.locks import ByteLocks
 from matopt.data.labels.parquet_parts import list_parts, read_part, write_part
 from matopt.errors import FailureError
+from matopt.local_path import local_path
 from matopt.microstructures import Microstructures
 from matopt.properties import STATUSES, Property, PropertyTable
 from matopt.registry import content_key
@@ -82,7 +83,7 @@ class LabelStore:
     """
 
     def __init__(self, root: Path | str) -> None:
-        self.root = Path(root).resolve()
+        self.root = local_path(root).resolve()
         self._read: set[Path] = set()
         self._labels: dict[str, dict[str, tuple[float, str, float, bytes]]] = {}
         self._images: set[str] = set()

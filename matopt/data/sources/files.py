@@ -17,7 +17,9 @@ from matopt.data.read import read_scan
 from matopt.data.sources.base import SOURCES, Source
 from matopt.data.windows.scan import Scan, Windows
 from matopt.data.windows.window import Window
+from matopt.errors import InputError
 from matopt.microstructures import Microstructures
+from matopt.registry import file_and_class
 from matopt.units import metres
 
 
@@ -45,6 +47,8 @@ class Files(ReadOptions, Source):
     def __post_init__(self) -> None:
         super().__post_init__()
         metres(self.voxel_size)
+        if self.buffer is not None and self.buffer < 0:
+            raise InputError(f"buffer must be 0 or more voxels, got {self.buffer}")
         candidates(self.format)
 
     @cached_property
@@ -66,6 +70,6 @@ class Files(ReadOptions, Source):
         if self.shape is not None:
             settings["shape"] = list(self.shape)
         if self.format is not None and ".py:" in self.format:
-            file, _, name = self.format.rpartition(":")
-            settings["format"] = [name, hashlib.blake2b(Path(file).read_bytes(), digest_size=16).hexdigest()]
+            file, name = file_and_class(self.format, Path.cwd())
+            settings["format"] = [name, hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest()]
         return {"kind": "files", **settings, "content": content_hash(Path(self.path), self.format)}

@@ -20,6 +20,10 @@ Stack = Literal["volume", "images"]
 """What axis 0 of three is: space, so that neighbouring slices belong together, or a count of independent images."""
 
 
+LARGEST_EDGE = 1 << 16
+"""Voxels along an edge of a window, enlarged: a terabyte and more in 3D."""
+
+
 @dataclass(frozen=True, eq=False)
 class Scan:
     """A measured microstructure: an image, a stack of images or a volume of two phases, with a voxel size.
@@ -99,6 +103,10 @@ class Windows:
             value = getattr(window, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1):
                 raise InputError(f"window: {name} must be a whole number of at least 1, not {value!r}")
+        if window.size * window.zoom > LARGEST_EDGE:
+            raise InputError(
+                f"window: size x zoom must be at most {LARGEST_EDGE} voxels, not {window.size * window.zoom}"
+            )
         if window.dimensions not in (2, 3):
             raise InputError(f"window: dimensions must be 2 or 3, not {window.dimensions!r}")
         if window.dimensions == 3 and not self.scan.is_volume:

@@ -24,7 +24,7 @@ def single_tree(examples: Examples, smallest_leaf: int, seed: int) -> Forest:
     """
     from sklearn.tree import DecisionTreeClassifier
 
-    learnt = DecisionTreeClassifier(min_samples_leaf=smallest_leaf, random_state=seed)
+    learnt = DecisionTreeClassifier(min_samples_leaf=smallest_leaf, random_state=seed % 2**32)
     learnt.fit(examples.neighbours, examples.phase)
     tree = learnt.tree_
     weights = np.zeros((tree.node_count, 2))
@@ -53,7 +53,7 @@ def boosted_trees(examples: Examples, trees: int, leaves: int, learning_rate: fl
         min_samples_leaf=LEAF,
         l2_regularization=SHRINKAGE,
         early_stopping=False,
-        random_state=seed,
+        random_state=seed % 2**32,
     )
     learnt.fit(examples.neighbours, examples.phase)
     grown = []

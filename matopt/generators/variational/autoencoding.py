@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import torch
 
+from matopt.devices import device_named
 from matopt.errors import InputError
 from matopt.generators.base import LatentGenerator, require_learnt
 from matopt.generators.variational.evidence_bound import reconstruction
@@ -124,7 +125,7 @@ class AutoencodingGenerator(LatentGenerator):
 
     def to(self, device: torch.device | str) -> Self:
         """Move to ``device``; returns itself."""
-        self._device = torch.device(device)
+        self._device = device_named(device)
         if self._fitted is not None:
             self._fitted.networks.to(self._device)
         return self

@@ -6,20 +6,26 @@ import gc
 import logging
 import math
 import os
-import secrets
 import socket
+import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import ray
+from ray import cloudpickle
 from ray._raylet import Config  # ty: ignore[missing-module-member] (compiled)
 from ray.exceptions import GetTimeoutError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+import matopt
 from matopt.errors import FailureError, InputError
 from matopt.stages.keys import code_version
+from matopt.study.cluster import whereabouts
+from matopt.study.cluster.driver_path import DriverPath, matopt_file
+from matopt.study.cluster.local_ray import last_line, start_local
+from matopt.study.cluster.whereabouts import Whereabouts
 from matopt.study.layout import node_probe
 
 _CONNECT_SECONDS = 10.0
@@ -56,30 +62,33 @@ class Cluster:
 
         Raises:
             InputError: the address is none.
-            FailureError: nobody answers at the address, or a node does not see the storage folder or has other code.
+            FailureError: Ray does not start, or runs in this process already; nobody answers at the address; or a node
+                does not see the storage folder, or has another matopt.
         """
         for name, value in _ENVIRONMENT.items():
             os.environ.setdefault(name, value)
+        if ray.is_initialized():
+            raise FailureError("Ray runs in this process already; call ray.shutdown() first, as a study brings its own")
         Config.initialize("")  # Ray read the authentication mode when it was imported
         logging.getLogger("ray").setLevel(logging.CRITICAL)  # what fails here is raised here, in one line
         if self._address is None:
-            self._start_here()
+            start_local(self._cpus)
         else:
             self._join(self._address)
-            try:
-                self._check_nodes()
-            except BaseException:
-                self.close()
-                raise
+        try:
+            self._check_nodes()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""
         # Ray ends the process of whoever drops a handle while it shuts down, and a garbage collector in another thread,
         # tracking's say, may come upon one at any time: they are collected before, and none in between.
-        gc.collect()
         was_enabled = gc.isenabled()
         gc.disable()
         try:
+            collect_garbage()
             ray.shutdown()
         finally:
             if was_enabled:
@@ -106,21 +115,6 @@ class Cluster:
         """The CPUs and GPUs of all nodes."""
         return ray.cluster_resources()
 
-    def _start_here(self) -> None:
-        # A token of this launch alone, handed on by the environment: Ray's own would lie in a file that all can read.
-        if "RAY_AUTH_TOKEN_PATH" not in os.environ:
-            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        try:
-            ray.init(
-                address="local",
-                num_cpus=self._cpus,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.CRITICAL,
-            )
-        except Exception as error:
-            raise FailureError(f"Ray does not start here: {_line(error)}") from error
-
     def _join(self, address: str) -> None:
         host, _, port = address.rpartition(":")
         if not host or not port.isdigit() or "//" in address:
@@ -130,38 +124,77 @@ class Cluster:
         except OSError as error:
             raise FailureError(f"no Ray cluster answers at {address} ({error}); is its head running?") from error
         try:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, runtime_env=_runtime())
+            ray.init(
+                address=address,
+                log_to_driver=False,
+                logging_level=logging.CRITICAL,
+                runtime_env=_runtime(),
+                job_config=DriverPath(),
+            )
         except Exception as error:
             raise FailureError(
-                f"cannot join the Ray cluster at {address}: {_line(error)}; launch on one of its nodes, with its token"
+                f"cannot join the Ray cluster at {address}: {last_line(error)}; launch on one of its nodes, with its"
+                " token"
             ) from error
 
     def _check_nodes(self) -> None:
+        """Ask a process on every node whether it sees the storage folder, and which matopt it imports."""
+        is_here = self._address is None
         token = uuid.uuid4().hex
-        path = node_probe(self._storage, token)
-        path.write_text(token)
+        probe = node_probe(self._storage, token)
+        if not is_here:
+            probe.write_text(token)
+        cloudpickle.register_pickle_by_value(whereabouts)
         try:
             nodes = {node["NodeID"]: node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}
             answers = {
                 name: look.options(
                     num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)
-                ).remote(str(path))
+                ).remote(None if is_here else str(probe), not is_here)
                 for node, name in nodes.items()
-                for look in [ray.remote(_look)]
+                for look in [ray.remote(whereabouts.look)]
             }
             for name, answer in answers.items():
                 try:
-                    seen, version = ray.get(answer, timeout=self._timeout)
+                    found = ray.get(answer, timeout=self._timeout)
                 except (RayError, GetTimeoutError) as error:
-                    raise FailureError(f"node {name} does not run matopt: {_line(error)}") from error
-                if seen != token:
+                    raise FailureError(f"node {name} does not run matopt: {last_line(error)}") from error
+                if not is_here and found.token != token:
                     raise FailureError(
                         f"node {name} does not see {self._storage}; set 'storage' to a folder that all nodes share"
                     )
-                if version != code_version():
-                    raise FailureError(f"node {name} has another version of matopt; install the same on all nodes")
+                _check_code(name, found, is_here)
         finally:
-            path.unlink(missing_ok=True)
+            cloudpickle.unregister_pickle_by_value(whereabouts)
+            probe.unlink(missing_ok=True)
+
+
+def _check_code(node: str, found: Whereabouts, is_here: bool) -> None:
+    """Refuse a node whose processes import another matopt than this one: here another file, elsewhere other text."""
+    ours, theirs = matopt_file(), found.file and Path(found.file).resolve()
+    if theirs != ours if is_here else found.code != code_version():
+        what = f"matopt {found.version} in {Path(found.file).parent}" if found.file else "no matopt"
+        raise FailureError(
+            f"node {node} has another version of matopt: its processes import {what}, this one {matopt.__version__} in "
+            f"{ours.parent}; install the same on all nodes, and launch where no folder 'matopt' lies"
+        )
+
+
+def collect_garbage(seconds: float = 10.0) -> None:
+    """Collect all garbage; where another thread is doing so, first wait for at most ``seconds`` until it is done.
+
+    ``gc.collect`` returns at once then, having collected nothing.
+    """
+    patience = time.monotonic() + seconds
+    before = _collections()
+    gc.collect()
+    while _collections() == before and time.monotonic() < patience:
+        time.sleep(0.01)
+        gc.collect()
+
+
+def _collections() -> int:
+    return gc.get_stats()[-1]["collections"]
 
 
 def _places(node: Mapping[str, float], cpus: float, gpus: float) -> float:
@@ -172,14 +205,3 @@ def _places(node: Mapping[str, float], cpus: float, gpus: float) -> float:
 def _runtime() -> dict[str, Any]:
     names = [name for name in _ENVIRONMENT if name != "RAY_AUTH_MODE"]
     return {"env_vars": {name: os.environ[name] for name in names}}
-
-
-def _look(path: str) -> tuple[str | None, str]:
-    file = Path(path)
-    return (file.read_text() if file.is_file() else None), code_version()
-
-
-def _line(error: BaseException) -> str:
-    """Take the last line of an error's text, which in Ray's long ones says what happened."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__

@@ -20,7 +20,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from matopt.errors import InputError
-from matopt.registry import Component, Registry
+from matopt.local_path import local_path
+from matopt.registry import Component, Registry, file_and_class
 from matopt.spelling import suggestion
 from matopt.study.config.messages import problems_of
 from matopt.study.config.study_file import Problem
@@ -98,10 +99,8 @@ def check_settings(
             problems += [Problem((name, *problem.key[1:]), problem.message) for problem in found]
             continue
         complete[name] = value if known[name].is_path else getattr(checked, "value")  # noqa: B009 (made by create_model)
-        if known[name].is_path and isinstance(value, str) and not (folder / value).exists():
-            problems.append(
-                Problem((name,), f"there is no {(folder / value).resolve()}; paths are relative to {folder}")
-            )
+        if known[name].is_path and isinstance(value, str) and (problem := _path_problem(value, folder)):
+            problems.append(Problem((name,), problem))
     return {name: complete[name] for name in known if name in complete}, problems
 
 
@@ -153,10 +152,26 @@ def resolve_paths(registry: Registry, component: Component, folder: Path) -> Com
     """Make the paths of a component absolute, so that it can be built from any working directory."""
     known = settings_of(registry.find(component.kind, folder))
     resolved = {
-        name: str((folder / value).resolve()) if _is_place(value, known[name]) else value
+        name: _resolved(value, folder) if _is_place(value, known[name]) else value
         for name, value in component.settings.items()
     }
     return Component(component.kind, resolved)
+
+
+def _resolved(value: str, folder: Path) -> str:
+    if ".py:" in value:
+        path, name = file_and_class(value, folder)
+        return f"{path}:{name}"
+    return str((folder / local_path(value)).resolve())
+
+
+def _path_problem(value: str, folder: Path) -> str:
+    """Say why a path cannot be read; empty where it can."""
+    try:
+        path = folder / local_path(value)
+        return "" if path.exists() else f"there is no {path.resolve()}; paths are relative to {folder}"
+    except (InputError, OSError, RuntimeError) as error:  # a name that is too long, a loop of links
+        return str(error)
 
 
 def _is_place(value: Any, setting: Setting) -> bool:

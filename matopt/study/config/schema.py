@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
@@ -15,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from matopt.devices import check_device_name
 from matopt.physics.base import SIMULATORS
 from matopt.study.config.component_fields import (
     BaselineField,
@@ -32,8 +34,11 @@ from matopt.study.config.components import build_component
 from matopt.study.config.messages import nested
 from matopt.study.config.study_file import Problem, shown
 from matopt.study.samplers.base import SearchSpec
-from matopt.study.space import Dimension, read_dimension
+from matopt.study.space import DIMENSIONS, Dimension, read_dimension
 from matopt.traits.base import TRAITS
+
+LONGEST_STUDY_NAME = 200
+"""Bytes: folders' names may have 255, and models' names in MLflow, which go on after the study's, 250."""
 
 AtLeastOne = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
@@ -43,13 +48,8 @@ Direction = Literal["maximize", "minimize"]
 def _name(text: str) -> str:
     if not text or not text.replace("-", "").replace("_", "").replace(".", "").isalnum() or not text[0].isalnum():
         raise ValueError(f"must be letters, digits, '-', '_' and '.', as it names a folder, got {shown(text)}")
-    return text
-
-
-def _device(text: str) -> str:
-    kind, _, number = text.partition(":")
-    if kind not in ("cpu", "cuda", "mps") or (number and not number.isdigit()):
-        raise ValueError(f"must be cpu, cuda, cuda:0 or mps, got {shown(text)}")
+    if (size := len(text.encode())) > LONGEST_STUDY_NAME:
+        raise ValueError(f"must have {LONGEST_STUDY_NAME} bytes at most, as it names folders and models, got {size}")
     return text
 
 
@@ -69,6 +69,22 @@ def _different(items: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(set(items)) < len(items):
         raise ValueError(f"holds something twice: {list(items)}")
     return _some(items)
+
+
+def _dotted_names(space: Any) -> Any:
+    """Refuse sections in a search space, whose keys are whole dotted names."""
+    problems = []
+    for name, value in space.items() if isinstance(space, dict) else ():
+        inner, names = value, [name]
+        while isinstance(inner, dict) and len(inner) >= 1 and not set(inner) & set(DIMENSIONS):
+            first, inner = next(iter(inner.items()))
+            names.append(first)
+        if len(names) > 1 and isinstance(inner, dict):
+            message = f"must not be a section; write the dotted name, {'.'.join(names)}: {shown(inner)}"
+            problems.append(Problem((name,), message))
+    if problems:
+        raise nested(problems)
+    return space
 
 
 def _accuracy() -> dict[str, Direction]:
@@ -123,13 +139,16 @@ class SearchSection(Section):
     trials: AtLeastOne = 1
     sampler: SamplerField = Field(default_factory=default_sampler)
     startup: AtLeastOne = 10
-    space: dict[
-        str,
-        Annotated[
-            Dimension,
-            PlainValidator(read_dimension),
-            PlainSerializer(lambda dimension: {dimension.word: list(dimension.items)}),
+    space: Annotated[
+        dict[
+            str,
+            Annotated[
+                Dimension,
+                PlainValidator(read_dimension),
+                PlainSerializer(lambda dimension: {dimension.word: list(dimension.items)}),
+            ],
         ],
+        BeforeValidator(_dotted_names),
     ] = Field(default_factory=dict)
     objectives: Annotated[dict[str, Direction], AfterValidator(_some)] = Field(default_factory=_accuracy)
     select: str | None = None
@@ -146,12 +165,12 @@ class EvaluationSection(Section):
 class ResourcesSection(Section):
     """Sets how many actors of each kind there are, and what each may use. ``timeout`` is in seconds."""
 
-    device: Annotated[str, AfterValidator(_device)] = "cpu"
+    device: Annotated[str, AfterValidator(check_device_name)] = "cpu"
     trials: AtLeastOne = 1
     simulators: AtLeastOne = 1
     predictors: AtLeastOne = 1
     cpus_per_trial: AtLeastOne = 1
-    timeout: Annotated[float, Field(gt=0)] = 3600.0
+    timeout: Annotated[float, Field(gt=0, le=1e9)] = 3600.0
 
 
 class TrackingSection(Section):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from matopt.design.settings import DesignSettings
 from matopt.design.spaces.base import SPACES
 from matopt.errors import InputError
 from matopt.generators.base import GENERATORS
+from matopt.local_path import LONGEST_PATH, local_path
 from matopt.physics.base import SIMULATORS
 from matopt.predictors.base import PREDICTORS
 from matopt.registry import Component, Registry
@@ -24,9 +26,9 @@ from matopt.study.config.checks import SEARCHABLE, check_fields, cross_problems,
 from matopt.study.config.component_fields import Checking
 from matopt.study.config.components import resolve_paths
 from matopt.study.config.schema import StudyConfig
-from matopt.study.config.study_file import StudyText, read_study_file, read_value, split_key
+from matopt.study.config.study_file import Key, Problem, StudyText, read_study_file, read_value, split_key
 from matopt.study.samplers.base import SAMPLERS
-from matopt.study.space import Plain
+from matopt.study.space import DIMENSIONS, Plain
 from matopt.traits.base import TRAITS
 
 STAGES: dict[str, tuple[str, ...]] = {
@@ -34,6 +36,9 @@ STAGES: dict[str, tuple[str, ...]] = {
     "search": ("seed", "data", "physics", *SEARCHABLE, "search"),
 }
 """The sections that the results of these stages follow from; those of the other stages follow from their settings."""
+
+LONGEST_TAIL = 1024
+"""Bytes of the longest path below a storage folder: MLflow's copy of a model names the study twice."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,14 +194,37 @@ def load_study(path: Path | str, overrides: Sequence[str] = ()) -> Study:
         place = f"--set {override}"
         if not equals or not name.strip():
             raise InputError(f"{place}: write it as key=value, for example search.trials=4")
-        text = text.with_value(split_key(name.strip(), text.tree), read_value(value, place), place)
+        text = text.with_value(_override_key(name.strip(), text.tree), read_value(value, place), place)
     folder = path.resolve().parent
     checking = Checking(folder)
     config = _checked(text, checking)
     problems = cross_problems(config, folder) + space_problems(config, text, checking)
     if problems:
         raise text.error(problems)
-    return Study(config, text, folder, Path(config.storage).expanduser().resolve())
+    return Study(config, text, folder, _storage(config, text))
+
+
+def _override_key(name: str, tree: Mapping[str, Any]) -> Key:
+    """Split the name of an override; in a search space, whose keys are dotted names, a new one is one key."""
+    key = split_key(name, tree)
+    if key[:2] != ("search", "space") or len(key) < 4 or key[2] in (tree.get("search") or {}).get("space", {}):
+        return key
+    setting, _, word = name.removeprefix("search.space.").rpartition(".")
+    return ("search", "space", setting, word) if word in DIMENSIONS else ("search", "space", f"{setting}.{word}")
+
+
+def _storage(config: StudyConfig, text: StudyText) -> Path:
+    """The storage folder, absolute, where the names of all that a study keeps in it find room."""
+    key = ("storage",)
+    try:
+        storage = local_path(config.storage).resolve()
+    except (InputError, OSError, RuntimeError) as error:  # the last of links that lead in a circle
+        raise text.error([Problem(key, str(error))]) from None
+    if len(os.fsencode(storage)) > LONGEST_PATH - LONGEST_TAIL:
+        room = LONGEST_PATH - LONGEST_TAIL
+        message = f"its path is {len(os.fsencode(storage))} bytes long; {room} leave room for the files in it"
+        raise text.error([Problem(key, message)])
+    return storage
 
 
 def _checked(text: StudyText, checking: Checking) -> StudyConfig:

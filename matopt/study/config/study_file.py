@@ -20,6 +20,10 @@ Key = tuple[str | int, ...]
 """Where a value is: ("search", "space", "augmentation.size", "choice", 0)."""
 
 
+LARGEST_INTEGER = 2**63 - 1
+"""What libraries below take."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """Names one value that is wrong, and says what would be right."""
@@ -207,4 +211,8 @@ def _scalar(node: Any, wrong: Any) -> Any:
     value = float(text)
     if not math.isfinite(value):
         raise wrong(f"{text[:40]} is too large a number")
-    return int(text) if _INT.fullmatch(text) else value
+    if not _INT.fullmatch(text):
+        return value
+    if abs(int(text)) > LARGEST_INTEGER:
+        raise wrong(f"{text[:40]} is too large a whole number; the largest is {LARGEST_INTEGER}")
+    return int(text)

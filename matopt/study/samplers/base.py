@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from matopt.registry import Registry
 from matopt.study.space import Choice, Dimension, Int, Plain
 
@@ -58,6 +60,11 @@ class Sampler(ABC):
             n_started: how many trials earlier launches began. A sampler that draws at random is seeded by it too, or it
                 would begin with the points that it began with then.
         """
+
+    @staticmethod
+    def seed(search: SearchSpec, n_started: int = 0) -> int:
+        """Make a seed of 32 bits, as samplers take, of the study's, and of how many trials were begun."""
+        return int(np.random.SeedSequence([search.seed, n_started]).generate_state(1)[0])
 
 
 SAMPLERS: Registry[Sampler] = Registry("samplers", "matopt.study.samplers")

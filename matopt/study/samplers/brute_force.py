@@ -17,4 +17,4 @@ class BruteForce(Sampler):
 
     def build(self, search: SearchSpec, n_started: int) -> optuna.samplers.BaseSampler:
         """Make Optuna's sampler."""
-        return optuna.samplers.BruteForceSampler(seed=search.seed + n_started)
+        return optuna.samplers.BruteForceSampler(seed=self.seed(search, n_started))

@@ -34,5 +34,5 @@ class CMAES(Sampler):
     def build(self, search: SearchSpec, n_started: int) -> optuna.samplers.BaseSampler:
         """Make Optuna's sampler."""
         return optuna.samplers.CmaEsSampler(
-            n_startup_trials=search.startup, popsize=self.population_size, seed=search.seed + n_started
+            n_startup_trials=search.startup, popsize=self.population_size, seed=self.seed(search, n_started)
         )

@@ -19,4 +19,4 @@ class GaussianProcess(Sampler):
 
     def build(self, search: SearchSpec, n_started: int) -> optuna.samplers.BaseSampler:
         """Make Optuna's sampler."""
-        return optuna.samplers.GPSampler(n_startup_trials=search.startup, seed=search.seed + n_started)
+        return optuna.samplers.GPSampler(n_startup_trials=search.startup, seed=self.seed(search, n_started))

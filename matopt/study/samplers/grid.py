@@ -19,4 +19,4 @@ class Grid(Sampler):
         """Make Optuna's sampler, shuffled by the study's seed: one order for all launches."""
         values = finite_space(search)
         assert values is not None
-        return optuna.samplers.GridSampler(values, seed=search.seed)
+        return optuna.samplers.GridSampler(values, seed=self.seed(search))

@@ -25,4 +25,4 @@ class NSGAII(Sampler):
 
     def build(self, search: SearchSpec, n_started: int) -> optuna.samplers.BaseSampler:
         """Make Optuna's sampler."""
-        return optuna.samplers.NSGAIISampler(population_size=self.population_size, seed=search.seed + n_started)
+        return optuna.samplers.NSGAIISampler(population_size=self.population_size, seed=self.seed(search, n_started))

@@ -25,4 +25,4 @@ class NSGAIII(Sampler):
 
     def build(self, search: SearchSpec, n_started: int) -> optuna.samplers.BaseSampler:
         """Make Optuna's sampler."""
-        return optuna.samplers.NSGAIIISampler(population_size=self.population_size, seed=search.seed + n_started)
+        return optuna.samplers.NSGAIIISampler(population_size=self.population_size, seed=self.seed(search, n_started))

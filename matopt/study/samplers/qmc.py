@@ -26,4 +26,4 @@ class QuasiMonteCarlo(Sampler):
 
     def build(self, search: SearchSpec, n_started: int) -> optuna.samplers.BaseSampler:
         """Make Optuna's sampler, scrambled by the study's seed: one sequence for all launches."""
-        return optuna.samplers.QMCSampler(qmc_type=self.sequence, scramble=True, seed=search.seed)
+        return optuna.samplers.QMCSampler(qmc_type=self.sequence, scramble=True, seed=self.seed(search))

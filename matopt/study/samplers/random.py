@@ -13,4 +13,4 @@ class RandomSearch(Sampler):
 
     def build(self, search: SearchSpec, n_started: int) -> optuna.samplers.BaseSampler:
         """Make Optuna's sampler."""
-        return optuna.samplers.RandomSampler(search.seed + n_started)
+        return optuna.samplers.RandomSampler(self.seed(search, n_started))

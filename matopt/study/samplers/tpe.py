@@ -32,5 +32,5 @@ class TPE(Sampler):
             n_ei_candidates=self.n_ei_candidates,
             multivariate=self.multivariate,
             constant_liar=search.concurrent > 1,
-            seed=search.seed + n_started,
+            seed=self.seed(search, n_started),
         )

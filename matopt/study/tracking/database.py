@@ -5,8 +5,22 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from urllib.parse import quote, unquote
 
-SQLITE = "sqlite:///"
+_SQLITE = "sqlite:///"
+_FILE, _QUERY = "file:", "?uri=true"
+
+
+def database_uri(path: Path) -> str:
+    """Write MLflow's tracking URI of a SQLite file, whatever characters its path has.
+
+    Where a character means something in a URI the path is quoted twice, as MLflow reads the URI once and SQLite reads
+    what is left. MLflow makes the folders of whatever has a slash in it, so that none is left.
+    """
+    text = str(path)
+    if not set("?#%") & set(text):
+        return f"{_SQLITE}{text}"
+    return f"{_SQLITE}{_FILE}{quote(quote(text, safe=''), safe='')}{_QUERY}"
 
 
 def ensure_database(uri: str) -> None:
@@ -16,17 +30,20 @@ def ensure_database(uri: str) -> None:
     So they are created in a file beside, which gets its name once it is whole.
 
     Args:
-        uri: MLflow's tracking URI, ``sqlite:///path`` or another.
+        uri: MLflow's tracking URI, of :func:`database_uri` or another.
     """
-    path = Path(uri.removeprefix(SQLITE))
-    if not uri.startswith(SQLITE) or path.exists():
+    if not uri.startswith(_SQLITE):
+        return
+    text = uri.removeprefix(_SQLITE)
+    path = Path(unquote(unquote(text.removeprefix(_FILE).removesuffix(_QUERY))) if text.startswith(_FILE) else text)
+    if path.exists():
         return
     from mlflow import MlflowClient
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
         whole = Path(folder) / path.name
-        MlflowClient(f"{SQLITE}{whole}").search_experiments(max_results=1)
+        MlflowClient(database_uri(whole)).search_experiments(max_results=1)
         try:
             os.link(whole, path)
         except FileExistsError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +15,7 @@ from matopt.stages.artifacts import ArtifactStore
 from matopt.stages.records import DesignResult, Evaluation
 from matopt.study.config.study import Study
 from matopt.study.records import TrialRecord
-from matopt.study.tracking.spool import SpoolReport, Status, flatten
+from matopt.study.tracking.spool import MAX_NAME, SpoolReport, Status, flatten
 from matopt.study.tracking.tracker import Tracker
 
 
@@ -100,6 +102,17 @@ class LaunchRuns:
 
 
 def _names(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Make dotted names that MLflow takes: it refuses those of files in folders above ("../mine.py:Trait")."""
+    """Make dotted names that MLflow takes, of a user's files too: ``../mine (2).py:Trait`` is ``mine _2_.py:Trait``.
+
+    What is too long keeps its end, after a hash of the whole.
+    """
     flat = flatten(values) if any(isinstance(v, Mapping) for v in values.values()) else dict(values)
-    return {name.replace("../", ""): value for name, value in flat.items()}
+    return {_name(name): value for name, value in flat.items()}
+
+
+def _name(text: str) -> str:
+    parts = [part for part in re.sub(r"[^\w.\- :/]", "_", text, flags=re.ASCII).replace("../", "").split("/") if part]
+    name = "/".join("_" if part in (".", "..") else part for part in parts)
+    if len(name) > MAX_NAME:
+        name = f"{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()} {name[9 - MAX_NAME :].replace('/', '_')}"
+    return name

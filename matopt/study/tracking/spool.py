@@ -28,7 +28,10 @@ from matopt.errors import FailureError, InputError
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 _NAME = re.compile(r"[\w.\- :]+(/[\w.\- :]+)*", re.ASCII)
-_MAX_NAME, _MAX_PARAM, _MAX_TAG = 250, 6000, 8000  # MLflow's limits
+MAX_NAME = 250
+"""Characters of a name in MLflow."""
+
+_MAX_PARAM, _MAX_TAG = 6000, 8000  # MLflow's limits
 
 
 class SpoolWriter:
@@ -133,9 +136,8 @@ class SpoolWriter:
             InputError: no such file, or a name with a slash or colon in it.
             FailureError: it cannot be copied into the spool.
         """
-        _check_name("model", name)
-        if "/" in name or ":" in name:
-            raise InputError(f"model name {name!r}: the registry takes no '/' and no ':'; use '.' or '-'")
+        if not 0 < len(name) <= MAX_NAME or "/" in name or ":" in name:
+            raise InputError(f"model name {name!r}: the registry takes up to {MAX_NAME} characters, no '/' and no ':'")
         event = {"do": "model", "run": run, "name": name, "file": self._copy(path), "tags": _tags(tags)}
         self._append(event, durable=True)
 
@@ -233,10 +235,10 @@ def read_events(path: Path, offset: int = 0) -> Iterator[tuple[int, dict[str, An
 
 
 def _check_name(kind: str, name: str) -> None:
-    if len(name) > _MAX_NAME or not _NAME.fullmatch(name) or {".", ".."} & set(name.split("/")):
+    if len(name) > MAX_NAME or not _NAME.fullmatch(name) or {".", ".."} & set(name.split("/")):
         raise InputError(
             f"{kind} {name!r} is no name for MLflow: letters, digits, _ - . : space, groups parted by single '/',"
-            f" at most {_MAX_NAME} characters"
+            f" at most {MAX_NAME} characters"
         )
 
 

@@ -17,6 +17,7 @@ from urllib.parse import quote, urlencode
 from matopt.errors import FailureError
 from matopt.study.layout import Layout
 from matopt.study.records import Undelivered
+from matopt.study.tracking.database import database_uri
 from matopt.study.tracking.sender import Sender, launch_folders, pending
 from matopt.study.tracking.spool import SpoolWriter
 
@@ -38,7 +39,7 @@ class Tracker(SpoolWriter):
     """
 
     def __init__(self, layout: Layout, uri: str | None = None) -> None:
-        self.uri = uri or f"sqlite:///{layout.database}"
+        self.uri = uri or database_uri(layout.database)
         self.spool = layout.spool(uri)
         launch = f"launch-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:4]}"
         try:

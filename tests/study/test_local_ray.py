@@ -1,0 +1,63 @@
+"""Ray on one machine, as far as it can be looked at without starting it."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import matopt
+from matopt.errors import FailureError
+from matopt.study.cluster import local_ray
+from matopt.study.cluster.driver_path import driver_path, matopt_file
+
+
+def test_waiting_has_an_end_with_likely_reasons():
+    start = time.monotonic()
+    message = r"Ray does not start here within 0 s; likely: .*Ray's own words are in /"
+    with pytest.raises(FailureError, match=message), local_ray._in_time(0.3):
+        time.sleep(20)
+    assert time.monotonic() - start < 10
+    with local_ray._in_time(0.3):
+        pass
+    time.sleep(0.5)  # nothing comes after
+
+
+def test_a_machine_without_loopback_is_told_at_once():
+    unshare = shutil.which("unshare")
+    if unshare is None or subprocess.run([unshare, "-rn", "true"], capture_output=True).returncode:
+        pytest.skip("this system lets nobody have a network of their own")
+    code = "from matopt.study.cluster.local_ray import start_local; start_local(1)"
+    done = subprocess.run([unshare, "-rn", sys.executable, "-c", code], capture_output=True, text=True, timeout=100)
+    assert "FailureError: Ray does not start here: nothing can be reached at 127.0.0.1" in done.stderr
+
+
+@pytest.mark.parametrize("variable", ["TMPDIR", "RAY_TMPDIR"])
+def test_a_temporary_folder_whose_sockets_would_have_too_long_paths_is_left_alone(monkeypatch, tmp_path, variable):
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
+    monkeypatch.setenv(variable, "/tmp")
+    assert local_ray._temp_dir() is None, "Ray's own choice"
+    (long := tmp_path / ("x" * 90)).mkdir()
+    (file := tmp_path / "file").touch()
+    for folder in (long, file):
+        monkeypatch.setenv(variable, str(folder))
+        chosen = local_ray._temp_dir()
+        assert chosen is not None and len(chosen) <= 41 and os.access(Path(chosen).parent, os.W_OK)
+
+
+def test_other_processes_look_for_modules_where_this_one_does(monkeypatch, tmp_path):
+    for name in ("matopt", "other"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path, "/opt/mine"])
+    path = driver_path()
+    assert str(tmp_path) not in path and path[-1] == "/opt/mine"
+    assert not any(Path(entry).is_relative_to(sys.prefix) for entry in path), "every process has the interpreter's"
+    monkeypatch.setattr(sys, "path", ["", *sys.path])  # as in a notebook
+    (tmp_path / "matopt" / "__init__.py").touch()  # and this is found before the one that was imported already
+    path = driver_path()
+    assert path[0] == str(Path(matopt.__file__).parents[1]) and path[1] == str(tmp_path)
+    assert matopt_file() == Path(matopt.__file__).resolve()
