@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import traceback
-from typing import Annotated
+import warnings
+from typing import Annotated, TextIO
 
 import typer
 
@@ -12,7 +13,7 @@ from matopt.cli.data import check_command, export_command, formats_command, labe
 from matopt.cli.doctor import doctor_command
 from matopt.cli.study import study_app
 from matopt.cli.traits import traits_app
-from matopt.errors import FailureError, InputError
+from matopt.errors import FailureError, InputError, InputWarning
 
 _options = {"debug": False}
 app = typer.Typer(
@@ -45,6 +46,7 @@ def matopt(
 
 def main() -> None:
     """Run the command line; errors end as one line and an exit code."""
+    warnings.showwarning = _show_warning  # ty: ignore[invalid-assignment]
     try:
         app(prog_name="matopt")
     except (InputError, FailureError) as error:
@@ -57,3 +59,21 @@ def main() -> None:
             "matopt: interrupted; what was finished is kept, and the same command goes on from there", file=sys.stderr
         )
         sys.exit(130)
+
+
+_show_others = warnings.showwarning
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print what matopt warns of as a line, without the place in its code; other warnings as ever."""
+    if issubclass(category, InputWarning):
+        print(f"matopt: note: {message}", file=sys.stderr)
+    else:
+        _show_others(message, category, filename, lineno, file, line)

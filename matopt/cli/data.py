@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from matopt.cli.image_paths import expand
 from matopt.cli.read_options import takes_read_options
-from matopt.errors import InputError
+from matopt.errors import FailureError, InputError
 
 if TYPE_CHECKING:
     from matopt.data.images.read_options import ReadOptions
@@ -23,7 +24,18 @@ ImagePath = Annotated[
         show_default=False,
     ),
 ]
-VoxelSize = Annotated[str, typer.Option(help="Edge of a voxel, as '5.345 um'.", show_default=False)]
+ImagePaths = Annotated[
+    list[Path],
+    typer.Argument(
+        help="Image files, zips of one, or folders of slices; patterns too, as 'scans/*.tif'. `matopt data formats` "
+        "lists the formats.",
+        show_default=False,
+    ),
+]
+VoxelSize = Annotated[
+    str,
+    typer.Option(help="Edge of a voxel, as '5.345 um'; or along each axis, as '20 x 5 x 5 um'.", show_default=False),
+]
 Size = Annotated[
     int | None, typer.Option("--window", help="Edge of the windows to cut, in voxels. Whole images if left out.")
 ]
@@ -35,10 +47,19 @@ Dimensions = Annotated[int, typer.Option(help="2 cuts windows of slices, 3 cuts 
 
 @takes_read_options
 def check_command(
-    path: ImagePath,
+    paths: ImagePaths,
     options: ReadOptions,
-    voxel_size: Annotated[str | None, typer.Option(help="Edge of a voxel, as '5.345 um'.")] = None,
-    sheet: Annotated[Path, typer.Option(help="Where the contact sheet goes.")] = Path("contact_sheet.png"),
+    voxel_size: Annotated[
+        str | None, typer.Option(help="Edge of a voxel, as '5.345 um'; by default what the file says.")
+    ] = None,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where the contact sheet goes. Of a single file it is contact_sheet.png by default, but nothing is "
+            "written into a folder that is read.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Tell what a file holds, and the lines of a study that read it.
 
@@ -47,10 +68,28 @@ def check_command(
 
     Example: [bold]matopt data check berea.tif --voxel-size '5.345 um'[/bold]
     """
-    from matopt.data.check import check
+    from matopt.data.check import check, lies_among_slices
 
-    report = check(path, options, voxel_size, sheet)
-    typer.echo(f"{report}\ncontact sheet: {sheet}")
+    files = expand(paths)
+    if len(files) > 1:
+        if sheet is not None:
+            raise InputError(f"--sheet {sheet}: several files have no contact sheet in common; check them one by one")
+        failed = 0
+        for path in files:
+            try:
+                typer.echo(f"{check(path, options, voxel_size)}\n")
+            except (InputError, FailureError) as error:
+                failed += 1
+                typer.echo(f"matopt: {error}", err=True)
+        if failed:
+            raise InputError(f"{failed} of {len(files)} files could not be read; the lines above say why")
+        return
+    (path,) = files
+    default = Path("contact_sheet.png")
+    chosen = sheet or (None if lies_among_slices(default, path) else default)
+    report = check(path, options, voxel_size, chosen)
+    where = chosen or "none, as it would lie among the slices; add --sheet and another place"
+    typer.echo(f"{report}\ncontact sheet: {where}")
 
 
 def formats_command() -> None:
@@ -65,7 +104,8 @@ def formats_command() -> None:
     for name in FORMATS.names():
         form = format_named(name)
         notes = [f"takes --{option}" for option in form.uses]
-        notes += ["folders of slices"] * form.is_slice + ["written by export"] * isinstance(form, WritableFormat)
+        notes += ["folders of slices"] * form.is_slice + ["axis 0 is the file's x"] * form.is_x_first
+        notes += ["written by export"] * isinstance(form, WritableFormat)
         typer.echo(f"{name:<10} {', '.join(form.endings):<18} {'; '.join(notes)}".rstrip())
 
 
@@ -85,11 +125,14 @@ def export_command(
 
     Example: [bold]matopt data export berea.tif --voxel-size '5.345 um' --out berea.vti[/bold]
     """
+    from matopt.data.check import lies_among_slices
+    from matopt.data.images.format_lookup import all_formats, format_for
     from matopt.data.read import read_scan
     from matopt.data.write import write
-    from matopt.units import metres
 
-    scan = read_scan(path, metres(voxel_size), options)
+    if lies_among_slices(out, path) and format_for(out.suffix, [form for form in all_formats() if form.is_slice]):
+        raise InputError(f"--out {out}: it would be taken for a slice of {path}; name another place for it")
+    scan = read_scan(path, voxel_size, options)
     images, _ = _cut(scan, size, stride, zoom, dimensions, slice_step)
     write(out, images)
     typer.echo(f"{len(images)} of {' x '.join(map(str, images.shape))} voxels: {out}")
@@ -97,7 +140,7 @@ def export_command(
 
 @takes_read_options
 def label_command(
-    path: ImagePath,
+    paths: ImagePaths,
     options: ReadOptions,
     voxel_size: VoxelSize,
     properties: Annotated[
@@ -121,7 +164,8 @@ def label_command(
 ) -> None:
     """Compute Young's modulus, diffusivity and permeability of images: images in, a table out.
 
-    Each value comes with its unit, its status (ok, non_percolating, not_converged) and the solver's residual.
+    Each value comes with its unit, its status (ok, non_percolating, not_converged) and the solver's residual. Samples
+    are named by their number, or by the corner of their window; of several files with the file in front.
 
     With --rev the table has a row for each property and window size: mean, deviation, quantiles and statuses.
 
@@ -134,23 +178,28 @@ def label_command(
     from matopt.physics.base import SIMULATORS
     from matopt.properties import PropertyTable
     from matopt.stages.simulate import simulate
-    from matopt.units import metres
 
     if out.suffix not in ENDINGS:
         raise InputError(f"--out {out}: the table's name must end in {' or '.join(ENDINGS)}")
-    scan = read_scan(path, metres(voxel_size), options)
+    files = expand(paths)
     chosen = properties or SIMULATORS.names()
     if rev is not None:
+        if len(files) > 1:
+            raise InputError("--rev takes one file")
+        scan = read_scan(files[0], voxel_size, options)
         if size is not None or stride is not None or zoom != 1:
             raise InputError("--rev cuts windows of its own sizes; leave --window, --stride and --zoom out")
         _write_curves(scan, chosen, _sizes(rev), rev_windows, dimensions, slice_step, LabelStore(store), device, out)
         return
-    images, names = _cut(scan, size, stride, zoom, dimensions, slice_step)
-    with bar("labels", len(images)) as advance:
+    scans = {file: read_scan(file, voxel_size, options) for file in files}
+    cuts = {file: _cut(scan, size, stride, zoom, dimensions, slice_step) for file, scan in scans.items()}
+    names = [f"{file} {name}" if len(files) > 1 else name for file, (_, own) in cuts.items() for name in own]
+    with bar("labels", len(names)) as advance:
         tables = []
-        for first in range(0, len(images), 32):
-            tables.append(simulate(images[first : first + 32], chosen, LabelStore(store), device))
-            advance(len(tables[-1]))
+        for images, _ in cuts.values():
+            for first in range(0, len(images), 32):
+                tables.append(simulate(images[first : first + 32], chosen, LabelStore(store), device))
+                advance(len(tables[-1]))
     table = PropertyTable.concatenate(tables)
     write_table(out, table, names)
     for name, counts in table.counts().items():
@@ -167,6 +216,8 @@ def _cut(
     from matopt.microstructures import Microstructures
 
     if size is None:
+        if scan.is_masked:
+            raise InputError("part of the image is outside the sample; cut windows that lie in it: --window 64")
         whole = scan.phases[None] if scan.is_volume or scan.phases.ndim == 2 else scan.phases
         images = Microstructures(np.ascontiguousarray(whole), scan.voxel_size)
         return images, [str(i) for i in range(len(whole))]

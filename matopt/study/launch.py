@@ -10,6 +10,7 @@ import torch
 
 from matopt.data.labels.store import LabelStore
 from matopt.data.sources.base import SOURCES
+from matopt.errors import InputError
 from matopt.stages.artifacts import ArtifactStore
 from matopt.stages.data import Dataset, prepare
 from matopt.stages.dataset import SavedDataset
@@ -21,6 +22,7 @@ from matopt.study.cluster.ray_cluster import Cluster
 from matopt.study.cluster.workers import RayWorkers
 from matopt.study.config.differences import differences
 from matopt.study.config.study import Study
+from matopt.study.config.study_file import Problem
 from matopt.study.layout import Layout, read_json, write_json
 from matopt.study.lock import launch_lock
 from matopt.study.records import LaunchResult, TrialRecord, best
@@ -66,6 +68,7 @@ def launch(
         InputError: the study's images cannot fill its splits, or the address is none.
         FailureError: the work cannot be done; what was finished is kept, and the next launch goes on from there.
     """
+    _check_source(study)
     layout = Layout.of(study)
     layout.make()
     with launch_lock(layout):
@@ -87,6 +90,14 @@ def launch(
         objective, direction = next(iter(study.objectives.items()))
         page = tracker.page(objective, ascending=direction == "minimize")
         return replace(result, undelivered=undelivered, page=page, times=state.times)
+
+
+def _check_source(study: Study) -> None:
+    """Read what a source reads before anything is started; what is wrong with it is told by its line in the study."""
+    try:
+        SOURCES.build(study.source, study.folder).check()
+    except InputError as error:
+        raise study.text.error([Problem(("data", "source"), str(error))]) from error
 
 
 def _session(study: Study, address: str | None, state: LaunchState, runs: LaunchRuns) -> Session:

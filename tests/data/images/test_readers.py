@@ -196,7 +196,7 @@ def one_line(error: BaseException, path: Path) -> None:
 def test_nothing_there(tmp_path):
     with pytest.raises(InputError, match="there is no such file or folder"):
         read_grey(tmp_path / "none.tif", ReadOptions())
-    with pytest.raises(InputError, match=r"the folder holds no images \(.tif, .tiff, .png, .jpg, .jpeg\)"):
+    with pytest.raises(InputError, match=r"the folder holds no images \(.tif, .tiff, .png, .jpg, .jpeg, .bmp, .*\)"):
         read_grey(tmp_path, ReadOptions())
 
 
