@@ -113,23 +113,18 @@ class Microstructures:
 
 
 def as_phases(array: np.ndarray, largest: int = 1) -> np.ndarray:
-    """Give an array of the whole numbers 0 to ``largest``, of any type, as uint8.
+    """Give an array of bool or of the whole numbers 0 to ``largest`` as uint8.
 
     Raises:
-        InputError: no array, or other numbers.
+        InputError: no array, floats, or other numbers.
     """
     if not isinstance(array, np.ndarray):
         raise InputError(f"phases must be a NumPy array of 0 (pore) and 1 (grain), not a {type(array).__name__}")
     if array.dtype == bool:
         return array.view(np.uint8)
-    if array.dtype.kind not in "uif":
-        raise InputError(f"phases must be numbers, 0 (pore) and 1 (grain), not {array.dtype}")
+    if array.dtype.kind not in "ui":
+        raise InputError(f"phases must be uint8, or bool, of shape (N, *S), not {array.dtype}; give `array > threshold`")
     if array.size and not ((array.dtype.kind == "u" or array.min() >= 0) and array.max() <= largest):
-        raise InputError(
-            f"phases must be 0 (pore) and 1 (grain); these are {array.min():g} to {array.max():g}: give "
-            "`array > threshold`"
-        )
-    phases = array.astype(np.uint8, copy=False)
-    if array.dtype.kind == "f" and not np.array_equal(phases, array):
-        raise InputError("phases must be 0 (pore) and 1 (grain); these are grey: give `array > threshold`")
-    return phases
+        held = f"these are {array.min()} to {array.max()}"
+        raise InputError(f"phases must be 0 (pore) or 1 (grain); {held}: give `array > threshold`")
+    return array.astype(np.uint8, copy=False)

@@ -71,7 +71,7 @@ def read_options(
         bool,
         typer.Option(
             "--resample",
-            help="Make cubes of their least edge of voxels that are none: cubic interpolation that keeps the porosity.",
+            help="Make cubes of their least edge of voxels that are none, by shape-based interpolation between slices.",
         ),
     ] = False,
 ) -> ReadOptions:

@@ -190,8 +190,8 @@ def _resampled(grey: np.ndarray, scan: Scan, told: ReadOptions, said: Spacing | 
     voxels = size if isinstance(size, str) and "x" in size else said
     shapes = (" x ".join(map(str, shape)) for shape in (grey.shape, scan.phases.shape))
     return (
-        f"its voxels are no cubes ({voxels}): what follows is of {' voxels resampled to '.join(shapes)}, by cubic "
-        f"interpolation between the phases that keeps the porosity ({before:.4f}, now {scan.porosity:.4f}); what is "
+        f"its voxels are no cubes ({voxels}): what follows is of {' voxels resampled to '.join(shapes)}, by shape-based "
+        f"interpolation that keeps the porosity ({before:.4f}, now {scan.porosity:.4f}); what is "
         "thinner than the longest edge was never seen, so surface, permeability and stiffness across it are too smooth"
     )
 

@@ -7,8 +7,8 @@ import numpy as np
 from matopt.data.images.read_options import ReadOptions
 from matopt.data.images.segmentation import to_phases
 from matopt.data.images.spacing import TOLERANCE, Spacing
+from matopt.data.resample import cubes
 from matopt.data.windows.scan import Scan
-from matopt.data.windows.zoom import enlarged
 from matopt.errors import InputError, warn
 from matopt.units import length_text, voxel_edges
 
@@ -44,10 +44,9 @@ def as_scan(grey: np.ndarray, said: Spacing | None, voxel_size: float | str, opt
             f"its voxels are no cubes but {length_text(*edges)}; add `resample: true` (--resample) for cubes of "
             f"{length_text(least)}, or, if they are cubes, say so: `voxel_size: {cube} {unit}`"
         )
-    factors = [edge / least for edge in edges]
     if is_stack:
-        return Scan(np.stack([enlarged(image, factors) for image in phases]), least, options.stack)
-    return Scan(enlarged(phases, factors), least, options.stack)
+        return Scan(np.stack([cubes(image, edges) for image in phases]), least, options.stack)
+    return Scan(cubes(phases, edges), least, options.stack)
 
 
 def edges_of(voxel_size: float | str, said: Spacing | None, n_axes: int) -> tuple[float, ...]:

@@ -19,11 +19,11 @@ CHANNELS = 4
 CLASSES = 12
 """An axis with so few points, at most, may be of one-hot phases, wherever it stands."""
 
-SAMPLES = 1 << 17
+SAMPLES = 1 << 14
 """Pairs of voxels whose likeness tells the order of axes."""
 
 ALIKE = 0.3
-"""Correlation of neighbours along every axis above which a shape is believed; half of it is not enough."""
+"""Correlation of neighbours along every axis above which a shape is believed."""
 
 
 def as_image(grey: np.ndarray, spacing: Spacing | None, options: ReadOptions) -> tuple[np.ndarray, Spacing | None]:
@@ -40,7 +40,7 @@ def as_image(grey: np.ndarray, spacing: Spacing | None, options: ReadOptions) ->
         spacing = None
     if options.shape is not None:
         return _reshaped(grey, spacing, options.shape)
-    if grey.ndim > 3:
+    if grey.ndim > 2 and 1 in grey.shape:
         kept = [axis for axis, n in enumerate(grey.shape) if n > 1]
         grey, spacing = grey.reshape([grey.shape[axis] for axis in kept]), spacing and spacing.keep(kept)
     if grey.size == 0 or grey.ndim < 2:
@@ -95,10 +95,10 @@ def likelier_shape(grey: np.ndarray) -> tuple[int, ...] | None:
         return min(_likeness(flat, int(np.prod(shape[axis:]))) for axis in range(1, len(shape)))
 
     orders = [order for order in dict.fromkeys(itertools.permutations(grey.shape)) if order != grey.shape]
-    if not orders or grey.size < 64:
+    if not orders or grey.size < 64 or (given := alike(grey.shape)) > ALIKE:
         return None
     likeness, best = max((alike(order), order) for order in orders)
-    return best if likeness > ALIKE and alike(grey.shape) < likeness / 2 else None
+    return best if likeness > ALIKE and given < likeness / 2 else None
 
 
 def _likeness(flat: np.ndarray, apart: int) -> float:

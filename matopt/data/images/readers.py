@@ -98,7 +98,7 @@ def _files(path: Path, formats: list[Format]) -> list[Path]:
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty (0 bytes); copy it anew")
     form = formats[0] if len(formats) == 1 else format_for(path.suffix, formats)
-    if form is None:
+    if form is None or path.suffix.lower() in (".zip", ".gz"):
         return [path]
     others = form.others
     return [path, *_attempt(str(path), path.suffix, lambda: others(path))]

@@ -176,7 +176,7 @@ def levels_of_map(phases: Mapping[float | str, str]) -> dict[float, int]:
                 raise InputError(f"phases: {error}") from None
             raise InputError(f"phases: {level!r} is not a grey level; write {{0: pore, 255: grain}}") from None
         if phase not in _NUMBERS:
-            raise InputError(f"phases: {phase!r} is not a phase; write {', '.join(PHASES)} or outside")
+            raise InputError(f"phases: {phase!r} is not a phase; write pore or grain, or outside for what is neither")
         if levels.get(number, _NUMBERS[phase]) != _NUMBERS[phase]:
             raise InputError(f"phases: {level} is named twice, as two phases")
         levels[number] = _NUMBERS[phase]

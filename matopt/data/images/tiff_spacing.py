@@ -50,9 +50,11 @@ def _ome(text: str) -> Spacing | None:
     pixels = next((e for e in ElementTree.fromstring(text).iter() if e.tag.endswith("}Pixels")), None)
     if pixels is None:
         return None
-    edges = [pixels.get(f"PhysicalSize{axis}") for axis in "ZYX"]
-    units = {pixels.get(f"PhysicalSize{axis}Unit", "\u00b5m") for axis in "YX"}
-    return Spacing.of(tuple(float(e) if e else None for e in edges), units.pop()) if len(units) == 1 else None
+    said = [
+        Spacing.of((float(pixels.get(f"PhysicalSize{axis}", "nan")),), pixels.get(f"PhysicalSize{axis}Unit", "\u00b5m"))
+        for axis in "ZYX"
+    ]
+    return Spacing.of(tuple(s.metres[0] if s is not None and s.metres is not None else None for s in said), "m")
 
 
 def _microscope(tiff: tifffile.TiffFile) -> Spacing | None:
