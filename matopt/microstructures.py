@@ -123,7 +123,9 @@ def as_phases(array: np.ndarray, largest: int = 1) -> np.ndarray:
     if array.dtype == bool:
         return array.view(np.uint8)
     if array.dtype.kind not in "ui":
-        raise InputError(f"phases must be uint8, or bool, of shape (N, *S), not {array.dtype}; give `array > threshold`")
+        raise InputError(
+            f"phases must be uint8, or bool, of shape (N, *S), not {array.dtype}; give `array > threshold`"
+        )
     if array.size and not ((array.dtype.kind == "u" or array.min() >= 0) and array.max() <= largest):
         held = f"these are {array.min()} to {array.max()}"
         raise InputError(f"phases must be 0 (pore) or 1 (grain); {held}: give `array > threshold`")

@@ -15,7 +15,7 @@ from matopt.data.images.contact_sheet import contact_sheet
 from matopt.data.images.levels import Levels, levels_of
 from matopt.data.images.read_options import ReadOptions
 from matopt.data.images.readers import read_image
-from matopt.data.images.segmentation import no_rule, otsu, refuse_non_finite, rule_text
+from matopt.data.images.segmentation import no_rule, otsu, refuse_non_finite, rule_text, to_phases
 from matopt.data.images.spacing import Spacing
 from matopt.data.scan_statistics import largest_windows, measure_interface, percolation, suggest_window
 from matopt.data.voxels import as_scan
@@ -184,15 +184,13 @@ def _no_size(said: Spacing | None) -> str:
 
 def _resampled(grey: np.ndarray, scan: Scan, told: ReadOptions, said: Spacing | None, size: float | str) -> str:
     """Say what resampling did to an image."""
-    from matopt.data.images.segmentation import to_phases
-
     before = Scan(to_phases(grey, told.phases, told.threshold, told.grain), 1.0, told.stack).porosity
     voxels = size if isinstance(size, str) and "x" in size else said
     shapes = (" x ".join(map(str, shape)) for shape in (grey.shape, scan.phases.shape))
     return (
-        f"its voxels are no cubes ({voxels}): what follows is of {' voxels resampled to '.join(shapes)}, by shape-based "
-        f"interpolation that keeps the porosity ({before:.4f}, now {scan.porosity:.4f}); what is "
-        "thinner than the longest edge was never seen, so surface, permeability and stiffness across it are too smooth"
+        f"its voxels are no cubes ({voxels}): what stands above is of {' voxels resampled to '.join(shapes)}, by "
+        f"shape-based interpolation that keeps the porosity ({before:.4f}, now {scan.porosity:.4f}); what is thinner "
+        "than the longest edge was never seen, so that pores are smoother along it than they were"
     )
 
 
@@ -211,8 +209,8 @@ def _hints(scan: Scan, grey: np.ndarray, levels: Levels, options: ReadOptions) -
         own = math.floor(float(grey.max())) + 1
         hints.append(
             f"level {levels.corner:g} fills the corners of every slice: if that is the outside of a core, or a "
-            f"frame, it is no phase; give it a level of its own, as {own}, and add `phases: {{{own}: outside}}`, or crop "
-            "it away"
+            f"frame, it is no phase; give it a level of its own, as {own}, and add `phases: {{{own}: outside}}`, or "
+            "crop it away"
         )
     side = math.isqrt(max(grey.shape))
     if grey.ndim == 2 and side * side == grey.shape[1] and side >= 16 and grey.shape[1] > 16 * grey.shape[0]:

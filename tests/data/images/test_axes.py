@@ -31,12 +31,21 @@ def test_the_right_order_and_noise_are_left_alone(tmp_path, recwarn):
 @pytest.mark.parametrize(
     ("array", "told"),
     [
-        (np.stack([ROCK[0], 1 - ROCK[0]], -1), r"axis 2 of its 40 x 48 x 2 points looks like one-hot phases; save `array.a"),
-        (np.stack([ROCK[0], 1 - ROCK[0]]), r"looks like one-hot phases; save `array.argmax\(0\)`; .* `shape: \[2, 40, 48\]`"),
+        (
+            np.stack([ROCK[0], 1 - ROCK[0]], -1),
+            r"axis 2 of its 40 x 48 x 2 points looks like one-hot phases; save `array.a",
+        ),
+        (
+            np.stack([ROCK[0], 1 - ROCK[0]]),
+            r"looks like one-hot phases; save `array.argmax\(0\)`; .* `shape: \[2, 40, 48\]`",
+        ),
         (np.eye(3)[ROCK[0] * 2].transpose(2, 0, 1), r"axis 0 .*one-hot phases"),
         (np.random.default_rng(0).random((40, 48, 3)), r"axis 2 of its 40 x 48 x 3 points looks like channels"),
         (np.random.default_rng(0).random((40, 48, 2)), r"looks like channels; save one of them, as `array\[:, :, 0\]`"),
-        (np.random.default_rng(0).random((9, 3, 32, 32)), r"4 axes, 9 x 3 x 32 x 32.*axis 1 looks like ch.*`array\[:, 0\]`"),
+        (
+            np.random.default_rng(0).random((9, 3, 32, 32)),
+            r"9 x 3 x 32 x 32.*axis 1 looks like ch.*`array\[:, 0\]`",
+        ),
         (np.stack([ROCK, 1 - ROCK], -1), r"axis 3 looks like one-hot phases; save `array.argmax\(3\)`"),
         (np.random.default_rng(0).random((5, 32, 32, 32)), r"5 x 32 x 32 x 32, .* save one image or one volume"),
     ],

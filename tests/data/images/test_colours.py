@@ -64,7 +64,10 @@ def test_colours_that_are_not_there_or_not_named_are_refused(tmp_path):
     three[:40] = (200, 30, 30)
     with pytest.raises(InputError, match=r"25\.0% of the pixels have colours that `phases` does not name"):
         read(save(tmp_path / "b.png", three), "1 um", phases=NAMED)
-    for phases, told in (({"#3b4": "pore", 0: "grain"}, "colours, some are grey"), ({"#3b4cc": "pore"}, "not a colour")):
+    for phases, told in (
+        ({"#3b4": "pore", 0: "grain"}, "colours, some are grey"),
+        ({"#3b4cc": "pore"}, "not a colour"),
+    ):
         with pytest.raises(InputError, match=told):
             ReadOptions(phases=phases)
 
@@ -79,5 +82,7 @@ def test_grey_pictures_may_be_told_by_colours_too(tmp_path):
 def test_pictures_of_other_kinds_are_read(tmp_path, ending):
     image = PHASES.astype(np.uint8) * 255
     options = {"lossless": True} if ending == "webp" else {}
-    Image.fromarray(image).convert("RGB" if ending in ("ppm", "webp") else "L").save(tmp_path / f"a.{ending}", **options)
+    Image.fromarray(image).convert("RGB" if ending in ("ppm", "webp") else "L").save(
+        tmp_path / f"a.{ending}", **options
+    )
     np.testing.assert_array_equal(read_grey(tmp_path / f"a.{ending}", ReadOptions()), image)

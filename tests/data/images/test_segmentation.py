@@ -118,6 +118,8 @@ def test_what_is_outside_is_no_phase():
 def test_a_few_levels_are_listed_with_their_shares_and_no_threshold(dtype):
     classes = np.zeros((10, 10), dtype)
     classes[:4, :5], classes[:1, 5:] = 1, 2
-    with pytest.raises(InputError, match=r"0 \(75 %\), 1 \(20 %\), 2 \(5 %\); say what each is, as `phases: \{0: pore, ") as e:
+    with pytest.raises(
+        InputError, match=r"0 \(75 %\), 1 \(20 %\), 2 \(5 %\); say what each is, as `phases: \{0: pore, "
+    ) as e:
         to_phases(classes)
     assert "threshold" not in str(e.value)

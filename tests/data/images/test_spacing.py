@@ -118,7 +118,7 @@ def test_voxels_in_a_file_of_their_own_belong_to_the_header(tmp_path):
 def test_a_size_that_disagrees_with_the_file_is_said(tmp_path, name, right, recwarn):
     FILES[name][0](tmp_path / name)
     assert read(tmp_path / name, right).phases.shape == ROCK.shape and not recwarn
-    told = rf"^{tmp_path / name}: the file says that its voxels are .*5\.345.*, but the voxel size given makes them 5\.5 um"
+    told = rf"^{tmp_path / name}: the file says that its voxels are .*5\.345.*, but the .* given makes them 5\.5 um"
     with pytest.warns(InputWarning, match=told):
         assert read(tmp_path / name, "5.5 um").voxel_size == 5.5e-6
 
