@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matopt.data.labels.store import LabelStore
     from matopt.data.read import read
+    from matopt.data.windows.scan import Scan
     from matopt.data.write import write
     from matopt.descriptors.chords import chord_lengths
     from matopt.descriptors.lineal_path import lineal_path
@@ -48,6 +49,7 @@ _HOMES = {
     "MorphologyVAE": "generators.morphology_vae",
     "PatchStatistics": "generators.patch_statistics",
     "Physics": "physics.base",
+    "Scan": "data.windows.scan",
     "SlicesToVolume": "generators.slices_to_volume",
     "TRAITS": "traits.base",
     "Trait": "traits.base",
@@ -78,6 +80,7 @@ __all__ = [
     "MorphologyVAE",
     "PatchStatistics",
     "Physics",
+    "Scan",
     "SlicesToVolume",
     "Trait",
     "ascend",

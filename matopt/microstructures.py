@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from matopt.devices import device_named
+from matopt.errors import InputError
+from matopt.units import metres
 
 if TYPE_CHECKING:
     import torch
+
+_OF_TENSORS = {"device", "dim", "dtype", "is_floating_point", "mean", "ndim", "new_zeros", "size", "sum", "to"}
+
+OUTSIDE = 2
+"""In scans, beside the phases 0 and 1: what lies around the sample. Microstructures hold none of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,30 +30,47 @@ class Microstructures:
 
     Attributes:
         phases: ``(N, *S)`` uint8, 1 = grain (solid), 0 = pore. Axis 0 of space is the flow and loading axis "x".
-        voxel_size: the edge of a voxel in metres.
+            Zeros and ones of another type become uint8.
+        voxel_size: the edge of a voxel in metres; text, "5.345 um", becomes metres.
 
     Raises:
-        ValueError: another dtype or shape, other phases than 0 and 1, or a voxel size that is not positive.
+        InputError: another shape, other phases than 0 and 1, or a voxel size that is no positive length.
     """
 
     phases: np.ndarray
     voxel_size: float
 
     def __post_init__(self) -> None:
-        if self.phases.dtype != np.uint8 or self.phases.ndim not in (3, 4):
-            raise ValueError(
-                f"phases must be uint8 of shape (N, *S), S of 2 or 3 axes; got {self.phases.dtype} {self.phases.shape}"
-            )
-        if self.phases.size and self.phases.max() > 1:
-            raise ValueError("phases must be 0 (pore) or 1 (grain)")
+        object.__setattr__(self, "phases", as_phases(self.phases))
+        if self.phases.ndim not in (3, 4):
+            one = "; write phases[None] for one image" if self.phases.ndim == 2 else ""
+            raise InputError(f"phases must have the shape (N, *S), S of 2 or 3 axes; got {self.phases.shape}{one}")
+        if isinstance(self.voxel_size, str):
+            object.__setattr__(self, "voxel_size", metres(self.voxel_size))
         if not (np.isfinite(self.voxel_size) and self.voxel_size > 0):
-            raise ValueError(f"voxel_size must be positive, in metres; got {self.voxel_size}")
+            raise InputError(f"voxel_size must be positive, in metres; got {self.voxel_size}")
+        object.__setattr__(self, "voxel_size", float(self.voxel_size))
 
     def __len__(self) -> int:
         return len(self.phases)
 
-    def __getitem__(self, index: slice | Sequence[int] | np.ndarray) -> Microstructures:
-        """Select the samples of ``index`` (a slice, a list of numbers or a mask)."""
+    def __getattr__(self, name: str) -> Any:
+        """Say what to write where microstructures are given in place of densities."""
+        wanted = "; what takes densities is given `microstructures.density()`" if name in _OF_TENSORS else ""
+        raise AttributeError(f"Microstructures have no attribute {name!r}{wanted}")
+
+    def __iter__(self) -> Iterator[Microstructures]:
+        """Give the samples one by one, each as microstructures of one."""
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, index: int | slice | Sequence[int] | np.ndarray) -> Microstructures:
+        """Select the samples of ``index`` (a number, a slice, a list of numbers or a mask); one is a batch of one.
+
+        Raises:
+            IndexError: there is no such sample.
+        """
+        if isinstance(index, (int, np.integer)):
+            return self[[int(index)]]
         return Microstructures(self.phases[index], self.voxel_size)
 
     @property
@@ -91,3 +115,23 @@ class Microstructures:
         if len({(b.shape, b.voxel_size) for b in batches}) != 1:
             raise ValueError("batches of different shapes or voxel sizes cannot be concatenated")
         return Microstructures(np.concatenate([b.phases for b in batches]), batches[0].voxel_size)
+
+
+def as_phases(array: np.ndarray, largest: int = 1) -> np.ndarray:
+    """Give an array of bool or of the whole numbers 0 to ``largest`` as uint8.
+
+    Raises:
+        InputError: no array, floats, or other numbers.
+    """
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"phases must be a NumPy array of 0 (pore) and 1 (grain), not a {type(array).__name__}")
+    if array.dtype == bool:
+        return array.view(np.uint8)
+    if array.dtype.kind not in "ui":
+        raise InputError(
+            f"phases must be uint8, or bool, of shape (N, *S), not {array.dtype}; give `array > threshold`"
+        )
+    if array.size and not ((array.dtype.kind == "u" or array.min() >= 0) and array.max() <= largest):
+        held = f"these are {array.min()} to {array.max()}"
+        raise InputError(f"phases must be 0 (pore) or 1 (grain); {held}: give `array > threshold`")
+    return array.astype(np.uint8, copy=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from numbers import Real
 
 from matopt.errors import InputError
 
@@ -34,7 +35,7 @@ def metres(length: float | str, name: str = "voxel_size") -> float:
             value = float(match[1]) * UNITS[match[2]]
         except ValueError:
             raise InputError(f"{name} {length!r}: {match[1]!r} is not a number") from None
-    elif isinstance(length, bool) or not isinstance(length, (int, float)):
+    elif isinstance(length, bool) or not isinstance(length, Real):
         raise InputError(f"{name} is {length!r}; write a length like '5.345 um'")
     else:
         value = float(length)
@@ -45,3 +46,32 @@ def metres(length: float | str, name: str = "voxel_size") -> float:
     if not (math.isfinite(value) and value > 0):
         raise InputError(f"{name} must be a positive length, not {length!r}")
     return value
+
+
+def voxel_edges(lengths: float | str, name: str = "voxel_size") -> tuple[float, ...]:
+    """Convert the edge of a voxel, or its edges along each axis of space, to metres.
+
+    Args:
+        lengths: as for :func:`metres`; or two or three numbers and a unit, "20 x 5 x 5 um", axis 0 first.
+        name: of the setting, for the error.
+
+    Raises:
+        InputError: as for :func:`metres`.
+    """
+    if not isinstance(lengths, str) or "x" not in lengths:
+        return (metres(lengths, name),)
+    match = re.fullmatch(r"((?:[^x]+x){1,2}[^x]*?[\d.])\s*([^\W\d_]+)\s*", lengths)
+    if match is None:
+        raise InputError(f"{name} {lengths!r} is not numbers with a unit; write it like '20 x 5 x 5 um'")
+    return tuple(metres(f"{number} {match[2]}", name) for number in match[1].split("x"))
+
+
+def length_text(*edges: float | None) -> str:
+    """Write lengths in metres for people, as :func:`voxel_edges` reads them: ``20 x 5 x 5 um``.
+
+    One of them, or equal ones, are one number; what is not known (None) is ``?``.
+    """
+    least = min(edge for edge in edges if edge is not None)
+    unit = "um" if 1e-8 <= least < 1e-2 else "nm" if least < 1e-8 else "m"
+    words = ["?" if edge is None else f"{edge / UNITS[unit]:.6g}" for edge in edges]
+    return f"{words[0] if len(set(words)) == 1 else ' x '.join(words)} {unit}"

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from matopt.descriptors.surface import specific_surface
+from matopt.errors import InputError
 from matopt.microstructures import Microstructures
+from matopt.physics.diffusivity import Diffusivity
+from matopt.stages.simulate import simulate
 
 PHASES = (np.random.default_rng(0).random((5, 8, 6)) < 0.7).astype(np.uint8)
 
@@ -51,3 +55,39 @@ def test_only_batches_of_one_kind_are_joined() -> None:
     np.testing.assert_array_equal(Microstructures.concatenate([batch[:2], batch[2:]]).phases, PHASES)
     with pytest.raises(ValueError, match="different shapes or voxel sizes"):
         Microstructures.concatenate([batch, Microstructures(PHASES, 2e-6)])
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int64, np.int8, np.uint16])
+def test_zeros_and_ones_of_any_whole_type_are_phases(dtype: type) -> None:
+    batch = Microstructures(PHASES.astype(dtype), np.float32(2e-6))
+    assert batch.phases.dtype == np.uint8 and batch.hashes == Microstructures(PHASES, "2 um").hashes
+    assert Microstructures(PHASES, "2.5 um").voxel_size == pytest.approx(2.5e-6)
+
+
+def test_one_sample_is_a_batch_of_one() -> None:
+    batch = Microstructures(PHASES, 1e-6)
+    np.testing.assert_array_equal(batch[1].phases, PHASES[1:2])
+    np.testing.assert_array_equal(batch[np.int64(-1)].phases, PHASES[-1:])
+    assert [sample.hashes[0] for sample in batch] == list(batch.hashes)
+    with pytest.raises(IndexError):
+        batch[5]
+
+
+def test_where_densities_are_wanted_the_error_says_so() -> None:
+    with pytest.raises(AttributeError, match=r"what takes densities is given `microstructures\.density\(\)`"):
+        specific_surface(Microstructures(PHASES, 1e-6), 1e-6)
+    with pytest.raises(InputError, match=r"phases must be a NumPy array .* not a Tensor"):
+        Microstructures(torch.zeros(2, 8, 8), 1e-6)
+
+
+def test_properties_of_arrays_and_of_one_name() -> None:
+    expected = simulate(Microstructures(PHASES, "2 um"), ["diffusivity"])
+    for given in (
+        simulate(Microstructures(PHASES, "2 um"), "diffusivity"),
+        simulate(PHASES > 0, Diffusivity(0.01), voxel_size="2 um"),
+    ):
+        np.testing.assert_array_equal(given.values, expected.values)
+    with pytest.raises(InputError, match=r"add `voxel_size='5\.345 um'`"):
+        simulate(PHASES, "diffusivity")
+    with pytest.raises(InputError, match="a voxel size of their own"):
+        simulate(Microstructures(PHASES, "2 um"), "diffusivity", voxel_size="2 um")

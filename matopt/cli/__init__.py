@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
@@ -16,7 +17,7 @@ from matopt.cli.paths import RefusedPath
 from matopt.cli.streams import outliving_streams
 from matopt.cli.study import study_app
 from matopt.cli.traits import traits_app
-from matopt.errors import FailureError, InputError
+from matopt.errors import FailureError, InputError, InputWarning
 
 _options = {"debug": False}
 app = typer.Typer(
@@ -69,6 +70,7 @@ def main() -> None:
 
 
 def _run() -> None:
+    warnings.showwarning = _show_warning  # ty: ignore[invalid-assignment]
     try:
         app(_debug_first(sys.argv[1:]), prog_name="matopt")
     except (InputError, FailureError, RefusedPath) as error:
@@ -88,3 +90,21 @@ def _debug_first(arguments: Sequence[str]) -> list[str]:
     end = arguments.index("--") if "--" in arguments else len(arguments)
     found = [argument for argument in arguments[:end] if argument == "--debug"]
     return found + [argument for argument in arguments[:end] if argument != "--debug"] + list(arguments[end:])
+
+
+_show_others = warnings.showwarning
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print what matopt warns of as a line, without the place in its code; other warnings as ever."""
+    if issubclass(category, InputWarning):
+        print(f"matopt: note: {message}", file=sys.stderr)
+    else:
+        _show_others(message, category, filename, lineno, file, line)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from matopt.cli.image_paths import expand
 from matopt.cli.paths import typed_path
 from matopt.cli.read_options import takes_read_options
-from matopt.errors import InputError
+from matopt.errors import FailureError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from matopt.microstructures import Microstructures
     from matopt.physics.base import Simulator
 
+BATCH = 32
+"""Samples that are labelled between two looks at the progress."""
+
 ImagePath = Annotated[
     Path,
     typer.Argument(
@@ -29,7 +33,20 @@ ImagePath = Annotated[
         metavar="PATH",
     ),
 ]
-VoxelSize = Annotated[str, typer.Option(help="Edge of a voxel, as '5.345 um'.", show_default=False)]
+ImagePaths = Annotated[
+    list[Path],
+    typer.Argument(
+        help="Image files, zips of one, or folders of slices; patterns too, as 'scans/*.tif'. `matopt data formats` "
+        "lists the formats.",
+        show_default=False,
+        parser=typed_path,
+        metavar="PATH...",
+    ),
+]
+VoxelSize = Annotated[
+    str,
+    typer.Option(help="Edge of a voxel, as '5.345 um'; or along each axis, as '20 x 5 x 5 um'.", show_default=False),
+]
 Size = Annotated[
     int | None, typer.Option("--window", help="Edge of the windows to cut, in voxels. Whole images if left out.")
 ]
@@ -41,12 +58,21 @@ Dimensions = Annotated[int, typer.Option(help="2 cuts windows of slices, 3 cuts 
 
 @takes_read_options
 def check_command(
-    path: ImagePath,
+    paths: ImagePaths,
     options: ReadOptions,
-    voxel_size: Annotated[str | None, typer.Option(help="Edge of a voxel, as '5.345 um'.")] = None,
+    voxel_size: Annotated[
+        str | None, typer.Option(help="Edge of a voxel, as '5.345 um'; by default what the file says.")
+    ] = None,
     sheet: Annotated[
-        Path, typer.Option(help="Where the contact sheet goes.", parser=typed_path, metavar="FILE")
-    ] = Path("contact_sheet.png"),
+        Path | None,
+        typer.Option(
+            help="Where the contact sheet goes. Of a single file it is contact_sheet.png by default, but nothing is "
+            "written into a folder that is read.",
+            show_default=False,
+            parser=typed_path,
+            metavar="FILE",
+        ),
+    ] = None,
 ) -> None:
     """Tell what a file holds, and the lines of a study that read it.
 
@@ -55,10 +81,28 @@ def check_command(
 
     Example: [bold]matopt data check berea.tif --voxel-size '5.345 um'[/bold]
     """
-    from matopt.data.check import check
+    from matopt.data.check import check, lies_among_slices
 
-    report = check(path, options, voxel_size, sheet)
-    typer.echo(f"{report}\ncontact sheet: {sheet}")
+    files = expand(paths)
+    if len(files) > 1:
+        if sheet is not None:
+            raise InputError(f"--sheet {sheet}: several files have no contact sheet in common; check them one by one")
+        failed = 0
+        for path in files:
+            try:
+                typer.echo(f"{check(path, options, voxel_size)}\n")
+            except (InputError, FailureError) as error:
+                failed += 1
+                typer.echo(f"matopt: {error}", err=True)
+        if failed:
+            raise InputError(f"{failed} of {len(files)} files could not be read; the lines above say why")
+        return
+    (path,) = files
+    default = Path("contact_sheet.png")
+    chosen = sheet or (None if lies_among_slices(default, path) else default)
+    report = check(path, options, voxel_size, chosen)
+    where = chosen or "none, as it would lie among the slices; add --sheet and another place"
+    typer.echo(f"{report}\ncontact sheet: {where}")
 
 
 def formats_command() -> None:
@@ -73,7 +117,8 @@ def formats_command() -> None:
     for name in FORMATS.names():
         form = format_named(name)
         notes = [f"takes --{option}" for option in form.uses]
-        notes += ["folders of slices"] * form.is_slice + ["written by export"] * isinstance(form, WritableFormat)
+        notes += ["folders of slices"] * form.is_slice + ["axis 0 is the file's x"] * form.is_x_first
+        notes += ["written by export"] * isinstance(form, WritableFormat)
         typer.echo(f"{name:<10} {', '.join(form.endings):<18} {'; '.join(notes)}".rstrip())
 
 
@@ -98,11 +143,14 @@ def export_command(
 
     Example: [bold]matopt data export berea.tif --voxel-size '5.345 um' --out berea.vti[/bold]
     """
+    from matopt.data.check import lies_among_slices
+    from matopt.data.images.format_lookup import all_formats, format_for
     from matopt.data.read import read_scan
     from matopt.data.write import write
-    from matopt.units import metres
 
-    scan = read_scan(path, metres(voxel_size), options)
+    if lies_among_slices(out, path) and format_for(out.suffix, [form for form in all_formats() if form.is_slice]):
+        raise InputError(f"--out {out}: it would be taken for a slice of {path}; name another place for it")
+    scan = read_scan(path, voxel_size, options)
     images, _ = _cut(scan, size, stride, zoom, dimensions, slice_step)
     write(out, images)
     typer.echo(f"{len(images)} of {' x '.join(map(str, images.shape))} voxels: {out}")
@@ -110,7 +158,7 @@ def export_command(
 
 @takes_read_options
 def label_command(
-    path: ImagePath,
+    paths: ImagePaths,
     options: ReadOptions,
     voxel_size: VoxelSize,
     properties: Annotated[
@@ -149,7 +197,8 @@ def label_command(
     """Compute Young's modulus, diffusivity and permeability of images: images in, a table out.
 
     Each value comes with what it stands for, its unit, its status (ok, non_percolating, not_converged), the solver's
-    residual, and a note where the status does not say all.
+    residual, and a note where the status does not say all. Samples are named by their number, or by the corner of their
+    window; of several files with the file in front.
 
     An image is taken for a section through what goes on alike along its normal: Young's modulus in plane strain;
     diffusivity in its plane, with grain that conducts 1 %, so that a wall across the image has a value too
@@ -161,8 +210,6 @@ def label_command(
 
     Example: [bold]matopt label berea.tif --voxel-size '5.345 um' --window 128 --out berea.csv[/bold]
     """
-    import torch
-
     from matopt.cli.physics_options import chosen_simulators
     from matopt.cli.progress import bar
     from matopt.data.labels.store import LabelStore
@@ -172,30 +219,37 @@ def label_command(
     from matopt.devices import device_named
     from matopt.properties import PropertyTable
     from matopt.stages.simulate import simulate
-    from matopt.units import metres
 
     device_named(device)
     if out.suffix not in ENDINGS:
         raise InputError(f"--out {out}: the table's name must end in {' or '.join(ENDINGS)}")
-    scan = read_scan(path, metres(voxel_size), options)
+    files = expand(paths)
     chosen = chosen_simulators(_names(properties) if properties else [], settings or [])
     if rev is not None:
+        if len(files) > 1:
+            raise InputError("--rev takes one file")
+        scan = read_scan(files[0], voxel_size, options)
         if size is not None or stride is not None or zoom != 1 or axis != "x":
             raise InputError("--rev cuts windows of its own sizes; leave --window, --stride, --zoom and --axis out")
         _write_curves(scan, chosen, _sizes(rev), rev_windows, dimensions, slice_step, LabelStore(store), device, out)
         return
-    images, names = _cut(scan, size, stride, zoom, dimensions, slice_step)
-    images = _along(images, axis)
-    with bar("labels", len(images)) as advance:
+    cuts = [_cut(read_scan(f, voxel_size, options), size, stride, zoom, dimensions, slice_step) for f in files]
+    parts = [_along(images, axis) for images, _ in cuts]
+    names = [f"{f} {n}" if len(files) > 1 else n for f, (_, own) in zip(files, cuts, strict=True) for n in own]
+    if len({len(part.shape) for part in parts}) > 1:
+        raise InputError(
+            "some of these are images and some are volumes, whose values say different things; label them apart"
+        )
+    batches = [part[first : first + BATCH] for part in parts for first in range(0, len(part), BATCH)]
+    with bar("labels", len(names)) as advance:
         tables = []
-        for first in range(0, len(images), 32):
-            tables.append(simulate(images[first : first + 32], chosen, LabelStore(store), device))
-            advance(len(tables[-1]))
+        for batch in batches:
+            tables.append(simulate(batch, chosen, LabelStore(store), device))
+            advance(len(batch))
     table = PropertyTable.concatenate(tables)
-    stand_for = [simulator.stands_for(len(images.shape)) for simulator in chosen]
-    stand_for = [words.replace("along x", f"along {axis}") for words in stand_for]
-    notes = [simulator.notes(images.phases) for simulator in chosen]
-    thin = torch.cat([thin_share(images[i : i + 32].density()) for i in range(0, len(images), 32)]).tolist()
+    stand_for = [s.stands_for(len(parts[0].shape)).replace("along x", f"along {axis}") for s in chosen]
+    notes = [[note for batch in batches for note in simulator.notes(batch.phases)] for simulator in chosen]
+    thin = [share for batch in batches for share in thin_share(batch.density()).tolist()]
     write_table(out, table, names, stand_for, notes, {f"pore thinner than {THIN} voxels": thin})
     for words, said, (name, counts) in zip(stand_for, notes, table.counts().items(), strict=True):
         typer.echo(f"{name} {words}: " + ", ".join(f"{n} {status}" for status, n in counts.items() if n))
@@ -206,7 +260,7 @@ def label_command(
             f"pores: on average {sum(thin) / len(thin):.0%} of their space is thinner than {THIN} voxels, at most "
             f"{max(thin):.0%}; permeability through it is uncertain by a fifth"
         )
-    if len(images.shape) == 2:
+    if len(parts[0].shape) == 2:
         typer.echo("2D: values are those of a section that goes on alike along its normal; see matopt label --help")
     typer.echo(f"table: {out}")
 
@@ -220,6 +274,8 @@ def _cut(
     from matopt.microstructures import Microstructures
 
     if size is None:
+        if scan.is_masked:
+            raise InputError("part of the image is outside the sample; cut windows that lie in it: --window 64")
         whole = scan.phases[None] if scan.is_volume or scan.phases.ndim == 2 else scan.phases
         images = Microstructures(np.ascontiguousarray(whole), scan.voxel_size)
         return images, [str(i) for i in range(len(whole))]

@@ -34,13 +34,31 @@ def takes_read_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def read_options(
-    variable: Annotated[str | None, typer.Option(help="Which array of a file that holds several.")] = None,
+    variable: Annotated[
+        str | None, typer.Option(help="Which array of a file that holds several; sample.im is a field of a struct.")
+    ] = None,
+    phases: Annotated[
+        str | None,
+        typer.Option(
+            help="What each grey level or colour is, as 1=pore,2=grain,0=outside or '#3b4cc0=pore,#dddddd=grain'. No "
+            "window lies in what is outside.",
+            show_default=False,
+        ),
+    ] = None,
     threshold: Annotated[
         str | None, typer.Option(help="Grey level that separates grain from pore, or 'otsu'. Two levels need none.")
     ] = None,
     grain: Annotated[Literal["above", "below"], typer.Option(help="The grain's side of the threshold.")] = "above",
-    shape: Annotated[str | None, typer.Option(help="Voxels along each axis of a raw file, as 400x400x400.")] = None,
+    shape: Annotated[
+        str | None,
+        typer.Option(
+            help="Voxels along each axis of a raw file, slowest first: slices x rows x columns, as 300x400x500. "
+            "ImageJ's width x height x depth is the other way round.",
+            show_default=False,
+        ),
+    ] = None,
     dtype: Annotated[str | None, typer.Option(help="Number type of a raw file, as uint8 or '>u2'.")] = None,
+    offset: Annotated[int | None, typer.Option(help="Bytes before the first voxel of a raw file: its header.")] = None,
     stack: Annotated[
         Literal["volume", "images"],
         typer.Option(help="Whether axis 0 of three is space, or counts independent images."),
@@ -49,23 +67,48 @@ def read_options(
         str | None,
         typer.Option(help="Name of the format, or path.py:Name for a reader of your own. By default the ending tells."),
     ] = None,
+    resample: Annotated[
+        bool,
+        typer.Option(
+            "--resample",
+            help="Make cubes of their least edge of voxels that are none, by shape-based interpolation between slices.",
+        ),
+    ] = False,
 ) -> ReadOptions:
     """Turn what was typed into reading options.
 
     Raises:
-        InputError: a threshold or a shape that is none.
+        InputError: phases, a threshold or a shape that is none.
     """
     from matopt.data.images.read_options import ReadOptions
 
     return ReadOptions(
         variable=variable,
+        phases=_phases(phases),
         threshold=_threshold(threshold),
         grain=grain,
         shape=_shape(shape),
         dtype=dtype,
+        offset=offset,
         stack=stack,
         format=format,
+        resample=resample,
     )
+
+
+def _phases(text: str | None) -> dict[float | str, str] | None:
+    if text is None:
+        return None
+    phases: dict[float | str, str] = {}
+    for part in text.split(","):
+        level, equals, phase = (word.strip() for word in part.rpartition("="))
+        if not (equals and level):
+            raise InputError(f"--phases {text}: give a phase to each level, as 1=pore,2=grain,0=outside")
+        try:
+            phases[int(level) if level.lstrip("+-").isdigit() else float(level)] = phase
+        except ValueError:
+            phases[level] = phase
+    return phases
 
 
 def _threshold(text: str | None) -> float | Literal["otsu"] | None:

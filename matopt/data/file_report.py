@@ -24,9 +24,11 @@ class FileReport:
         path: what was checked.
         shape, dtype: of the array as read.
         levels: the grey levels if there are at most 256, else None.
+        shares: of the levels among the voxels, where they are more than two but few; else None.
         lowest, highest: the range of the grey levels.
         threshold: Otsu's threshold where no other rule told the phases; else None.
         rule: which levels are pore and which are grain, in words.
+        said: what the file says of the edges of its voxels, in words; None where it says nothing.
         porosity: the pore fraction.
         stack: what axis 0 of three is taken for.
         percolation: for "pore" and "grain" the share of the images (of a volume: 1.0 or 0.0) in which a cluster of
@@ -50,10 +52,12 @@ class FileReport:
     shape: tuple[int, ...]
     dtype: str
     levels: tuple[float, ...] | None
+    shares: tuple[float, ...] | None
     lowest: float
     highest: float
     threshold: float | None
     rule: str
+    said: str | None
     porosity: float
     stack: Stack
     percolation: Mapping[str, tuple[float, ...]]
@@ -81,6 +85,10 @@ class FileReport:
         axes = "xyz" if self.is_volume else "xy"
         if self.levels is None:
             levels = "more than 256"
+        elif self.shares is not None:
+            pairs = zip(self.levels, self.shares, strict=True)
+            listed = ", ".join(f"{level:g} ({100 * share:.3g} %)" for level, share in pairs)
+            levels = f"{len(self.levels)}: {listed}"
         else:
             shown = ", ".join(f"{level:g}" for level in self.levels[:8]) + (", ..." if len(self.levels) > 8 else "")
             levels = f"{len(self.levels)} ({shown})"
@@ -89,6 +97,7 @@ class FileReport:
             f"  shape        {' x '.join(map(str, self.shape))}, {self.dtype}"
             + (f", axis 0 taken for {'space' if self.is_volume else 'a count of images'}" * (len(self.shape) == 3)),
             f"  grey levels  {levels}, from {self.lowest:g} to {self.highest:g}",
+            *([f"  voxels       {self.said} by the file"] if self.said is not None else []),
             f"  phases       {self.rule}; porosity {self.porosity:.4f}",
             *(f"  {phase:<12} {self._spans(shares, axes)}" for phase, shares in self.percolation.items()),
             f"  correlation  below {DECORRELATED} after "

@@ -18,6 +18,7 @@ from matopt.descriptors.lineal_path import lineal_path
 from matopt.descriptors.phases import volume_fraction
 from matopt.descriptors.surface import specific_surface
 from matopt.descriptors.thin_pores import thin_share
+from matopt.errors import InputError
 
 INDEPENDENT_PARTS = 16
 """Integral ranges in a window of the suggested size: the solid fraction then has a quarter of the standard deviation
@@ -55,7 +56,7 @@ def suggest_window(scan: Scan) -> WindowSuggestion:
     lags = min(len(rows), len(columns))
     ranged = integral_range((rows[:lags] + columns[:lags]) / 2, dimensions=2)
     size = math.ceil(math.sqrt(INDEPENDENT_PARTS * ranged) / MULTIPLE) * MULTIPLE
-    if size > min(scan.volume.shape[1:]):
+    if size > min(scan.volume.shape[1:]) or not len(scan.windows(size)):
         return WindowSuggestion(None, None, ranged)
     spread = math.sqrt(scan.porosity * (1 - scan.porosity) * ranged) / size
     return WindowSuggestion(size, spread, ranged)
@@ -121,14 +122,27 @@ class Interface:
 
 def measure_interface(scan: Scan) -> Interface:
     """Measure surface, chords and lineal path in windows taken at random from all over the scan."""
-    rows, columns = scan.volume.shape[1:]
-    planes = _sample(scan.windows(min(PLANE, rows, columns)))
-    bodies = _sample(scan.windows(min(CUBE, *scan.volume.shape), dimensions=3)) if scan.is_volume else planes
+    planes = _sample(largest_windows(scan, PLANE))
+    bodies = _sample(largest_windows(scan, CUBE, dimensions=3)) if scan.is_volume else planes
     return Interface(
         float(specific_surface(bodies, 1.0).mean()),
         {name: _chord_length(planes, phase) for name, phase in PHASES.items()},
         {name: _lineal_path_end(planes, phase) for name, phase in PHASES.items()},
     )
+
+
+def largest_windows(scan: Scan, most: int, dimensions: int = 2) -> Windows:
+    """Lay windows of at most this edge over a scan, smaller ones where none of them lies wholly in the sample.
+
+    Raises:
+        InputError: not even windows of four voxels do.
+    """
+    size = min(most, *scan.volume.shape[-dimensions:])
+    while not len(windows := scan.windows(size, dimensions=dimensions)):
+        size = size * 3 // 4
+        if size < 4:
+            raise InputError("no window lies wholly in the sample: what is outside is strewn all over it")
+    return windows
 
 
 def _sample(windows: Windows) -> torch.Tensor:

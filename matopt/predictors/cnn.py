@@ -149,14 +149,16 @@ class CNN(Predictor):
         return self
 
     @in_plain_modes
-    def predict(self, density: torch.Tensor) -> torch.Tensor:
-        """Predict ``(N, P)`` values in SI units of densities ``(N, 1, *S)`` in [0, 1].
+    def predict(self, density: torch.Tensor | Microstructures) -> torch.Tensor:
+        """Predict ``(N, P)`` values in SI units of densities ``(N, 1, *S)`` in [0, 1], or of N microstructures.
 
         Raises:
             InputError: not fitted, or densities of another shape than it was fitted to.
         """
         if not self._networks:
             raise InputError("cnn: fit it, or load its state, before it predicts")
+        if isinstance(density, Microstructures):
+            density = density.density(self._device)
         pooled = self._pooled(density)
         scores = [cast(Branches, branches).mean(pooled) for branches in self._networks]
         return self._scales.to_values(torch.stack(scores).mean(0))

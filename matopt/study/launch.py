@@ -73,6 +73,7 @@ def launch(
     """
     if address is None:
         _check_device(study)
+    _check_source(study)
     layout = Layout.of(study)
     layout.make()
     with launch_lock(layout):
@@ -103,6 +104,14 @@ def _check_device(study: Study) -> None:
         device_named(study.config.resources.device)
     except InputError as error:
         raise study.text.error([Problem(("resources", "device"), str(error))]) from None
+
+
+def _check_source(study: Study) -> None:
+    """Read what a source reads before anything is started; what is wrong with it is told by its line in the study."""
+    try:
+        SOURCES.build(study.source, study.folder).check()
+    except InputError as error:
+        raise study.text.error([Problem(("data", "source"), str(error))]) from error
 
 
 def _session(study: Study, address: str | None, state: LaunchState, runs: LaunchRuns) -> Session:

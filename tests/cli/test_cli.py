@@ -91,11 +91,78 @@ def test_export_converts_an_image_or_windows_of_it(run: Run, tmp_path: Path) -> 
     assert code == 2 and "rock.vti: a .vti file holds one 2D microstructure, not 4" in _one_line(err)
 
 
+def test_files_are_named_by_patterns_and_one_that_cannot_be_read_stops_no_other(run: Run, tmp_path: Path) -> None:
+    for number in (2, 10):
+        _image(tmp_path / f"rock_{number}.png", seed=number)
+    (tmp_path / "rock_3.png").write_bytes(b"no picture")
+    code, out, err = run("data", "check", "rock_*.png")
+    assert code == 2 and out.index("rock_2.png\n") < out.index("rock_10.png\n") and out.count("  shape ") == 2
+    broken, last = err.splitlines()
+    assert broken.startswith("matopt: rock_3.png: it is damaged")
+    assert last == "matopt: 1 of 3 files could not be read; the lines above say why"
+    assert not (tmp_path / "contact_sheet.png").exists()
+    (tmp_path / "rock_3.png").unlink()
+    arguments = ("--voxel-size", "2 um", "--property", "diffusivity", "--window", 24)
+    code, out, _ = run("label", "rock_*.png", *arguments)
+    assert code == 0 and "diffusivity: 8 ok" in out
+    samples = pyarrow.csv.read_csv(tmp_path / "labels.csv")["sample"].to_pylist()
+    assert samples[:2] == ["rock_2.png 0 0 0", "rock_2.png 0 0 24"] and samples[4] == "rock_10.png 0 0 0"
+    code, _, err = run("label", "sand_*.png", *arguments)
+    assert code == 2 and "sand_*.png: no file matches this pattern" in _one_line(err)
+
+
+def test_a_folder_that_is_read_is_never_written_into(run: Run, tmp_path: Path) -> None:
+    for number in range(4):
+        _image(tmp_path / f"{number}.png", seed=number)
+    before = sorted(tmp_path.iterdir())
+    for _ in range(2):  # the second time it can still be read
+        code, out, _ = run("data", "check", ".")
+        assert code == 0 and "contact sheet: none, as it would lie among the slices" in out
+    assert sorted(tmp_path.iterdir()) == before
+    code, _, err = run("data", "export", ".", "--voxel-size", "1 um", "--out", "rock.tif")
+    assert code == 2 and "rock.tif: it would be taken for a slice of ." in _one_line(err)
+    assert run("data", "export", ".", "--voxel-size", "1 um", "--out", "rock.vti")[0] == 0
+
+
+def test_phases_offset_and_resampling_are_typed_as_in_a_study(run: Run, tmp_path: Path) -> None:
+    rock = np.kron(np.random.default_rng(0).random((6, 24, 24)) > 0.3, np.ones((4, 4, 4))).astype(np.uint8)
+    rock[..., 64:] = 2
+    (tmp_path / "rock.raw").write_bytes(b"h" * 16 + (rock + 1).tobytes())
+    raw: tuple[object, ...] = ("rock.raw", "--shape", "24x96x96", "--dtype", "uint8")
+    code, _, err = run("data", "check", *raw)
+    assert code == 2 and "add `offset: 16`" in _one_line(err)
+    raw += ("--offset", 16, "--phases", "1=pore, 2=grain,3=outside")
+    code, out, _ = run("data", "check", *raw)
+    assert code == 0 and "phases: {1: pore, 2: grain, 3: outside}" in out and "offset: 16" in out
+    assert f"porosity {1 - rock[..., :64].mean():.4f}" in out
+    code, _, err = run("label", *raw, "--voxel-size", "2 um")
+    assert code == 2 and "part of the image is outside the sample; cut windows" in _one_line(err)
+    arguments = ("--voxel-size", "4 x 2 x 2 um", "--window", 32, "--dimensions", 3)
+    code, _, err = run("data", "export", *raw, *arguments, "--out", "cuts.npz")
+    assert code == 2 and "no cubes but 4 x 2 x 2 um" in _one_line(err)
+    code, out, _ = run("data", "export", *raw, *arguments, "--out", "cuts.npz", "--resample")
+    assert code == 0 and "6 of 32 x 32 x 32 voxels" in out  # of 48 x 96 x 64 that are inside
+    for typed in ("1", "1=pore;2=grain"):
+        code, _, err = run("data", "check", *raw[:-1], typed)
+        assert code == 2 and "phases" in _one_line(err)
+
+
+def test_what_is_noteworthy_is_a_line_and_no_stop(run: Run, tmp_path: Path) -> None:
+    assert run("data", "export", _image(tmp_path / "rock.png"), "--voxel-size", "2 um", "--out", "rock.tif")[0] == 0
+    code, _, err = run("data", "export", "rock.tif", "--voxel-size", "3 um", "--out", "rock.npz")
+    assert code == 0
+    assert _one_line(err) == (
+        "matopt: note: rock.tif: the file says that its voxels are 2 um, but the voxel size given makes them 3 um"
+    )
+
+
 def test_formats_are_listed_with_their_endings(run: Run) -> None:
     code, out, _ = run("data", "formats")
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()] == FORMATS.names()
-    assert ".tif, .tiff" in out and ".h5, .hdf5         takes --variable" in out
+    assert ".tif, .tiff" in out
+    (hdf5,) = [line for line in out.splitlines() if line.startswith("hdf5")]
+    assert ".h5, .hdf5" in hdf5 and ".dream3d" in hdf5 and hdf5.endswith("takes --variable")
 
 
 def test_a_reader_of_the_users_own_is_named_on_the_command_line(run: Run, tmp_path: Path) -> None:
@@ -106,7 +173,7 @@ def test_a_reader_of_the_users_own_is_named_on_the_command_line(run: Run, tmp_pa
     )
     code, out, _ = run("data", "check", "rock.txt", "--format", "reader.py:Text")
     assert code == 0
-    assert "32 x 32, float64" in out and "format: 'reader.py:Text'" in out
+    assert "32 x 32, float64" in out and f"{tmp_path}/reader.py:Text" in out
 
 
 @pytest.mark.parametrize("name", ["labels.csv", "labels.parquet"])
@@ -208,6 +275,16 @@ def test_a_window_larger_than_the_image_is_refused(run: Run, tmp_path: Path) -> 
         ("hashin_shtrikman: {weight", "hashin_strikman: {weight", "hashin_shtrikman"),
         ("properties: [youngs_modulus,", "properties: [young_modulus,", "youngs_modulus"),
         ("source: {kind: sandstone}", "source: {kind: files, path: nowhere.tif, voxel_size: 1 um}", "nowhere.tif"),
+        (
+            "source: {kind: sandstone}",
+            "source: {kind: files, path: classes.npy, voxel_size: 1 um}",
+            "more than two grey levels, 0 (",
+        ),
+        (
+            "source: {kind: sandstone}",
+            "source: {kind: files, path: classes.npy, voxel_size: 1 um, phases: {1: solid}}",
+            "phases: 'solid' is not a phase; write pore or grain",
+        ),
         ("trials: 4 ", "trails: 4 ", "trials"),
         ("seed: 0 ", "seed: zero ", "seed"),
     ],
@@ -215,6 +292,7 @@ def test_a_window_larger_than_the_image_is_refused(run: Run, tmp_path: Path) -> 
 def test_a_study_that_names_what_is_not_there_is_refused_by_line(
     run: Run, tmp_path: Path, old: str, new: str, said: str
 ) -> None:
+    np.save(tmp_path / "classes.npy", np.kron(np.eye(8) + np.eye(8, k=1) * 2, np.ones((8, 8))).astype(np.uint8))
     path = _study_of(tmp_path, **{old: new})
     number = next(n for n, line in enumerate(path.read_text().splitlines(), 1) if new in line)
     code, _, err = run("study", "launch", path)

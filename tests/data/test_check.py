@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tifffile
 import yaml
 from PIL import Image
 from scipy.ndimage import gaussian_filter
@@ -132,3 +133,93 @@ def test_a_scan_too_small_for_its_structures_gets_no_window(tmp_path):
     report = check(tmp_path / "a.npy", ReadOptions(), sheet=tmp_path / "sheet.png")
     assert Image.open(tmp_path / "sheet.png").size == (42, 42)
     assert report.window is None and "none suggested" in str(report) and "window" not in report.yaml
+
+
+ROWS, COLUMNS = np.mgrid[:96, :96] - 47.5
+
+
+def source_of(report):
+    settings = dict(report.source)
+    return SOURCES.build(Component(settings.pop("kind"), settings | {"voxel_size": "2 um"}))
+
+
+@pytest.mark.parametrize("is_grey", [False, True])
+def test_a_core_is_told_from_its_surroundings(tmp_path, is_grey):
+    """Levels and their shares are listed, and what is suggested reads the sample alone, in windows that lie in it."""
+    inside, phases = np.hypot(ROWS, COLUMNS) < 44, rock(24, 96, 96) // 255
+    grey = 80 + 90 * phases + np.random.default_rng(0).normal(0, 9, phases.shape) if is_grey else phases + 1
+    np.save(tmp_path / "core.npy", np.where(inside, grey, 0).astype(np.uint8))
+    report = check(tmp_path / "core.npy", ReadOptions(), sheet=tmp_path / "sheet.png")
+    expected = 1 - phases[:, inside].mean()
+    assert report.porosity == pytest.approx(expected, abs=1e-3)
+    assert report.source["phases"] == ({0: "outside"} if is_grey else {0: "outside", 1: "pore", 2: "grain"})
+    assert report.source.get("threshold") == ("otsu" if is_grey else None)
+    shares = [np.mean(np.where(inside, phases + 1, 0) == level) for level in range(3)]
+    listed = "3: " + ", ".join(f"{level} ({100 * share:.3g} %)" for level, share in enumerate(shares))
+    assert is_grey or (listed in str(report) and "`phases` is a guess" in str(report))
+    source = source_of(report)
+    assert source.scan.porosity == pytest.approx(expected, abs=1e-3)
+    (part,) = source.split(Window(32, stride=16), {"train": 6}, seed=0).values()
+    assert abs(part.porosity - expected).max() < 0.2
+    assert Image.open(tmp_path / "sheet.png").size[0] > report.window
+
+
+def test_surroundings_that_no_level_tells_from_a_phase_are_noted(tmp_path):
+    np.save(tmp_path / "core.npy", np.where(np.hypot(ROWS, COLUMNS) < 44, rock(24, 96, 96), 0))
+    text = str(check(tmp_path / "core.npy", ReadOptions()))
+    assert "level 0 fills the corners of every slice" in text and "as 256, and add `phases: {256: outside}`" in text
+    np.save(tmp_path / "rock.npy", rock(24, 96, 96))
+    assert "corners" not in str(check(tmp_path / "rock.npy", ReadOptions()))
+
+
+def test_a_threshold_over_a_few_levels_and_grain_ids_is_noted(tmp_path):
+    np.save(tmp_path / "classes.npy", rock(96, 96) + rock(96, 96, sigma=5) // 255)
+    hints = check(tmp_path / "classes.npy", ReadOptions(threshold="otsu")).hints
+    assert any("a threshold takes 0 (" in hint and "`phases: {0: pore, " in hint for hint in hints)
+    ids = np.kron(np.arange(400).reshape(20, 20) * 7 % 400, np.ones((6, 6), np.int32))
+    np.save(tmp_path / "ids.npy", ids)
+    with pytest.raises(InputError, match=r"ids.npy: its 400 levels number regions .*; if 0 is pore .* `threshold: 0`"):
+        check(tmp_path / "ids.npy", ReadOptions())
+    hints = check(tmp_path / "ids.npy", ReadOptions(threshold=200)).hints
+    assert any("400 levels number regions (grain ids)" in hint for hint in hints)
+
+
+def test_the_size_that_the_file_says_is_suggested_and_voxels_become_cubes(tmp_path):
+    tifffile.imwrite(
+        tmp_path / "a.tif", rock(96, 64, 64)[1::4], imagej=True, resolution=(0.5, 0.5),
+        metadata={"spacing": 8.0, "unit": "micron", "axes": "ZYX"},
+    )  # fmt: skip
+    report = check(tmp_path / "a.tif", ReadOptions())
+    text = str(report)
+    assert "voxels       8 x 2 x 2 um by the file" in text and "the voxel size is what the file says" in text
+    assert report.source["voxel_size"] == "8 x 2 x 2 um" and report.source["resample"] is True
+    assert "24 x 64 x 64 voxels resampled to 96 x 64 x 64" in text and report.voxel_size == pytest.approx(2e-6)
+    along, *across = report.decorrelation
+    assert max(across) - 2 <= along <= max(across) + 4  # as in the rock that was cut into slices
+    settings = dict(report.source)
+    assert SOURCES.build(Component(settings.pop("kind"), settings)).scan.porosity == pytest.approx(report.porosity)
+
+
+def test_what_is_wrong_with_slices_and_axes_is_a_note(tmp_path, monkeypatch, recwarn):
+    volume = rock(8, 64, 64)
+    (tmp_path / "slices").mkdir()
+    for number, image in zip((1, 2, 3, 4, 6, 7, 8, 9), volume, strict=True):
+        Image.fromarray(image).save(tmp_path / "slices" / f"{number}.png")
+    assert "1 slice is missing (5), and those" in str(check(tmp_path / "slices", ReadOptions()))
+    volume = rock(24, 48, 64)
+    volume.tofile(tmp_path / "a.raw")
+    report = check(tmp_path / "a.raw", ReadOptions(shape=(64, 48, 24), dtype="uint8"))
+    assert any("hardly alike in shape [64, 48, 24], but they are in [24, 48, 64]" in hint for hint in report.hints)
+    assert not recwarn
+    monkeypatch.chdir(tmp_path)
+    assert check("slices", ReadOptions()).source["path"] == str(tmp_path / "slices")
+
+
+def test_nothing_is_drawn_among_the_slices(tmp_path, monkeypatch):
+    for number, image in enumerate(rock(5, 64, 64)):
+        Image.fromarray(image).save(tmp_path / f"{number}.png")
+    before = sorted(tmp_path.iterdir())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"sheet.png: a contact sheet would be taken for a slice of \."):
+        check(".", ReadOptions(), sheet=tmp_path / "sheet.png")
+    assert sorted(tmp_path.iterdir()) == before

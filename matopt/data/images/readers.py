@@ -1,28 +1,44 @@
-"""Reading grey levels: from files by their format, from folders of slices, from zipped files."""
+"""Reading grey levels: from files by their format, from folders of slices, from packed files."""
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
-import re
 import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 
+from matopt.data.images.axes import as_image
 from matopt.data.images.format_lookup import candidates, endings_text, format_for
 from matopt.data.images.formats.base import Format, shape_text
 from matopt.data.images.read_options import ReadOptions
-from matopt.errors import FailureError, InputError
+from matopt.data.images.slices import ordered
+from matopt.data.images.spacing import Spacing
+from matopt.data.images.unread import ADVICE
+from matopt.errors import FailureError, InputError, named, warn
+
+T = TypeVar("T")
 
 
 def read_grey(path: Path, options: ReadOptions) -> np.ndarray:
-    """Read the grey levels of a file, of a folder of slices in natural order, or of the one image in a zip.
+    """Read the grey levels of a file, as :func:`read_image` does, without what it says of its voxels."""
+    return read_image(path, options)[0]
+
+
+def read_image(path: Path, options: ReadOptions) -> tuple[np.ndarray, Spacing | None]:
+    """Read a file, a folder of slices in the order of their numbers, or the one image in a zip or a gz.
+
+    What can be read but looks wrong, as slices that are missing, is said by an ``InputWarning`` that begins with the
+    path.
 
     Returns:
-        An array of bool, integers or floats with 2 or 3 axes of space, as stored.
+        An array of bool, integers or floats with 2 or 3 axes of space, as stored; and what the file says of the edges
+        of its voxels, along the same axes.
 
     Raises:
         InputError: no such path, an unknown ending, a damaged file, nothing or several things to choose from,
@@ -32,16 +48,24 @@ def read_grey(path: Path, options: ReadOptions) -> np.ndarray:
     if path.is_dir():
         return _stack(path, _slices(path, formats), options)
     _files(path, formats)
-    if path.suffix.lower() == ".zip":
+    suffix = path.suffix.lower()
+    if suffix == ".zip":
         return _zipped(path, formats, options)
-    form = formats[0] if options.format is not None else format_for(path.suffix, formats)
+    inner = Path(path.stem).suffix if suffix == ".gz" else path.suffix
+    form = formats[0] if options.format is not None else format_for(inner, formats)
     if form is None:
+        advice = ADVICE.get(inner.lower())
+        known = f"there are {endings_text(formats)}, and .zip or .gz with one of them"
         raise InputError(
-            f"{path}: the ending {path.suffix!r} is unknown; there are {endings_text(formats)}, and .zip with one of "
-            "them; a reader of your own is named as `format: reader.py:Name`"
+            f"{path}: {inner} files are not read: {advice}"
+            if advice
+            else f"{path}: the ending {inner!r} is unknown; {known}; a reader of your own is named as "
+            "`format: reader.py:Name`"
         )
+    if suffix == ".gz":
+        return _read(str(path), inner, io.BytesIO(_unpacked(path)), form, options)
     with path.open("rb") as stream:
-        return _read(str(path), path.suffix, stream, form, options)
+        return _read(str(path), inner, stream, form, options)
 
 
 def content_hash(path: Path, format: str | None = None) -> str:
@@ -73,35 +97,40 @@ def _files(path: Path, formats: list[Format]) -> list[Path]:
         raise InputError(f"{path}: it is neither a file nor a folder")
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty (0 bytes); copy it anew")
-    return [path]
+    form = formats[0] if len(formats) == 1 else format_for(path.suffix, formats)
+    if form is None or path.suffix.lower() in (".zip", ".gz"):
+        return [path]
+    others = form.others
+    return [path, *_attempt(str(path), path.suffix, lambda: others(path))]
 
 
 def _slices(folder: Path, formats: list[Format]) -> dict[Path, Format]:
-    """The slices in a folder, in natural order, and the one format that they are in."""
+    """The slices in a folder, in the order of their numbers, and the one format that they are in."""
     of_slices = [form for form in formats if form.is_slice]
     found = [p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")]
-    slices = {p: form for p in found if (form := format_for(p.suffix, of_slices)) is not None}
+    slices = {p.name: form for p in found if (form := format_for(p.suffix, of_slices)) is not None}
     if not slices:
-        raise InputError(f"{folder}: the folder holds no images ({endings_text(of_slices) or 'of this format'})")
+        held = ", ".join(sorted({p.suffix.lower() for p in found if p.suffix})[:5])
+        what = f"; name one of its files ({held})" if held else ""
+        raise InputError(f"{folder}: the folder holds no images ({endings_text(of_slices) or 'of this format'}){what}")
     if len(set(slices.values())) > 1:
-        kinds = ", ".join(sorted({p.suffix.lower() for p in slices}))
-        raise InputError(f"{folder}: the folder mixes {kinds}; keep one kind in it")
-    return {p: slices[p] for p in sorted(slices, key=lambda p: _natural(p.name))}
+        kinds = ", ".join(sorted({Path(name).suffix.lower() for name in slices}))
+        raise InputError(f"{folder}: the folder mixes {kinds}; keep one kind in it, or name files: '{folder}/*'")
+    names, remark = ordered(list(slices))
+    if remark is not None:
+        with named(str(folder)):
+            warn(remark)
+    return {folder / name: slices[name] for name in names}
 
 
-def _natural(name: str) -> list[tuple[int, int, str]]:
-    """A key by which slice_2 comes before slice_10."""
-    words = re.split(r"(\d+)", name)
-    return [(1, int(word), "") if i % 2 else (0, 0, word) for i, word in enumerate(words)]
-
-
-def _stack(folder: Path, slices: dict[Path, Format], options: ReadOptions) -> np.ndarray:
+def _stack(folder: Path, slices: dict[Path, Format], options: ReadOptions) -> tuple[np.ndarray, Spacing | None]:
     first = next(iter(slices))
     images: list[np.ndarray] = []
+    said: Spacing | None = None
     of_slice = replace(options, shape=None)
     for file, form in slices.items():
         with file.open("rb") as stream:
-            image = _read(str(file), file.suffix, stream, form, of_slice)
+            image, spacing = _read(str(file), file.suffix, stream, form, of_slice)
         if image.ndim != 2:
             raise InputError(f"{file}: it has {image.ndim} axes; a slice in a folder must have 2")
         if images and (image.shape, image.dtype) != (images[0].shape, images[0].dtype):
@@ -109,15 +138,21 @@ def _stack(folder: Path, slices: dict[Path, Format], options: ReadOptions) -> np
                 f"{file}: it is {shape_text(image.shape)} {image.dtype}, but {first.name} is "
                 f"{shape_text(images[0].shape)} {images[0].dtype}; the slices in a folder must be alike"
             )
+        if not images and spacing is not None:
+            said = Spacing((None, *spacing.edges), spacing.unit)
         images.append(image)
-    return _shaped(str(folder), np.stack(images), options)
+    return _attempt(str(folder), "", lambda: as_image(np.stack(images), said, options))
 
 
-def _zipped(path: Path, formats: list[Format], options: ReadOptions) -> np.ndarray:
+def _zipped(path: Path, formats: list[Format], options: ReadOptions) -> tuple[np.ndarray, Spacing | None]:
     try:
         with zipfile.ZipFile(path) as archive:
             found = {n: format_for(Path(n).suffix, formats) for n in archive.namelist() if not _is_hidden(n)}
-            names = [name for name, form in found.items() if form is not None]
+            names = [
+                name
+                for name, form in found.items()
+                if form is not None and not (form.is_often_other and options.format is None)
+            ]
             if len(names) != 1:
                 what = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "") if names else "no image"
                 raise InputError(f"{path}: a zip must hold exactly one image; this one holds {what}; unpack it")
@@ -135,45 +170,49 @@ def _zipped(path: Path, formats: list[Format], options: ReadOptions) -> np.ndarr
     return _read(f"{path}: {names[0]}", Path(names[0]).suffix, io.BytesIO(data), form, options)
 
 
+def _unpacked(path: Path) -> bytes:
+    try:
+        with gzip.open(path) as stream:
+            return stream.read()
+    except MemoryError as error:
+        raise FailureError(f"{path}: it does not fit into memory") from error
+    except Exception as error:  # BadGzipFile, EOFError, zlib.error
+        raise InputError(f"{path}: it cannot be unpacked ({_reason(error)}); copy it anew") from error
+
+
 def _is_hidden(name: str) -> bool:
     return name.endswith("/") or any(part.startswith((".", "__MACOSX")) for part in Path(name).parts)
 
 
-def _read(name: str, suffix: str, stream: BinaryIO, form: Format, options: ReadOptions) -> np.ndarray:
-    for setting in ("variable", "dtype"):
+def _read(
+    name: str, suffix: str, stream: BinaryIO, form: Format, options: ReadOptions
+) -> tuple[np.ndarray, Spacing | None]:
+    for setting in ("variable", "dtype", "offset"):
         if getattr(options, setting) is not None and setting not in form.uses:
             raise InputError(f"{name}: {suffix} files have no {setting} to choose; leave `{setting}` out")
     if stream.read(1) == b"":
         raise InputError(f"{name}: the file is empty (0 bytes); copy it anew")
     stream.seek(0)
-    return _shaped(name, _decode(name, suffix, form, stream, options), options)
+
+    def read() -> tuple[np.ndarray, Spacing | None]:
+        grey = form.read(stream, options)
+        stream.seek(0)
+        return as_image(grey, form.spacing(stream, options), options)
+
+    return _attempt(name, suffix, read)
 
 
-def _decode(name: str, suffix: str, form: Format, stream: BinaryIO, options: ReadOptions) -> np.ndarray:
+def _attempt(name: str, suffix: str, work: Callable[[], T]) -> T:
+    """Do what reads a file; errors and warnings come out with its name in front."""
     try:
-        return form.read(stream, options)
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from error
+        with named(name):
+            return work()
+    except InputError:
+        raise
     except MemoryError as error:
         raise FailureError(f"{name}: it does not fit into memory") from error
     except Exception as error:  # a damaged file makes the libraries raise anything
         raise InputError(f"{name}: it is damaged, or no {suffix} file ({_reason(error)}); copy it anew") from error
-
-
-def _shaped(name: str, grey: np.ndarray, options: ReadOptions) -> np.ndarray:
-    grey = np.asarray(grey)
-    if grey.dtype.kind not in "buif":
-        raise InputError(f"{name}: its {grey.dtype} values are no grey levels; save integers or floats")
-    grey = grey.astype(grey.dtype.newbyteorder("="), copy=False)
-    if options.shape is not None:
-        if grey.size != np.prod(options.shape):
-            raise InputError(f"{name}: {shape_text(grey.shape)} voxels do not make shape {list(options.shape)}")
-        grey = grey.reshape(tuple(options.shape))
-    if grey.ndim > 3:
-        grey = grey.reshape([n for n in grey.shape if n > 1])
-    if grey.ndim not in (2, 3) or grey.size == 0:
-        raise InputError(f"{name}: {shape_text(grey.shape)} is neither an image nor a volume; give its `shape`")
-    return grey
 
 
 def _reason(error: Exception) -> str:

@@ -35,6 +35,13 @@ class Source(ABC):
             InputError: a split cannot be filled; the message says with how many it could.
         """
 
+    def check(self) -> None:  # noqa: B027 (most sources have nothing to check)
+        """Find out, before a study starts anything, whether the microstructures can be had at all.
+
+        Raises:
+            InputError: they cannot: a file that cannot be read, levels that are no two phases.
+        """
+
     @abstractmethod
     def fingerprint(self) -> dict[str, Any]:
         """Return what the microstructures follow from besides window, counts and seed, as JSON values.

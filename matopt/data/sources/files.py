@@ -20,7 +20,7 @@ from matopt.data.windows.window import Window
 from matopt.errors import InputError
 from matopt.microstructures import Microstructures
 from matopt.registry import file_and_class
-from matopt.units import metres
+from matopt.units import voxel_edges
 
 
 @SOURCES.register("files")
@@ -32,7 +32,8 @@ class Files(ReadOptions, Source):
 
     Attributes:
         path: of the file or folder.
-        voxel_size: the edge of a voxel, in metres or as text: "5.345 um".
+        voxel_size: the edge of a voxel, in metres or as text: "5.345 um"; or one for each axis of space, axis 0 first:
+            "20 x 5 x 5 um".
         buffer: voxels between the splits; by default what the image's correlation asks for, see
             :meth:`matopt.data.windows.scan.Windows.choose`.
 
@@ -46,7 +47,7 @@ class Files(ReadOptions, Source):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        metres(self.voxel_size)
+        voxel_edges(self.voxel_size)
         if self.buffer is not None and self.buffer < 0:
             raise InputError(f"buffer must be 0 or more voxels, got {self.buffer}")
         candidates(self.format)
@@ -54,7 +55,11 @@ class Files(ReadOptions, Source):
     @cached_property
     def scan(self) -> Scan:
         """The scan, read once."""
-        return read_scan(Path(self.path), metres(self.voxel_size), self)
+        return read_scan(Path(self.path), self.voxel_size, self)
+
+    def check(self) -> None:
+        """Read the scan and let it go again: what is wrong with the file or its levels is said."""
+        read_scan(Path(self.path), self.voxel_size, self)
 
     def split(self, window: Window, counts: Mapping[str, int], seed: int) -> dict[str, Microstructures]:
         """Cut windows of the scan for each split; see :meth:`matopt.data.windows.scan.Windows.choose`."""
@@ -64,7 +69,8 @@ class Files(ReadOptions, Source):
     def fingerprint(self) -> dict[str, Any]:
         """Return the settings and a hash of the content, wherever the file lies."""
         settings = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "path"}
-        settings["voxel_size"] = metres(self.voxel_size)
+        edges = voxel_edges(self.voxel_size)
+        settings["voxel_size"] = edges[0] if len(edges) == 1 else list(edges)
         if self.phases is not None:
             settings["phases"] = {str(level): phase for level, phase in self.phases.items()}
         if self.shape is not None:

@@ -19,24 +19,36 @@ def autocorrelation(phases: np.ndarray, axis: int) -> np.ndarray:
 
     The two-point covariance of the grain over its value at distance 0 (Torquato, Random Heterogeneous Materials,
     2002, ch. 2), averaged over all lines along the axis, or evenly spread ones in a large volume. All zeros but the
-    first in an image of one phase.
+    first in an image of one phase. Voxels of other numbers than 0 and 1 lie outside, and count in no pair.
     """
     lines = np.moveaxis(phases, axis, -1)
     n = lines.shape[-1]
     lines = lines.reshape(-1, n)
     lines = lines[:: math.ceil(lines.size / ENOUGH_VOXELS)]
     lags = n // 2 + 1
-    centred = lines - np.float32(lines.mean())
+    inside = lines <= 1
+    pairs = len(lines) * (n - np.arange(lags))
+    if is_masked := not inside.all():
+        centred = np.where(inside, lines - np.float32(lines[inside].mean()), np.float32(0))
+    else:
+        centred = lines - np.float32(lines.mean())
     size = scipy.fft.next_fast_len(n + lags, real=True)  # zeros behind each line: it is not periodic
-    power = np.zeros(size // 2 + 1)
-    for start in range(0, len(centred), 4096):
-        transform = scipy.fft.rfft(centred[start : start + 4096], size)
-        power += (transform.real**2 + transform.imag**2).sum(0, dtype=np.float64)
-    sums = scipy.fft.irfft(power, size)[:lags]
-    covariance = sums / (len(lines) * (n - np.arange(lags)))
+    sums = _products(centred, size)[:lags]
+    if is_masked:
+        pairs = _products(inside.astype(np.float32), size)[:lags].round()
+    covariance = np.divide(sums, pairs, out=np.zeros(lags), where=pairs > 0)
     if covariance[0] <= 0:
         return np.eye(1, lags)[0]
     return covariance / covariance[0]
+
+
+def _products(lines: np.ndarray, size: int) -> np.ndarray:
+    """Sum over lines, and along each, the products of values 0, 1, ... apart."""
+    power = np.zeros(size // 2 + 1)
+    for start in range(0, len(lines), 4096):
+        transform = scipy.fft.rfft(lines[start : start + 4096], size)
+        power += (transform.real**2 + transform.imag**2).sum(0, dtype=np.float64)
+    return scipy.fft.irfft(power, size)
 
 
 def decorrelation_length(phases: np.ndarray, axis: int) -> int:

@@ -10,11 +10,12 @@ from typing import Literal
 import numpy as np
 
 from matopt.data.windows.autocorrelation import decorrelation_length
-from matopt.data.windows.splitting import Grid, blocks, most
+from matopt.data.windows.splitting import Grid, blocked_corners, blocks, most
 from matopt.data.windows.window import Window
 from matopt.data.windows.zoom import enlarged
 from matopt.errors import InputError
-from matopt.microstructures import Microstructures
+from matopt.microstructures import OUTSIDE, Microstructures, as_phases
+from matopt.units import metres
 
 Stack = Literal["volume", "images"]
 """What axis 0 of three is: space, so that neighbouring slices belong together, or a count of independent images."""
@@ -29,9 +30,13 @@ class Scan:
     """A measured microstructure: an image, a stack of images or a volume of two phases, with a voxel size.
 
     Attributes:
-        phases: ``(rows, columns)`` or ``(slices, rows, columns)`` uint8, 1 = grain, 0 = pore.
-        voxel_size: the edge of a voxel in metres.
+        phases: ``(rows, columns)`` or ``(slices, rows, columns)`` uint8, 1 = grain, 0 = pore,
+            :data:`~matopt.microstructures.OUTSIDE` = around the sample, where no window lies.
+        voxel_size: the edge of a voxel in metres; text, "5.345 um", becomes metres.
         stack: what axis 0 of three is.
+
+    Raises:
+        InputError: other phases, another number of axes, or a voxel size that is no length.
     """
 
     phases: np.ndarray
@@ -40,6 +45,11 @@ class Scan:
     _lengths: dict[int, int] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "phases", as_phases(self.phases, largest=OUTSIDE))
+        if isinstance(self.voxel_size, str):
+            object.__setattr__(self, "voxel_size", metres(self.voxel_size))
+        if self.phases.ndim not in (2, 3):
+            raise InputError(f"a scan has the axes (rows, columns) or (slices, rows, columns), not {self.phases.ndim}")
         if self.stack not in ("volume", "images"):
             raise InputError(f"stack is {self.stack!r}; axis 0 is a `volume`'s or counts `images`")
 
@@ -55,8 +65,14 @@ class Scan:
 
     @property
     def porosity(self) -> float:
-        """The pore fraction."""
-        return 1.0 - np.count_nonzero(self.phases) / self.phases.size
+        """The pore fraction, of what is not outside."""
+        inside = np.count_nonzero(self.phases != OUTSIDE) if self.is_masked else self.phases.size
+        return (self.phases.size - np.count_nonzero(self.phases)) / inside
+
+    @cached_property
+    def is_masked(self) -> bool:
+        """Whether part of it is outside the sample."""
+        return bool((self.phases == OUTSIDE).any())
 
     def decorrelation_length(self, axis: int) -> int:
         """Find after how many voxels along an axis of :attr:`volume` phases hardly correlate; computed once."""
@@ -126,18 +142,25 @@ class Windows:
         """The places of the windows; slices are as far apart as it takes not to correlate, unless it is said."""
         window, shape = self.window, self.scan.volume.shape
         stride = window.stride or window.size
-        if window.dimensions == 3:
-            return Grid(shape, (window.size, window.size, window.size), (stride, stride, stride))
-        step = 1
-        if self.scan.is_volume:
-            step = window.slice_step or self.scan.decorrelation_length(0)
-        return Grid(shape, (1, window.size, window.size), (step, stride, stride))
+        deep, across = window.size, stride
+        if window.dimensions == 2:
+            deep = 1
+            across = window.slice_step or self.scan.decorrelation_length(0) if self.scan.is_volume else 1
+        size, step = (deep, window.size, window.size), (across, stride, stride)
+        blocked = blocked_corners(self.scan.volume == OUTSIDE, size) if self.scan.is_masked else None
+        return Grid(shape, size, step, blocked)
 
-    def split(self, seed: int = 0, buffer: int | None = None, **counts: int) -> tuple[Microstructures, ...]:
+    def split(
+        self, *unnamed: int, seed: int = 0, buffer: int | None = None, **counts: int
+    ) -> tuple[Microstructures, ...]:
         """Cut microstructures for each split, in the order given: ``train, test = w.split(train=200, test=100)``.
 
-        Arguments and errors as for :meth:`choose`.
+        Arguments and errors as for :meth:`choose`; counts without names are refused.
         """
+        if unnamed or not counts:
+            numbers = (*unnamed, 200, 100)[: max(len(unnamed), 2)]
+            named = ", ".join(f"{name}={n}" for name, n in zip(("train", "test"), numbers, strict=False))
+            raise InputError(f"split: give each number of windows a name, as `windows.split({named})`")
         return tuple(self.cut(corners) for corners in self.choose(counts, seed, buffer).values())
 
     def choose(self, counts: Mapping[str, int], seed: int = 0, buffer: int | None = None) -> dict[str, np.ndarray]:
@@ -165,19 +188,22 @@ class Windows:
         if buffer is not None and buffer < 0:
             raise InputError(f"split: buffer must be 0 or more voxels, not {buffer}")
         random = np.random.default_rng(seed)
-        order = np.arange(self.grid.shape[0]) if self.scan.is_volume else random.permutation(self.grid.shape[0])
+        grid = self.grid
+        order = np.arange(grid.shape[0]) if self.scan.is_volume else random.permutation(grid.shape[0])
+        if grid.blocked is not None:
+            grid = replace(grid, blocked=grid.blocked[order])
         several = sum(count > 0 for count in counts.values()) > 1
         gaps = {}
         for axis in range(3):
             gaps[axis] = self._gap(axis, buffer) if several else 0
-            if (edges := blocks(self.grid, axis, list(counts.values()), gaps[axis])) is not None:
+            if (edges := blocks(grid, axis, list(counts.values()), gaps[axis])) is not None:
                 break
         else:
             raise InputError(self._cannot_hold(counts, gaps))
         chosen = {}
         for (name, count), block in zip(counts.items(), edges, strict=True):
-            numbers = random.choice(self.grid.number(axis, block), count, replace=False) if count else np.arange(0)
-            corners = self.grid.corners(axis, block, np.sort(numbers))
+            numbers = random.choice(grid.number(axis, block), count, replace=False) if count else np.arange(0)
+            corners = grid.corners(axis, block, np.sort(numbers))
             corners[:, 0] = order[corners[:, 0]]
             chosen[name] = corners
         return chosen
@@ -198,6 +224,8 @@ class Windows:
         return self.scan.decorrelation_length(axis) if buffer is None else buffer
 
     def _cannot_hold(self, counts: Mapping[str, int], gaps: Mapping[int, int]) -> str:
+        if len(self) == 0:
+            return f"split: no window of {self.window.size} voxels lies wholly in the sample; make it smaller"
         could = [(most(self.grid, axis, counts, gaps[axis]), axis) for axis in gaps]
         change = self._remedy(counts, gaps)
         wanted = _listed(counts)

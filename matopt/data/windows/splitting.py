@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, prod
+from math import prod
 
 import numpy as np
+import scipy.ndimage
 
 Block = tuple[int, int]
 """The first voxel of a block along an axis, and the first behind it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Grid:
     """A regular grid of windows of one size in an image of three axes.
 
@@ -20,11 +22,13 @@ class Grid:
         shape: of the image.
         size: of a window.
         step: between neighbouring windows.
+        blocked: of the image's shape, from :func:`blocked_corners`: where no window may begin; None if it may anywhere.
     """
 
     shape: tuple[int, int, int]
     size: tuple[int, int, int]
     step: tuple[int, int, int]
+    blocked: np.ndarray | None = None
 
     def counts(self, shape: tuple[int, int, int]) -> tuple[int, ...]:
         """Count the windows side by side along each axis of a box of this shape."""
@@ -33,6 +37,8 @@ class Grid:
 
     def corners(self, axis: int, block: Block, chosen: np.ndarray) -> np.ndarray:
         """Return the ``(M, 3)`` first voxels of the windows numbered ``chosen`` in a block along ``axis``."""
+        if self.blocked is not None:
+            chosen = np.flatnonzero(self._free(axis, block))[chosen]
         places = np.stack(np.unravel_index(chosen, self.counts(self._box(axis, block))), axis=-1)
         corners = places * np.array(self.step)
         corners[:, axis] += block[0]
@@ -40,20 +46,38 @@ class Grid:
 
     def number(self, axis: int, block: Block) -> int:
         """Count the windows in a block along ``axis``."""
+        if self.blocked is not None:
+            return int(np.count_nonzero(self._free(axis, block)))
         return prod(self.counts(self._box(axis, block)))
 
-    def length_for(self, axis: int, count: int) -> int:
-        """Return the least length along ``axis`` of a block that holds ``count`` windows; -1 where no length does."""
+    def length_for(self, axis: int, start: int, count: int) -> int:
+        """Return the least length along ``axis`` of a block from ``start`` that holds ``count`` windows; -1 if none."""
         if count == 0:
             return 0
-        layer = prod(n for a, n in enumerate(self.counts(self.shape)) if a != axis)
-        if layer == 0:
+        longest = self.shape[axis] - start
+        if longest <= 0 or self.number(axis, (start, start + longest)) < count:
             return -1
-        return (ceil(count / layer) - 1) * self.step[axis] + self.size[axis]
+        return 1 + bisect_left(range(1, longest), count, key=lambda n: self.number(axis, (start, start + n)))
+
+    def _free(self, axis: int, block: Block) -> np.ndarray:
+        """Tell of each window in a block along ``axis`` whether it may begin where it does, a bool for each place."""
+        assert self.blocked is not None
+        first = [block[0] if a == axis else 0 for a in range(3)]
+        places = zip(first, self.counts(self._box(axis, block)), self.step, strict=True)
+        return ~self.blocked[tuple(slice(start, start + n * step, step) for start, n, step in places)]
 
     def _box(self, axis: int, block: Block) -> tuple[int, int, int]:
         first, second, third = (block[1] - block[0] if a == axis else n for a, n in enumerate(self.shape))
         return first, second, third
+
+
+def blocked_corners(outside: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """Find where a window of this size would hold a voxel outside the sample, ``(a, b, c)`` bool by its first voxel."""
+    blocked = outside.view(np.uint8)
+    for axis, edge in enumerate(size):
+        if edge > 1:  # the maximum over the window's voxels from its first on
+            blocked = scipy.ndimage.maximum_filter1d(blocked, edge, axis, mode="nearest", origin=-(edge // 2))
+    return blocked.view(bool)
 
 
 def blocks(grid: Grid, axis: int, counts: Sequence[int], buffer: int) -> list[Block] | None:
@@ -61,13 +85,16 @@ def blocks(grid: Grid, axis: int, counts: Sequence[int], buffer: int) -> list[Bl
 
     What is left of the axis is shared out in proportion, so that windows come from all over the image.
     """
-    lengths = [grid.length_for(axis, count) for count in counts]
+    lengths, least, start = [], [], 0
+    for count in counts:
+        length = grid.length_for(axis, start, count)
+        if length < 0:
+            return None
+        lengths.append(length)
+        least.append((start, start + length))
+        start += length + (buffer if length else 0)
     used = [length for length in lengths if length]
-    if min(used, default=0) < 0:
-        return None
     spare = grid.shape[axis] - sum(used) - buffer * max(0, len(used) - 1)
-    if spare < 0:
-        return None
     edges, start, taken, given = [], 0, 0, 0
     for length in lengths:
         taken += length
@@ -75,7 +102,8 @@ def blocks(grid: Grid, axis: int, counts: Sequence[int], buffer: int) -> list[Bl
         given += extra
         edges.append((start, start + length + extra))
         start += length + extra + (buffer if length else 0)
-    return edges
+    holds = [grid.number(axis, block) >= count for block, count in zip(edges, counts, strict=True)]
+    return edges if all(holds) else least  # a block moved along may hold fewer, where part of the image is outside
 
 
 def most(grid: Grid, axis: int, counts: Mapping[str, int], buffer: int) -> dict[str, int] | None:

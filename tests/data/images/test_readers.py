@@ -1,5 +1,6 @@
 """Every format read, and every way in which a file is broken told in one line."""
 
+import gzip
 import io
 import zipfile
 from pathlib import Path
@@ -196,7 +197,7 @@ def one_line(error: BaseException, path: Path) -> None:
 def test_nothing_there(tmp_path):
     with pytest.raises(InputError, match="there is no such file or folder"):
         read_grey(tmp_path / "none.tif", ReadOptions())
-    with pytest.raises(InputError, match=r"the folder holds no images \(.tif, .tiff, .png, .jpg, .jpeg\)"):
+    with pytest.raises(InputError, match=r"the folder holds no images \(.tif, .tiff, .png, .jpg, .jpeg, .bmp, .*\)"):
         read_grey(tmp_path, ReadOptions())
 
 
@@ -299,10 +300,83 @@ def test_a_zip_of_none_or_two(tmp_path, names, told):
 def test_a_raw_file_of_another_size(files):
     with pytest.raises(InputError, match="it holds 28000 bytes, but 7 x 40 x 51 uint8 are 14280"):
         read_grey(files["v.raw"], ReadOptions(shape=(7, 40, 51), dtype="uint8"))
+    with pytest.raises(InputError, match="they would be right for numbers of 16 bits, as uint16"):
+        read_grey(files["v.raw"], ReadOptions(shape=VOLUME.shape, dtype="uint8"))
     with pytest.raises(InputError, match="does not say what it holds; add `shape"):
         read_grey(files["v.raw"], ReadOptions())
     with pytest.raises(InputError, match="dtype 'uint9' is unknown"):
         read_grey(files["v.raw"], ReadOptions(shape=VOLUME.shape, dtype="uint9"))
+
+
+def test_a_header_of_a_raw_file_is_guessed_and_left_out(tmp_path):
+    (tmp_path / "a.raw").write_bytes(b"h" * 512 + VOLUME.tobytes())
+    with pytest.raises(InputError, match="if the 512 bytes more are a header, add `offset: 512`"):
+        read_grey(tmp_path / "a.raw", ReadOptions(shape=VOLUME.shape, dtype="uint8"))
+    with pytest.raises(InputError, match="if the 12 bytes more are a header, add `offset: 512`"):
+        read_grey(tmp_path / "a.raw", ReadOptions(shape=VOLUME.shape, dtype="uint8", offset=500))
+    options = ReadOptions(shape=np.array(VOLUME.shape), dtype="uint8", offset=np.int64(512))
+    np.testing.assert_array_equal(read_grey(tmp_path / "a.raw", options), VOLUME)
+    with pytest.raises(InputError, match="offset is -1"):
+        ReadOptions(offset=-1)
+
+
+def test_what_is_packed_by_gzip_is_read_as_what_it_holds(files, tmp_path):
+    for name, held in (("v.raw", VOLUME), ("imagej.tif", VOLUME), ("slice.png", SLICE)):
+        packed = tmp_path / f"{name}.gz"
+        packed.write_bytes(gzip.compress(files[name].read_bytes()))
+        np.testing.assert_array_equal(read_grey(packed, options_of(files[name])), held)
+        packed.write_bytes(packed.read_bytes()[:-9])
+        with pytest.raises(InputError, match="cannot be unpacked"):
+            read_grey(packed, options_of(files[name]))
+
+
+def test_fields_of_matlab_structs_are_variables(tmp_path):
+    scans = np.array([{"im": VOLUME, "voxel": 5.0}, {"im": SLICE, "voxel": 5.0}], object)
+    scipy.io.savemat(tmp_path / "a.mat", {"sample": {"im": VOLUME, "by": "me", "part": {"cut": SLICE}}, "scans": scans})
+    for variable, held in (("sample.im", VOLUME), ("sample.part.cut", SLICE), ("scans(2).im", SLICE)):
+        np.testing.assert_array_equal(read_grey(tmp_path / "a.mat", ReadOptions(variable=variable)), held)
+    told = r"it holds sample\.im \(7 x 40 x 50\), sample\.part\.cut \(40 x 50\), scans\(1\)\.im"
+    with pytest.raises(InputError, match=told):
+        read_grey(tmp_path / "a.mat", ReadOptions())
+    scipy.io.savemat(tmp_path / "b.mat", {"sample": {"im": VOLUME, "by": "me"}})
+    np.testing.assert_array_equal(read_grey(tmp_path / "b.mat", ReadOptions()), VOLUME)
+    mat73(tmp_path / "c.mat", "sample/im", VOLUME)
+    np.testing.assert_array_equal(read_grey(tmp_path / "c.mat", ReadOptions(variable="sample.im")), VOLUME)
+
+
+def test_files_that_are_not_read_say_how_to_convert(tmp_path):
+    for name, told in (
+        ("a.dcm", "3D Slicer"),
+        ("a.VOL", "format: raw"),
+        ("a.stl", "a surface"),
+        ("a.svg", "a drawing"),
+    ):
+        (tmp_path / name).write_bytes(b"1")
+        with pytest.raises(InputError, match=rf"{name}: {name[1:]} files are not read: .*{told}"):
+            read_grey(tmp_path / name, ReadOptions())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1 2 3\n4 5 6\n", [[1, 2, 3], [4, 5, 6]]),
+        ("# a comment\n1;2\n3;4\n", [[1, 2], [3, 4]]),
+        ("\ufeff1.5,2,3,\n4,5,6,\n", [[1.5, 2, 3], [4, 5, 6]]),
+        ("ncols 2\nnrows 2\ncellsize 5\n1 2\n3 4", [[1, 2], [3, 4]]),
+        ("0" * 20 + "\n" + "1" * 20, [[0] * 20, [1] * 20]),
+        ("a b\n1 2\n", "line 1 is no row of numbers: 'a b'"),
+        ("1 2 3\n1 2\n", "line 2 has 2 numbers, but the first row has 3"),
+        ("1 2 3\n" * 9, "9 lines of 3 numbers are no rows of an image; give its `shape`"),
+        ("# nothing\n", "it holds no numbers"),
+    ],
+)
+def test_grids_of_text(tmp_path, text, expected):
+    (tmp_path / "a.txt").write_text(text)
+    if isinstance(expected, str):
+        with pytest.raises(InputError, match=f"a.txt: {expected}"):
+            read_grey(tmp_path / "a.txt", ReadOptions())
+    else:
+        np.testing.assert_array_equal(read_grey(tmp_path / "a.txt", ReadOptions()), expected)
 
 
 def test_settings_that_a_format_has_no_use_for(files):

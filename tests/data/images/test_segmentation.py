@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from skimage.filters import threshold_otsu
 
-from matopt.data.images.segmentation import grey_levels, otsu, to_phases
+from matopt.data.images.segmentation import otsu, to_phases
 from matopt.errors import InputError
 
 TRUTH = (gaussian_filter(np.random.default_rng(0).standard_normal((80, 90)), 2) > -0.08).astype(np.uint8)
@@ -94,7 +94,32 @@ def test_rules_that_cannot_be_followed_are_refused(rule, told):
         to_phases(TRUTH, **rule)
 
 
-def test_levels_are_counted_up_to_a_limit():
-    assert grey_levels(np.array([[3, 1], [1, 200]], np.uint8)).tolist() == [1, 3, 200]
-    assert grey_levels(np.array([[-1.5, 1], [1, 2]])).tolist() == [-1.5, 1, 2]
-    assert len(grey_levels(np.random.default_rng(0).random((50, 50)), limit=2)) > 2
+@pytest.mark.parametrize("threshold", [np.int64(120), np.float32(120), threshold_otsu(NOISY.astype(np.uint8))])
+def test_a_threshold_may_be_a_number_of_numpy(threshold):
+    np.testing.assert_array_equal(to_phases(NOISY.astype(np.uint8), threshold=threshold), TRUTH)
+
+
+def test_what_is_outside_is_no_phase():
+    """Levels are told from each other inside alone, whether by a map, by a threshold or as the only two left."""
+    outside = np.zeros(TRUTH.shape, bool)
+    outside[:, :30] = True
+    expected = np.where(outside, 2, TRUTH)
+    classes = np.where(outside, 0, TRUTH + 1).astype(np.uint8)
+    np.testing.assert_array_equal(to_phases(classes, {0: "outside", 1: "pore", 2: "grain"}), expected)
+    np.testing.assert_array_equal(to_phases(classes, {0: "outside"}), expected)
+    grey = np.where(outside, 0, NOISY)
+    np.testing.assert_array_equal(to_phases(grey, {0: "outside"}, threshold="otsu"), expected)
+    np.testing.assert_array_equal(to_phases(grey, {0: "outside"}, threshold="otsu", grain="below") == 0, expected == 1)
+    with pytest.raises(InputError, match="all of it is grain or outside; check the threshold or the phases"):
+        to_phases(classes, {0: "outside", 1: "grain", 2: "grain"})
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float64])
+def test_a_few_levels_are_listed_with_their_shares_and_no_threshold(dtype):
+    classes = np.zeros((10, 10), dtype)
+    classes[:4, :5], classes[:1, 5:] = 1, 2
+    with pytest.raises(
+        InputError, match=r"0 \(75 %\), 1 \(20 %\), 2 \(5 %\); say what each is, as `phases: \{0: pore, "
+    ) as e:
+        to_phases(classes)
+    assert "threshold" not in str(e.value)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
+import matopt
 from matopt.data.windows.scan import Scan
 from matopt.errors import InputError
 
@@ -196,3 +197,17 @@ def test_choosing_from_a_large_volume_takes_no_memory_for_windows():
 def test_zoom_divides_the_voxel_size():
     (train,) = Scan(blobs(64, 64), 3e-6).windows(16, zoom=2).split(train=4)
     assert train.shape == (32, 32) and train.voxel_size == 1.5e-6
+
+
+def test_windows_of_an_array_and_splits_that_are_not_named():
+    image = blobs(64, 64)
+    windows = matopt.read(image * 200, "2 um").windows(16)
+    assert (windows.scan.phases == image).all() and windows.scan.voxel_size == pytest.approx(2e-6)
+    assert (matopt.Scan(image > 0, "2 um").windows(16).split(a=3)[0].phases == windows.split(a=3)[0].phases).all()
+    for unnamed in ((4, 2), (4,), ()):
+        with pytest.raises(InputError, match=r"give each number of windows a name, as `windows.split\(train="):
+            windows.split(*unnamed)
+    with pytest.raises(InputError, match="the array: it has more than two grey levels"):
+        matopt.read(np.arange(4096).reshape(64, 64), "2 um")
+    with pytest.raises(InputError, match="an array has no dtype to choose; leave `dtype` out"):
+        matopt.read(image, "2 um", dtype="uint8")

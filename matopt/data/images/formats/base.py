@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import BinaryIO, ClassVar
 
 import numpy as np
 
 from matopt.data.images.read_options import ReadOptions
+from matopt.data.images.spacing import Spacing
 from matopt.errors import InputError
 from matopt.microstructures import Microstructures
 from matopt.registry import Registry
@@ -19,13 +21,18 @@ class Format(ABC):
 
     Attributes:
         endings: of such files, with the dot and in lower case; empty where only ``format`` can name it.
-        uses: which of the options ``variable`` and ``dtype`` it takes; ``shape`` is applied to what any format gives.
+        uses: which of the options ``variable``, ``dtype`` and ``offset`` it takes; ``shape`` is applied to what any
+            format gives.
         is_slice: a folder of such files is a volume or a stack, a slice a file.
+        is_x_first: such a file names its axes x, y, z, and axis 0 of the array is x; else it is the slices or the rows.
+        is_often_other: files with its endings are often no images; in a zip they are one only where ``format`` says.
     """
 
     endings: ClassVar[tuple[str, ...]] = ()
     uses: ClassVar[tuple[str, ...]] = ()
     is_slice: ClassVar[bool] = False
+    is_often_other: ClassVar[bool] = False
+    is_x_first: ClassVar[bool] = False
 
     @abstractmethod
     def read(self, stream: BinaryIO, options: ReadOptions) -> np.ndarray:
@@ -42,6 +49,17 @@ class Format(ABC):
             InputError: a reason that people understand; the caller puts the file's name before it.
             Exception: whatever a library raises is told as damage to the file.
         """
+
+    def spacing(self, stream: BinaryIO, options: ReadOptions) -> Spacing | None:
+        """Find what the file says of the edges of a voxel, along the axes of what :meth:`read` gives.
+
+        Asked after :meth:`read`, of the same stream from its beginning. None where the file says nothing.
+        """
+        return None
+
+    def others(self, path: Path) -> Sequence[Path]:
+        """Return the files beside ``path`` that hold a part of the image, as where a header lies in one of its own."""
+        return ()
 
 
 class WritableFormat(Format):
@@ -81,6 +99,21 @@ def choose_variable(shapes: Mapping[str, tuple[int, ...]], variable: str | None)
 def variable_problem(variable: str | None) -> str:
     """Word what is wrong with the choice of an array, as the beginning of an error."""
     return f"it has no variable {variable!r}" if variable is not None else "say which `variable` is the image"
+
+
+def beside(stream: BinaryIO, name: str) -> Path:
+    """Return the file called ``name`` beside the open one, which holds the voxels of a header.
+
+    Raises:
+        InputError: the header is in an archive, or there is no such file.
+    """
+    place = getattr(stream, "name", None)
+    if not isinstance(place, str):
+        raise InputError(f"its voxels are in another file, {name}; unpack both into a folder")
+    path = Path(place).parent / name
+    if not path.is_file():
+        raise InputError(f"its voxels are in another file, {name}, which is not beside it")
+    return path
 
 
 def only_one(microstructures: Microstructures, ending: str) -> np.ndarray:

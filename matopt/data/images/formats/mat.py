@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -19,14 +21,38 @@ class Mat(Format):
     uses = ("variable",)
 
     def read(self, stream: BinaryIO, options: ReadOptions) -> np.ndarray:
-        """Read the variable asked for, or the only one that is an image, with MATLAB's order of axes."""
+        """Read the variable asked for, or the only one that is an image, with MATLAB's order of axes.
+
+        Fields of structs are variables too: ``sample.im``, ``scans(2).im``.
+        """
         head = stream.read(128)
         stream.seek(0)
         if head.startswith(b"MATLAB 7.3"):
-            return HDF5().read(stream, options).T  # MATLAB writes its columns as HDF5's rows
+            variable = options.variable.replace(".", "/") if options.variable is not None else None
+            return HDF5().read(stream, replace(options, variable=variable)).T  # MATLAB's columns are HDF5's rows
         import scipy.io
 
-        shapes = {name: shape for name, shape, _ in scipy.io.whosmat(stream)}
-        name = choose_variable(shapes, options.variable)
+        shapes = {name: shape for name, shape, kind in scipy.io.whosmat(stream) if kind not in ("struct", "cell")}
         stream.seek(0)
-        return scipy.io.loadmat(stream, variable_names=[name])[name]
+        if options.variable in shapes or sum(_is_image(shape) for shape in shapes.values()) == 1:
+            name = choose_variable(shapes, options.variable)
+            return scipy.io.loadmat(stream, variable_names=[name])[name]
+        held = scipy.io.loadmat(stream, simplify_cells=True)
+        arrays = dict(_arrays({name: value for name, value in held.items() if not name.startswith("__")}))
+        return arrays[choose_variable({name: array.shape for name, array in arrays.items()}, options.variable)]
+
+
+def _is_image(shape: tuple[int, ...]) -> bool:
+    return sum(n > 1 for n in shape) >= 2
+
+
+def _arrays(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, np.ndarray]]:
+    """List the arrays in structs and cells, by the names that MATLAB gives them."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _arrays(value, f"{prefix}{name}.")
+        elif isinstance(value, list) or (isinstance(value, np.ndarray) and value.dtype == object):
+            numbered = {f"{name}({i})": item for i, item in enumerate(value, 1)}
+            yield from _arrays(numbered, prefix)
+        elif isinstance(value, np.ndarray):
+            yield f"{prefix}{name}", value

@@ -8,6 +8,7 @@ import numpy as np
 
 from matopt.data.images.formats.base import FORMATS, WritableFormat, choose_variable
 from matopt.data.images.read_options import ReadOptions
+from matopt.data.images.spacing import Spacing
 from matopt.microstructures import Microstructures
 
 
@@ -25,6 +26,13 @@ class Npz(WritableFormat):
                 return archive[options.variable]
             arrays = {name: archive[name] for name in archive.files}
         return arrays[choose_variable({name: array.shape for name, array in arrays.items()}, options.variable)]
+
+    def spacing(self, stream: BinaryIO, options: ReadOptions) -> Spacing | None:
+        """Take ``voxel_size``, in metres, as :meth:`write` puts it beside the phases."""
+        with np.load(stream, allow_pickle=False) as archive:
+            size = archive["voxel_size"] if "voxel_size" in archive.files else None
+            name = choose_variable({name: archive[name].shape for name in archive.files}, options.variable)
+            return None if size is None or size.size != 1 else Spacing.of((size.item(),) * archive[name].ndim, "m")
 
     def write(self, stream: BinaryIO, microstructures: Microstructures) -> None:
         """Write the arrays ``phases`` ``(N, *S)`` and ``voxel_size`` in metres."""

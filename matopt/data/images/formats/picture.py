@@ -1,4 +1,4 @@
-"""PNG and JPEG pictures."""
+"""PNG, JPEG, BMP and other pictures."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from typing import BinaryIO
 
 import numpy as np
 
+from matopt.data.images.colours import grey_or_named
 from matopt.data.images.formats.base import FORMATS, Format
-from matopt.data.images.greyscale import one_grey
 from matopt.data.images.read_options import ReadOptions
 from matopt.errors import InputError
 
 
 @FORMATS.register("picture")
 class Picture(Format):
-    """A PNG or JPEG file of one image in grey, or in colours that are all grey."""
+    """A picture of one image in grey, in colours that are all grey, or in colours that ``phases`` names."""
 
-    endings = (".png", ".jpg", ".jpeg")
+    endings = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".jp2", ".pgm", ".pbm", ".ppm", ".pnm")
     is_slice = True
 
     def read(self, stream: BinaryIO, options: ReadOptions) -> np.ndarray:
-        """Read the grey levels ``(rows, columns)``.
+        """Read the grey levels ``(rows, columns)``, or numbers 0xRRGGBB of the colours that are named.
 
         Raises:
-            InputError: an animation, real colours, or transparent parts.
+            InputError: an animation, real colours without a rule, or transparent parts.
         """
         from PIL import Image
 
@@ -33,8 +33,6 @@ class Picture(Format):
             if image.mode in ("P", "PA"):  # the numbers are places in a palette: take the colours they stand for
                 image = image.convert("RGBA")
             image.load()
-            if image.mode in ("1", "L", "I", "I;16", "I;16B", "F"):
-                return np.asarray(image)
-            if image.mode in ("LA", "RGB", "RGBA"):
-                return one_grey(np.asarray(image))
+            if image.mode in ("1", "L", "I", "I;16", "I;16B", "F", "LA", "RGB", "RGBA"):
+                return grey_or_named(np.asarray(image), options.phases)
             raise InputError(f"its colours are {image.mode}; save it in grey")

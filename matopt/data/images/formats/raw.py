@@ -17,7 +17,7 @@ class Raw(Format):
     """Numbers one after another, whose shape and type must be told."""
 
     endings = (".raw", ".bin")
-    uses = ("dtype",)
+    uses = ("dtype", "offset")
 
     def read(self, stream: BinaryIO, options: ReadOptions) -> np.ndarray:
         """Read the numbers, flat.
@@ -32,9 +32,24 @@ class Raw(Format):
         except TypeError:
             raise InputError(f"dtype {options.dtype!r} is unknown; write it as NumPy does: uint8, <u2, >f4") from None
         data = stream.read()
-        expected = math.prod(options.shape) * dtype.itemsize
-        if len(data) != expected:
+        offset = options.offset or 0
+        voxels = math.prod(options.shape)
+        expected = voxels * dtype.itemsize
+        if len(data) - offset != expected:
+            behind = f" behind the first {offset}" if offset else ""
             raise InputError(
-                f"it holds {len(data)} bytes, but {shape_text(tuple(options.shape))} {dtype} are {expected}"
+                f"it holds {len(data) - offset} bytes{behind}, but {shape_text(tuple(options.shape))} {dtype} are "
+                f"{expected}{_likely(len(data) - offset, voxels, expected, offset)}"
             )
-        return np.frombuffer(data, dtype)
+        return np.frombuffer(data, dtype, offset=offset)
+
+
+def _likely(size: int, voxels: int, expected: int, offset: int) -> str:
+    """Guess why a file has another length than it should, as the end of a sentence."""
+    if size > 0 and size % voxels == 0 and size // voxels in (1, 2, 4, 8):
+        bits = 8 * (size // voxels)
+        return f"; they would be right for numbers of {bits} bits, as {'uint8' if bits == 8 else f'uint{bits}'}"
+    if 0 < size - expected < max(1 << 16, expected // 2):
+        more = size - expected
+        return f"; if the {more} bytes more are a header, add `offset: {offset + more}`"
+    return ""

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from matopt.data.images.colours import grey_or_named
 from matopt.data.images.formats.base import FORMATS, WritableFormat, only_one, shape_text
-from matopt.data.images.greyscale import one_grey
 from matopt.data.images.read_options import ReadOptions
+from matopt.data.images.spacing import Spacing
+from matopt.data.images.tiff_spacing import pixel_spacing
 from matopt.errors import InputError
 from matopt.microstructures import Microstructures
+
+if TYPE_CHECKING:
+    import tifffile
 
 
 @FORMATS.register("tiff")
@@ -39,23 +45,28 @@ class Tiff(WritableFormat):
         end = stream.seek(0, 2)
         stream.seek(0)
         with _no_quiet_loss(), tifffile.TiffFile(stream) as tiff:
-            if len(tiff.series) != 1:
-                shapes = ", ".join(shape_text(series.shape) for series in tiff.series)
-                raise InputError(f"its pages do not make one image: {shapes}; save the pages of one size alone")
-            series = tiff.series[0]
-            for number, page in enumerate(series.pages, 1):
+            series = tiff.series
+            if len({(s.shape, s.dtype) for s in series}) != 1 or (len(series) > 1 and not all(map(_is_page, series))):
+                shapes = Counter(shape_text(s.shape) for s in series)
+                held = ", ".join(f"{shape} ({n} times)" if n > 1 else shape for shape, n in shapes.items())
+                raise InputError(f"its pages do not make one image: {held}; save the pages of one size alone")
+            pages = [page for s in series for page in s.pages]
+            for number, page in enumerate(pages, 1):
                 spans = zip(page.dataoffsets, page.databytecounts, strict=True) if page is not None else ()
                 if any(offset + size > end for offset, size in spans):
-                    raise InputError(f"it is cut short in page {number} of {len(series.pages)}; copy it anew")
-            image = series.asarray()
-            axes = series.axes
-        if "S" in axes:
-            image = one_grey(np.moveaxis(image, axes.index("S"), -1))
-            axes = axes.replace("S", "")
-        for axis in [a for a in axes if a not in "YX"][1:]:
-            if image.shape[axes.index(axis)] != 1:
-                raise InputError(f"it has {shape_text(image.shape)} points along {axes}; save one image or one volume")
-        return image.reshape([n for n, axis in zip(image.shape, axes, strict=True) if n > 1 or axis in "YX"])
+                    raise InputError(f"it is cut short in page {number} of {len(pages)}; copy it anew")
+            images = [_grey(s.asarray(), s.axes, options) for s in series]
+        return images[0] if len(images) == 1 else np.stack(images)
+
+    def spacing(self, stream: BinaryIO, options: ReadOptions) -> Spacing | None:
+        """Take what ImageJ, OME, an electron microscope or the tags of resolution say of the pixels and slices."""
+        import tifffile
+
+        with tifffile.TiffFile(stream) as tiff:
+            axes = tiff.series[0].axes.replace("S", "")
+            shape = [n for n, axis in zip(tiff.series[0].shape, tiff.series[0].axes, strict=True) if axis != "S"]
+            kept = sum(n > 1 or axis in "YX" for n, axis in zip(shape, axes, strict=True)) + (len(tiff.series) > 1)
+            return pixel_spacing(tiff, kept)
 
     def write(self, stream: BinaryIO, microstructures: Microstructures) -> None:
         """Write N images as pages, or one volume as its slices along axis 0: grain 255, pore 0, with the resolution.
@@ -77,6 +88,24 @@ class Tiff(WritableFormat):
             resolutionunit="CENTIMETER",
             metadata={"axes": "ZYX" if is_volume else "QYX"},
         )
+
+
+def _is_page(series: tifffile.TiffPageSeries) -> bool:
+    """Whether a series is one image, in grey or in colours."""
+    return all(n == 1 or axis in "YXS" for n, axis in zip(series.shape, series.axes, strict=True))
+
+
+def _grey(image: np.ndarray, axes: str, options: ReadOptions) -> np.ndarray:
+    """Reduce a series to the grey levels, or named colours, of its pages."""
+    if "S" in axes:
+        image = np.moveaxis(image, axes.index("S"), -1)
+        axes = axes.replace("S", "")
+        flat = image.reshape(-1, *image.shape[-2:])
+        image = grey_or_named(flat, options.phases).reshape(image.shape[:-1])
+    for axis in [a for a in axes if a not in "YX"][1:]:
+        if image.shape[axes.index(axis)] != 1:
+            raise InputError(f"it has {shape_text(image.shape)} points along {axes}; save one image or one volume")
+    return image.reshape([n for n, axis in zip(image.shape, axes, strict=True) if n > 1 or axis in "YX"])
 
 
 @contextmanager

@@ -20,6 +20,7 @@ import numpy as np
 
 from matopt.data.images.formats.base import FORMATS, WritableFormat, only_one, variable_problem
 from matopt.data.images.read_options import ReadOptions
+from matopt.data.images.spacing import Spacing
 from matopt.errors import InputError
 from matopt.microstructures import Microstructures
 
@@ -58,6 +59,7 @@ class Vti(WritableFormat):
     """Scalar arrays on the cells or points of a regular grid."""
 
     endings = (".vti",)
+    is_x_first = True
     uses = ("variable",)
 
     def read(self, stream: BinaryIO, options: ReadOptions) -> np.ndarray:
@@ -73,6 +75,15 @@ class Vti(WritableFormat):
         if options.variable not in arrays:
             raise InputError(f"{variable_problem(options.variable)}; it holds {', '.join(names) or 'no arrays'}")
         return arrays[options.variable]()
+
+    def spacing(self, stream: BinaryIO, options: ReadOptions) -> Spacing | None:
+        """Take the spacing along the axes that have more than one layer; VTK knows of no unit."""
+        found = re.search(rb"<ImageData[^>]*\bSpacing\s*=\s*[\"']([^\"']+)", stream.read(1 << 16))
+        edges = tuple(float(word) for word in found[1].split()) if found else ()
+        stream.seek(0)
+        arrays = read_vti(stream)
+        name = options.variable if options.variable is not None else next(iter(arrays))
+        return Spacing.of(edges[: arrays[name]().ndim])
 
     def write(self, stream: BinaryIO, microstructures: Microstructures) -> None:
         """Write one image or volume for ParaView: cells with ``phase`` 0 or 1, lengths in metres, x = axis 0.
