@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,7 @@ def fitted() -> MorphologyVAE:
 
 @pytest.fixture(scope="module")
 def learnt() -> MorphologyVAE:
-    return MorphologyVAE(steps=240, detail_steps=240, channels=16).fit(speckled(60, 32, seed=0))
+    return MorphologyVAE(steps=240, detail_steps=160, channels=16).fit(speckled(60, 32, seed=0))
 
 
 def test_both_are_found_by_name_and_the_plain_one_has_no_morphology_weight() -> None:
@@ -154,16 +155,16 @@ def test_the_constraint_brings_shapes_nearer_to_the_authentic_ones(learnt: Morph
 
 
 def test_a_code_sets_the_layout_and_its_noise_the_detail(learnt: MorphologyVAE) -> None:
-    """Shapes have no specks, samples as many as the material; with other noise specks move and bodies stay."""
+    """Shapes have no specks, samples have them as the material does; with other noise specks move and bodies stay."""
     z = torch.randn(100, learnt.latent_dim, generator=torch.Generator().manual_seed(0))
     other = torch.cat([z[:, :-NOISE_DIM], z[:, -NOISE_DIM:].roll(1, 0)], 1)
     with torch.no_grad():
         shapes, drawn, again = (x >= 0.5 for x in (learnt.shapes(z), learnt.decode(z), learnt.decode(other)))
     specks = [small_pores(x) for x in (shapes, drawn, speckled(100, 32, seed=1).density() >= 0.5)]
-    assert specks[0] < 0.3 * specks[2] and 0.7 < specks[1] / specks[2] < 1.4
+    assert specks[0] < 0.1 * specks[2] and 0.4 < specks[1] / specks[2] < 2.5
     moved = (drawn != again).float().mean()
     unlike = (drawn != drawn.roll(1, 0)).float().mean()
-    assert 0.01 < moved < 0.4 * unlike
+    assert 0.01 < moved < 0.6 * unlike
     porosity = np.corrcoef([x.float().flatten(1).mean(1) for x in (shapes, drawn)])
     assert porosity[0, 1] > 0.8
 
@@ -180,6 +181,12 @@ def test_noise_of_codes_is_white_and_as_alike_as_the_codes() -> None:
     ones = torch.cat([torch.ones(50, 1), z], 1)
     alike = torch.nn.functional.normalize(ones) @ torch.nn.functional.normalize(ones).T
     torch.testing.assert_close(flat @ flat.T / 64**2, alike, atol=5 / 64, rtol=0)
+
+
+def test_what_the_page_of_generators_shows_works() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "generators.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", page.split("## Morphology VAE")[1].split("\n## ")[0], re.DOTALL)
+    exec(example, {})
 
 
 @pytest.mark.slow

@@ -15,8 +15,8 @@ from matopt.generators.diffusion.sharpening import sharpened
 
 SHARE = 0.58
 """The noise that is put on shapes, as the deviation of its mean over a body of the material. It leaves little doubt of
-where bodies lie, and much of how their walls run and of all that is smaller. Chosen on Berea sandstone: the least with
-which samples are told from rock hardly more often than with more."""
+where bodies lie, and much of how their walls run and of all that is smaller. Chosen on Berea sandstone, on windows
+beside those of the benchmark: a classifier told samples from rock as often with .8, and more often with .3."""
 
 STEP = 0.435
 """The largest distance of noise levels, in their natural logarithm: that of whole samples in twelve steps."""
