@@ -35,6 +35,6 @@ def test_the_notebook_of_the_readme_runs_on_real_rock(shared_data: Path) -> None
     names: dict[str, object] = {}
     exec(NOTEBOOK.replace("berea.tif", str(shared_data / "berea.zip")), names)
     start, end = names["designs"].microstructures(0), names["designs"].microstructures(-1)
-    assert len(end) == 100
+    assert len(end) == 20
     assert abs(end.porosity - start.porosity).max() <= 0.01 + 1e-9
-    assert names["checked"].counts()["youngs_modulus"]["ok"] >= 95
+    assert names["checked"].counts()["youngs_modulus"]["ok"] >= 19

@@ -8,7 +8,7 @@ import torch
 
 from matopt.generators.base import GENERATORS
 from matopt.generators.variational.autoencoding import AutoencodingGenerator
-from matopt.generators.variational.batches import flip
+from matopt.generators.variational.batches import mirror_images
 from matopt.generators.variational.networks import EncoderDecoder
 from matopt.generators.variational.reconstruction_loss import ReconstructionLoss
 from matopt.microstructures import Microstructures
@@ -63,15 +63,13 @@ class Autoencoder(AutoencodingGenerator):
         """Learn from ``train``; the cross-entropy of ``validation`` is reported, and nothing is chosen by it.
 
         Raises:
-            InputError: fewer than two microstructures; edges that are not multiples of 16; three dimensions.
+            InputError: fewer than two microstructures; edges that are not multiples of 16.
             FailureError: the training diverged.
         """
         super().fit(train, validation, report, seed)
         if self.fitted_codes:
-            images = train.density()
-            ways = range(4 if self.flips else 1)
             with torch.no_grad():
-                codes = [self.encode(flip(images, torch.full((len(images),), way))) for way in ways]
+                codes = [self.encode(part) for part in mirror_images(train.density(), self.flips)]
             self._learnt.networks.standardise(torch.cat(codes))
         return self
 

@@ -98,7 +98,10 @@ class LatentGenerator(Generator):
 
     @abstractmethod
     def decode(self, z: torch.Tensor) -> torch.Tensor:
-        """Map codes ``(N, latent_dim)`` to densities ``(N, 1, *S)``; differentiable."""
+        """Map codes ``(N, latent_dim)`` to densities ``(N, 1, *S)``; differentiable.
+
+        Where densities come out binary, the derivative may be that of a smooth stand-in: it leads uphill.
+        """
 
 
 class ResamplingGenerator(Generator):

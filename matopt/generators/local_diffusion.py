@@ -15,21 +15,13 @@ from matopt.generators.base import GENERATORS, LatentGenerator, ResamplingGenera
 from matopt.generators.diffusion.denoiser import LocalDenoiser, Logit, prior_logit
 from matopt.generators.diffusion.guidance import Energy, with_energy, with_porosity
 from matopt.generators.diffusion.networks import MULTIPLE
-from matopt.generators.diffusion.sampler import HIGHEST, LOWEST, Hold, add_noise, denoise, noise_levels
-from matopt.generators.diffusion.sharpening import find_weight, sharpened
+from matopt.generators.diffusion.patches import tiles
+from matopt.generators.diffusion.sampler import HIGHEST, LOWEST, Hold, add_noise, denoise, n_at_once, noise_levels
+from matopt.generators.diffusion.sharpening import find_weight, n_compared, sharpened
 from matopt.generators.diffusion.training import patch_shape, train_denoiser
 from matopt.microstructures import Microstructures
 from matopt.torch_modes import in_plain_modes, learning
 from matopt.training.report import Report, no_report
-
-VOXELS_AT_ONCE = 2**18
-"""How many voxels are denoised at once."""
-
-VOXELS_COMPARED = 2**19
-"""How many voxels are drawn, for each weight that is tried, to find the one that gives the right surface."""
-
-MOST_COMPARED = 128
-"""And how many samples at most."""
 
 
 @GENERATORS.register("local_diffusion")
@@ -111,7 +103,7 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
         )
         fitted = _Fitted(denoiser, train.shape, train.voxel_size, float(images.mean()), weight=1.0)
         shape = patch_shape(train.shape)
-        count = min(max(8, VOXELS_COMPARED // math.prod(shape)), MOST_COMPARED)
+        count = n_compared(shape)
         noise = torch.randn(count, 1, *shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float32)
 
         def draw(weight: float) -> torch.Tensor:
@@ -119,7 +111,7 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
             with torch.no_grad():
                 return self._from_noise(noise)
 
-        self._learn(replace(fitted, weight=find_weight(draw, images)))
+        self._learn(replace(fitted, weight=find_weight(draw, tiles(images, shape))))
         return self
 
     @in_plain_modes
@@ -167,7 +159,7 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
         )
         levels = noise_levels(2 * self.sampling_steps)
         with torch.no_grad():
-            parts = x.split(self._at_once(x.shape[2:]))
+            parts = x.split(n_at_once(x.shape[2:]))
             y = torch.cat([add_noise(self.logit(), part + LOWEST * noise, levels) for part in parts])
         return ((y - self._mean) / HIGHEST).flatten(1)
 
@@ -193,7 +185,7 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
         )
         highest = LOWEST ** (1 - strength) * HIGHEST**strength
         levels = noise_levels(max(2, math.ceil(strength * self.sampling_steps)), highest)
-        size = self._at_once(x.shape[2:])
+        size = n_at_once(x.shape[2:])
         parts = zip((x + highest * noise).split(size), x.split(size), inside.split(size), strict=True)
         with torch.no_grad():
             logit = torch.cat([denoise(self.logit(periodic), y, levels, _holding(*held)) for y, *held in parts])
@@ -253,7 +245,7 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
         energy: Energy | None = None,
     ) -> torch.Tensor:
         levels = noise_levels(self.sampling_steps)
-        size = self._at_once(noise.shape[2:])
+        size = n_at_once(noise.shape[2:])
         densities = []
         for number, part in enumerate(noise.to(self._device).split(size)):
             logit = self.logit(periodic)
@@ -271,9 +263,6 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
         if periodic and any(edge % MULTIPLE for edge in shape):
             raise InputError(f"periodic samples need edges that are multiples of {MULTIPLE}; got {shape}")
         return shape
-
-    def _at_once(self, shape: Sequence[int]) -> int:
-        return max(1, VOXELS_AT_ONCE // math.prod(shape))
 
     @property
     def _mean(self) -> float:

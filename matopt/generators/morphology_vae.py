@@ -2,35 +2,61 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any, Self
+
 import torch
 
 from matopt.errors import InputError
 from matopt.generators.base import GENERATORS
+from matopt.generators.diffusion.denoiser import LocalDenoiser
+from matopt.generators.diffusion.detail import Detail, redrawing_level
+from matopt.generators.diffusion.sharpening import find_weight, n_compared
+from matopt.generators.diffusion.training import train_denoiser
 from matopt.generators.variational.autoencoding import AutoencodingGenerator
+from matopt.generators.variational.code_noise import CodeNoise
 from matopt.generators.variational.networks import EncoderDecoder
 from matopt.generators.variational.training_loss import TrainingLoss
+from matopt.microstructures import Microstructures
+from matopt.torch_modes import in_plain_modes, learning
 from matopt.training.loop import Loss
+from matopt.training.report import OneAfterTheOther, Report, no_report, prefixed
+
+NOISE_DIM = 8
+"""Numbers of a code that set the noise which detail is drawn from."""
+
+PATCHES = 16
+"""A step of the denoiser's training."""
 
 
 @GENERATORS.register("morphology_vae")
 class MorphologyVAE(AutoencodingGenerator):
-    """A variational autoencoder of images whose samples follow the authentic ones in style and layout.
+    """A variational autoencoder whose samples have the morphology of the authentic ones: layout, style and detail.
 
-    Its loss is the evidence lower bound (Kingma and Welling 2014) with the four terms of
-    :class:`matopt.generators.variational.morphology_loss.MorphologyLoss`: the constraint of Cang, Li, Yao, Jiao and Ren
-    (2018, arXiv 1712.03811), as a distance between distributions rather than between pairs of images, and what keeps it
-    from being met by a trick.
+    A code is decoded twice over. First to shapes, by a network whose loss is the evidence lower bound (Kingma and
+    Welling 2014) with the four terms of :class:`matopt.generators.variational.morphology_loss.MorphologyLoss`: the
+    constraint of Cang, Li, Yao, Jiao and Ren (2018, arXiv 1712.03811), as a distance between distributions rather than
+    between pairs of images, and what keeps it from being met by a trick. Shapes are smooth: a code is too short to say
+    where every corner and speck lies. So these are drawn over the shapes by the denoiser of local diffusion
+    (:class:`matopt.generators.diffusion.detail.Detail`), from noise that the last :data:`NOISE_DIM` numbers of a code
+    set. Those of microstructures that are encoded are 0.
+
+    Gradients of decoded densities are those of their shapes, as if detail were added to them: what is drawn is binary,
+    and its own derivative says nothing of steps that move more than a voxel. So a design that follows a gradient
+    changes its shapes and holds its noise.
 
     Args:
-        latent_dim: length of a code.
-        morphology_weight: of the morphology, layout and smoothness terms; 0 leaves out all four, which is
-            :class:`matopt.generators.vae.VAE`.
-        steps: of the training.
-        batch_size: images a step.
-        learning_rate: Adam's, at the start of a cosine schedule.
+        latent_dim: how many numbers of a code set the shapes.
+        morphology_weight: of the morphology, layout and smoothness terms; 0 leaves out all four.
+        steps: of the training of the networks of shapes.
+        detail_steps: of the training of the denoiser; 0 leaves shapes as they are.
+        batch_size: images a step, of shapes.
+        learning_rate: Adam's, at the start of a cosine schedule, of shapes.
         downsampling: edge of a cell of the networks' grid in voxels, 1 or 2; finer detail comes from a smooth
-            enlargement. None takes 1 for images below 128 voxels and 2 from there on.
+            enlargement. None takes 1 for edges below 128 voxels and 2 from there on.
+        channels: of the denoiser.
         flips: mirror images of a microstructure are as likely as itself. False for a material with a slanted fabric.
+        transpositions: and so are those with exchanged axes, as to detail. False for a material whose axes differ.
 
     Raises:
         InputError: a setting out of range.
@@ -41,15 +67,125 @@ class MorphologyVAE(AutoencodingGenerator):
         latent_dim: int = 24,
         morphology_weight: float = 1.0,
         steps: int = 700,
+        detail_steps: int = 1800,
         batch_size: int = 12,
         learning_rate: float = 2e-3,
         downsampling: int | None = None,
+        channels: int = 48,
         flips: bool = True,
+        transpositions: bool = True,
     ) -> None:
         super().__init__(latent_dim, steps, batch_size, learning_rate, downsampling, flips)
         if morphology_weight < 0:
             raise InputError(f"morphology_weight must not be negative; got {morphology_weight}")
+        if detail_steps < 0 or channels < 1:
+            raise InputError(f"detail needs detail_steps >= 0 and channels >= 1; got {detail_steps} and {channels}")
         self.morphology_weight = morphology_weight
+        self.detail_steps = detail_steps
+        self.channels = channels
+        self.transpositions = transpositions
+        self._detail: Detail | None = None
+        self._set_noise_dim(NOISE_DIM if detail_steps else 0)
+
+    @learning
+    def fit(
+        self,
+        train: Microstructures,
+        validation: Microstructures | None = None,
+        report: Report = no_report,
+        seed: int = 0,
+    ) -> Self:
+        """Learn from ``train``; cross-entropies of ``validation`` are reported, and nothing is chosen by them.
+
+        Raises:
+            InputError: fewer than two microstructures; edges that are not multiples of 16.
+            FailureError: the training diverged.
+        """
+        heard = OneAfterTheOther(report)
+        self._detail = None
+        super().fit(train, validation, heard, seed)
+        if self.detail_steps == 0:
+            return self
+        heard.begin_next()
+        images = train.density(self._device)
+        denoiser = train_denoiser(
+            images,
+            None if validation is None else validation.density(self._device),
+            steps=self.detail_steps,
+            batch_size=PATCHES,
+            channels=self.channels,
+            flips=self.flips,
+            transpositions=self.transpositions,
+            report=prefixed(heard, "detail"),
+            seed=seed,
+        )
+        detail = Detail(denoiser, float(images.mean()), redrawing_level(images))
+        n = n_compared(train.shape)
+
+        def draw(weight: float) -> torch.Tensor:
+            self._detail = replace(detail, weight=weight)
+            return self.sample(n, seed)
+
+        self._detail = replace(detail, weight=find_weight(draw, images))
+        return self
+
+    @in_plain_modes
+    def encode(self, density: torch.Tensor) -> torch.Tensor:
+        """Map densities ``(N, 1, *S)`` to codes ``(N, latent_dim)``: posterior means, and zeros for the noise."""
+        return torch.nn.functional.pad(super().encode(density), [0, self._noise_dim])
+
+    @in_plain_modes
+    def decode(self, z: torch.Tensor) -> torch.Tensor:
+        """Map codes ``(N, latent_dim)`` to densities ``(N, 1, *S)``, shapes with detail; differentiable as shapes."""
+        shapes = self.shapes(z)
+        if self._detail is None:
+            return shapes
+        of_shapes = self._learnt.networks.latent_dim
+        with torch.no_grad():
+            noise = CodeNoise(self._noise_dim, self._learnt.shape)(z[:, of_shapes:].to(shapes))
+            drawn = self._detail.drawn(shapes, noise)
+        return drawn + (shapes - shapes.detach())
+
+    @in_plain_modes
+    def shapes(self, z: torch.Tensor) -> torch.Tensor:
+        """Map codes ``(N, latent_dim)`` to the densities ``(N, 1, *S)`` that detail is drawn over; differentiable."""
+        return super().decode(z[:, : self._learnt.networks.latent_dim])
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move to ``device``; returns itself."""
+        if self._detail is not None:
+            self._detail.denoiser.to(device)
+        return super().to(device)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give what the networks of shapes learnt, and the denoiser with its width and settings."""
+        state = super().state_dict()
+        if self._detail is not None:
+            state["detail"] = {
+                "channels": self.channels,
+                "solid_fraction": self._detail.solid_fraction,
+                "level": self._detail.level,
+                "weight": self._detail.weight,
+                "denoiser": self._detail.denoiser.state_dict(),
+            }
+        return state
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what another generator learnt, code length, downsampling and the denoiser's width included."""
+        detail = state.get("detail")
+        self._detail = None
+        self._set_noise_dim(0 if detail is None else NOISE_DIM)
+        super().load_state_dict(state)
+        if detail is not None:
+            self.channels = detail["channels"]
+            denoiser = LocalDenoiser.seeded(len(state["shape"]), self.channels, seed=0)
+            denoiser.load_state_dict(detail["denoiser"])
+            denoiser.to(self._device).eval()
+            self._detail = Detail(denoiser, detail["solid_fraction"], detail["level"], detail["weight"])
+
+    def _set_noise_dim(self, noise_dim: int) -> None:
+        self.latent_dim += noise_dim - self._noise_dim
+        self._noise_dim = noise_dim
 
     def _loss(self, networks: EncoderDecoder, images: torch.Tensor, seed: int) -> Loss:
         return TrainingLoss(networks, images, self.batch_size, self.flips, self.morphology_weight, seed)

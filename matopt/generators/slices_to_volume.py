@@ -21,7 +21,7 @@ from matopt.generators.diffusion.sampler import HIGHEST, LOWEST, denoise, noise_
 from matopt.generators.diffusion.training import train_denoiser
 from matopt.microstructures import Microstructures
 from matopt.torch_modes import in_plain_modes, learning
-from matopt.training.report import Report, no_report
+from matopt.training.report import OneAfterTheOther, Report, no_report
 
 AXES = 3
 
@@ -117,12 +117,12 @@ class SlicesToVolume(Generator):
         if self.isotropic:
             slices = [_together(slices)]
         held_out = None if validation is None or len(validation.shape) == AXES else validation.density(self._device)
-        heard = _OneAfterTheOther(report)
+        heard = OneAfterTheOther(report)
         denoisers, variances, means = [], [], []
         for part in slices:
             density = part.density(self._device)
             denoisers.append(self._trained(density, held_out, heard, seed))
-            heard.before = heard.step
+            heard.begin_next()
             variances.append(block_variance(density, shape))
             means.append(float(density.mean()))
         self._fitted = _Fitted(denoisers, shape, train.voxel_size, float(np.mean(means)), float(np.mean(variances)))
@@ -237,22 +237,6 @@ class _Fitted:
         mean = 1 - self.solid_fraction
         count = mean * (1 - mean) / max(self.variance, 1e-9) - 1
         return np.random.default_rng(seed).beta(mean * count, (1 - mean) * count, n)
-
-
-class _OneAfterTheOther:
-    """Reports several trainings as one; once told to stop, the following ones are short and not reported."""
-
-    def __init__(self, report: Report) -> None:
-        self._report = report
-        self._stopped = False
-        self.before = self.step = 0
-
-    def __call__(self, step: int, /, **scalars: float) -> bool:
-        """Report a step, counted on from the training before."""
-        if not self._stopped:
-            self.step = self.before + step
-            self._stopped = self._report(self.step, **scalars)
-        return self._stopped
 
 
 def _slices(volumes: Microstructures, axis: int) -> Microstructures:

@@ -8,7 +8,7 @@ from matopt.generators.morphology_vae import MorphologyVAE
 
 @GENERATORS.register("vae")
 class VAE(MorphologyVAE):
-    """A variational autoencoder (Kingma and Welling 2014) of images: a :class:`MorphologyVAE` without constraint.
+    """A variational autoencoder (Kingma and Welling 2014): a :class:`MorphologyVAE` without constraint and detail.
 
     The loss is the reconstruction's cross-entropy, summed over voxels, plus the divergence of the posteriors from
     N(0, I): the evidence lower bound and nothing else. From few images its samples come out blurred, and an
@@ -35,4 +35,4 @@ class VAE(MorphologyVAE):
         downsampling: int | None = None,
         flips: bool = True,
     ) -> None:
-        super().__init__(latent_dim, 0.0, steps, batch_size, learning_rate, downsampling, flips)
+        super().__init__(latent_dim, 0.0, steps, 0, batch_size, learning_rate, downsampling, flips=flips)

@@ -40,3 +40,23 @@ def stopping(report: Report) -> Report:
         return False
 
     return all_or_nothing
+
+
+class OneAfterTheOther:
+    """Reports several trainings as one; once told to stop, the following ones are short and not reported."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._stopped = False
+        self._before = self._step = 0
+
+    def begin_next(self) -> None:
+        """Count the steps of the next training on from the one before."""
+        self._before = self._step
+
+    def __call__(self, step: int, /, **scalars: float) -> bool:
+        """Report a step of the training that runs."""
+        if not self._stopped:
+            self._step = self._before + step
+            self._stopped = self._report(self._step, **scalars)
+        return self._stopped

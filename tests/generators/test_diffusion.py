@@ -11,7 +11,7 @@ from torch.nn import functional
 from matopt.generators.diffusion.denoiser import LocalDenoiser, own_logit
 from matopt.generators.diffusion.guidance import with_energy, with_porosity
 from matopt.generators.diffusion.networks import LocalUNet, blocks_to_channels, channels_to_blocks
-from matopt.generators.diffusion.patches import patches
+from matopt.generators.diffusion.patches import patches, tiles
 from matopt.generators.diffusion.sampler import HIGHEST, LOWEST, add_noise, denoise, noise_levels
 
 LOG_ODDS = 1.2
@@ -128,3 +128,12 @@ def test_patches_are_parts_of_turned_images() -> None:
     whole = next(patches(images, 6, (8, 8), False, False, torch.Generator().manual_seed(0)))
     assert (whole[:, 0, 0, 1] > 0).all()
     assert next(patches(images, 4, (5, 3), True, True, torch.Generator().manual_seed(0))).shape == (4, 1, 5, 3)
+
+
+def test_tiles_lie_side_by_side() -> None:
+    images = torch.arange(2 * 10 * 7.0).view(2, 1, 10, 7)
+    cut = tiles(images, (5, 3))
+    assert cut.shape == (8, 1, 5, 3)
+    assert {int(tile[0, 0, 0]) for tile in cut} == {70 * n + 7 * y + x for n in (0, 1) for y in (0, 5) for x in (0, 3)}
+    assert torch.equal(cut[0], images[0, :, :5, :3])
+    assert torch.equal(tiles(images, (10, 7)), images)

@@ -102,6 +102,11 @@ def test_volumes_are_learnt_by_the_same_code() -> None:
     assert interfaces(drawn).mean() < 0.7 * 2 * p * (1 - p)
 
 
+def test_images_larger_than_what_is_trained_on_are_learnt() -> None:
+    generator = LocalDiffusion(steps=1, channels=1, sampling_steps=2).fit(random_microstructures(2, (128, 64), seed=0))
+    assert generator.sample(1, seed=0).shape == (1, 1, 128, 64)
+
+
 def test_a_report_hears_of_held_out_images() -> None:
     heard: list[dict[str, float]] = []
     images = random_microstructures(8, (16, 16), seed=0)

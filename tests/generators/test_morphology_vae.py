@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +10,19 @@ import pytest
 import torch
 from scipy.stats import wasserstein_distance
 
+from matopt.descriptors.clusters import connected_clusters
 from matopt.descriptors.greyness import grey_share
+from matopt.descriptors.phases import PORE
 from matopt.descriptors.style import StyleFeatures, morphology_distance
 from matopt.descriptors.style_blocks import FilterGrams, SegmentStatistics
 from matopt.errors import FailureError, InputError
 from matopt.generators.base import GENERATORS
-from matopt.generators.morphology_vae import MorphologyVAE
+from matopt.generators.morphology_vae import NOISE_DIM, MorphologyVAE
 from matopt.generators.vae import VAE
+from matopt.generators.variational.code_noise import CodeNoise
 from matopt.microstructures import Microstructures
 from matopt.registry import Component
+from matopt.testing.images import random_microstructures
 
 
 def blobs(n: int, size: int | tuple[int, int], seed: int, scale: float = 2.5) -> Microstructures:
@@ -31,14 +36,30 @@ def blobs(n: int, size: int | tuple[int, int], seed: int, scale: float = 2.5) ->
     return Microstructures((field > level).astype(np.uint8), 1e-6)
 
 
+def small_pores(grain: torch.Tensor) -> float:
+    """How many there are in a microstructure, on average."""
+    return float(connected_clusters(grain.double(), PORE).small_count.float().mean())
+
+
 def style_of(authentic: Microstructures) -> StyleFeatures:
     """Features that no generator has seen: filters of another seed than those that they learn by."""
     return StyleFeatures(authentic.density(), [FilterGrams(2, seed=1), SegmentStatistics(2)])
 
 
+def speckled(n: int, size: int, seed: int) -> Microstructures:
+    """Blobs, with one voxel in a hundred of the grain turned into pore: detail that no code of a few numbers holds."""
+    phases = blobs(n, size, seed, scale=4.0).phases
+    return Microstructures(phases * (np.random.default_rng(seed).random(phases.shape) > 0.01).astype(np.uint8), 1e-6)
+
+
 @pytest.fixture(scope="module")
 def fitted() -> MorphologyVAE:
-    return MorphologyVAE(latent_dim=5, steps=12).fit(blobs(9, 32, seed=0), seed=3)
+    return MorphologyVAE(latent_dim=5, steps=12, detail_steps=12, channels=8).fit(blobs(9, 32, seed=0), seed=3)
+
+
+@pytest.fixture(scope="module")
+def learnt() -> MorphologyVAE:
+    return MorphologyVAE(steps=240, detail_steps=160, channels=16).fit(speckled(60, 32, seed=0))
 
 
 def test_both_are_found_by_name_and_the_plain_one_has_no_morphology_weight() -> None:
@@ -49,7 +70,7 @@ def test_both_are_found_by_name_and_the_plain_one_has_no_morphology_weight() -> 
 
 
 def test_another_seed_gives_another_generator(fitted: MorphologyVAE) -> None:
-    other = MorphologyVAE(latent_dim=5, steps=12).fit(blobs(9, 32, seed=0), seed=4)
+    other = MorphologyVAE(latent_dim=5, steps=12, detail_steps=1, channels=8).fit(blobs(9, 32, seed=0), seed=4)
     assert not torch.equal(other.sample(4, seed=1), fitted.sample(4, seed=1))
 
 
@@ -57,29 +78,40 @@ def test_a_state_on_disk_becomes_the_same_generator(fitted: MorphologyVAE, tmp_p
     torch.save(fitted.state_dict(), tmp_path / "state.pt")
     copy = MorphologyVAE()
     copy.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
-    assert copy.latent_dim == 5 and copy.voxel_size == fitted.voxel_size
+    assert copy.latent_dim == 5 + NOISE_DIM and copy.voxel_size == fitted.voxel_size
     assert torch.equal(copy.sample(3, seed=0), fitted.sample(3, seed=0))
     images = blobs(4, 32, seed=5).density()
     assert torch.equal(copy.encode(images), fitted.encode(images))
 
 
-@pytest.mark.parametrize(("shape", "downsampling"), [((48, 80), None), ((64, 32), 2), ((128, 128), None)])
-def test_edges_of_any_multiple_of_16_are_learnt(shape: tuple[int, int], downsampling: int | None) -> None:
-    generator = MorphologyVAE(steps=4, downsampling=downsampling).fit(blobs(4, shape, seed=0))
+@pytest.mark.parametrize(
+    ("shape", "settings"),
+    [
+        ((48, 80), {"detail_steps": 0}),
+        ((64, 32), {"detail_steps": 0, "downsampling": 2}),
+        ((128, 128), {"detail_steps": 0}),
+        ((16, 32, 16), {"detail_steps": 1, "channels": 1}),
+    ],
+)
+def test_edges_of_any_multiple_of_16_are_learnt(shape: tuple[int, ...], settings: dict[str, int]) -> None:
+    """Of images and volumes."""
+    generator = MorphologyVAE(steps=4, **settings).fit(random_microstructures(4, shape, seed=0))
     assert generator.sample(2, seed=0).shape == (2, 1, *shape)
 
 
 def test_what_cannot_be_learnt_is_refused_in_one_line() -> None:
     with pytest.raises(InputError, match="got 60 x 100, the nearest are 64 x 96"):
         VAE(steps=1).fit(blobs(4, (60, 100), seed=0))
-    with pytest.raises(InputError, match="two-dimensional"):
-        VAE(steps=1).fit(Microstructures(np.ones((3, 16, 16, 16), np.uint8), 1e-6))
+    with pytest.raises(InputError, match="got 16 x 16 x 20, the nearest are 16 x 16 x 16"):
+        VAE(steps=1).fit(Microstructures(np.ones((3, 16, 16, 20), np.uint8), 1e-6))
     with pytest.raises(InputError, match="cannot learn from 1"):
         VAE(steps=1).fit(blobs(1, 32, seed=0))
     with pytest.raises(InputError, match="latent_dim"):
         VAE(latent_dim=0)
     with pytest.raises(InputError, match="must not be negative"):
         MorphologyVAE(morphology_weight=-1.0)
+    with pytest.raises(InputError, match="detail_steps >= 0"):
+        MorphologyVAE(detail_steps=-1)
     with pytest.raises(FailureError, match="call fit"):
         VAE().sample(1, seed=0)
 
@@ -89,13 +121,15 @@ def test_progress_is_reported_and_can_be_stopped() -> None:
 
     def report(step: int, /, **scalars: float) -> bool:
         heard[step] = scalars
-        return step >= 30
+        return step >= 60
 
-    MorphologyVAE(steps=40).fit(blobs(9, 32, seed=0), blobs(5, 32, seed=1), report)
-    assert max(heard) == 30
+    generator = MorphologyVAE(steps=40, detail_steps=40, channels=4)
+    generator.fit(blobs(9, 32, seed=0), blobs(5, 32, seed=1), report)
+    assert max(heard) == 60
     assert {"reconstruction", "divergence", "aggregate", "morphology", "layout", "validation_reconstruction"} <= set(
-        heard[30]
+        heard[40]
     )
+    assert {"detail/cross_entropy", "detail/validation_cross_entropy"} <= set(heard[60])
 
 
 def test_a_vae_has_no_term_beyond_its_bound() -> None:
@@ -105,18 +139,54 @@ def test_a_vae_has_no_term_beyond_its_bound() -> None:
         assert scalars["loss"] == pytest.approx(scalars["reconstruction"] + scalars["divergence"], rel=1e-5)
     plain, weightless = (
         kind(steps=20, **settings).fit(blobs(9, 32, seed=0)).sample(2, seed=0)
-        for kind, settings in ((VAE, {}), (MorphologyVAE, {"morphology_weight": 0.0}))
+        for kind, settings in ((VAE, {}), (MorphologyVAE, {"morphology_weight": 0.0, "detail_steps": 0}))
     )
     assert torch.equal(plain, weightless)
 
 
-def test_the_constraint_brings_samples_nearer_to_the_authentic_ones() -> None:
-    train, held_out = blobs(60, 32, seed=0), blobs(100, 32, seed=1).density()
+def test_the_constraint_brings_shapes_nearer_to_the_authentic_ones(learnt: MorphologyVAE) -> None:
+    train, held_out = speckled(60, 32, seed=0), speckled(100, 32, seed=1).density()
     features = style_of(train)
-    constrained = MorphologyVAE(steps=240).fit(train).sample(100, seed=0)
-    plain = VAE(steps=480).fit(train).sample(100, seed=0)  # as long a training, in seconds
+    with torch.no_grad():
+        constrained = learnt.shapes(torch.randn(100, learnt.latent_dim, generator=torch.Generator().manual_seed(0)))
+    plain = VAE(steps=480).fit(train).sample(100, seed=0)  # as long a training of shapes, in seconds
     assert morphology_distance(features, constrained, held_out) < 0.6 * morphology_distance(features, plain, held_out)
     assert grey_share(constrained).mean() < 0.6 * grey_share(plain).mean()
+
+
+def test_a_code_sets_the_layout_and_its_noise_the_detail(learnt: MorphologyVAE) -> None:
+    """Shapes have no specks, samples have them as the material does; with other noise specks move and bodies stay."""
+    z = torch.randn(100, learnt.latent_dim, generator=torch.Generator().manual_seed(0))
+    other = torch.cat([z[:, :-NOISE_DIM], z[:, -NOISE_DIM:].roll(1, 0)], 1)
+    with torch.no_grad():
+        shapes, drawn, again = (x >= 0.5 for x in (learnt.shapes(z), learnt.decode(z), learnt.decode(other)))
+    specks = [small_pores(x) for x in (shapes, drawn, speckled(100, 32, seed=1).density() >= 0.5)]
+    assert specks[0] < 0.1 * specks[2] and 0.4 < specks[1] / specks[2] < 2.5
+    moved = (drawn != again).float().mean()
+    unlike = (drawn != drawn.roll(1, 0)).float().mean()
+    assert 0.01 < moved < 0.6 * unlike
+    porosity = np.corrcoef([x.float().flatten(1).mean(1) for x in (shapes, drawn)])
+    assert porosity[0, 1] > 0.8
+
+
+def test_noise_of_codes_is_white_and_as_alike_as_the_codes() -> None:
+    noise = CodeNoise(8, (64, 64))
+    z = torch.randn(50, 8, generator=torch.Generator().manual_seed(0))
+    drawn = noise(z)
+    assert drawn.shape == (50, 1, 64, 64)
+    flat = drawn.flatten(1)
+    torch.testing.assert_close(flat.mean(1), torch.zeros(50), atol=1e-5, rtol=0)
+    torch.testing.assert_close(flat.square().mean(1), torch.ones(50))
+    assert (drawn[..., 1:] * drawn[..., :-1]).mean((1, 2, 3)).abs().max() < 5 / 64
+    ones = torch.cat([torch.ones(50, 1), z], 1)
+    alike = torch.nn.functional.normalize(ones) @ torch.nn.functional.normalize(ones).T
+    torch.testing.assert_close(flat @ flat.T / 64**2, alike, atol=5 / 64, rtol=0)
+
+
+def test_what_the_page_of_generators_shows_works() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "generators.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", page.split("## Morphology VAE")[1].split("\n## ")[0], re.DOTALL)
+    exec(example, {})
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from matopt.registry import Component
 from matopt.stages.simulate import simulate
 
 PROPERTIES = ("youngs_modulus", "permeability")
-GENERATOR = Component("morphology_vae", {"latent_dim": 4, "steps": 30})
+GENERATOR = Component("morphology_vae", {"latent_dim": 4, "steps": 30, "detail_steps": 0})
 PREDICTOR = Component("cnn", {"steps": 40})
 TRAITS = (Component("hashin_shtrikman"), Component("monotonicity"))
 

@@ -1,4 +1,4 @@
-"""Random patches of training microstructures, each turned as its material allows."""
+"""Patches of training microstructures: random ones, each turned as its material allows, and those side by side."""
 
 from __future__ import annotations
 
@@ -40,3 +40,10 @@ def patches(
             order = orders[int(torch.randint(len(orders), (), generator=generator))]
             batch.append(patch.permute(0, *order))
         yield torch.stack(batch)
+
+
+def tiles(images: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+    """Cut ``images`` ``(N, 1, *S)`` into as many patches ``(M, 1, *shape)`` as lie side by side in each."""
+    for axis, edge in enumerate(shape, start=2):
+        images = torch.cat([images.narrow(axis, i * edge, edge) for i in range(images.shape[axis] // edge)])
+    return images

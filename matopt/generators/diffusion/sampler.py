@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
@@ -15,6 +15,9 @@ HIGHEST, LOWEST = 30.0, 0.25
 """The noise levels between which samples are made, in units of half the difference of the phases: at the first nothing
 is left of a microstructure but noise, at the second one voxel in 30 000 is on the wrong side by noise alone."""
 
+VOXELS_AT_ONCE = 2**18
+"""How many voxels are denoised at once."""
+
 Hold = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """Maps noisy phases and their level to noisy phases of which a part is as it shall be."""
 
@@ -22,6 +25,11 @@ Hold = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 def noise_levels(steps: int, highest: float = HIGHEST, lowest: float = LOWEST) -> torch.Tensor:
     """Space ``steps`` noise levels evenly in their logarithm, from ``highest`` down to ``lowest``."""
     return torch.logspace(math.log10(highest), math.log10(lowest), steps, dtype=torch.float32)
+
+
+def n_at_once(shape: Sequence[int]) -> int:
+    """How many microstructures of a shape are denoised at once."""
+    return max(1, VOXELS_AT_ONCE // math.prod(shape))
 
 
 def denoise(logit: Logit, y: torch.Tensor, levels: torch.Tensor, hold: Hold | None = None) -> torch.Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -16,6 +16,12 @@ from matopt.generators.diffusion.sampler import LOWEST
 
 HIGHEST_SHARPENED = 2.0
 """The noise level from which on the surroundings of a voxel count for what they say: large bodies are settled there."""
+
+VOXELS_COMPARED = 2**19
+"""How many voxels are drawn for each weight that is tried."""
+
+MOST_COMPARED = 128
+"""And how many samples at most."""
 
 WEIGHTS = (1.0, 1.5, 2.0, 2.5)
 """Weights at the lowest noise level that are tried, ascending; none below or beyond is taken."""
@@ -43,6 +49,11 @@ def sharpened(denoiser: LocalDenoiser, prior_logit: float, weight: float, period
     return logit
 
 
+def n_compared(shape: Sequence[int]) -> int:
+    """How many samples of a shape :func:`find_weight` needs to be given."""
+    return min(max(8, VOXELS_COMPARED // math.prod(shape)), MOST_COMPARED)
+
+
 def find_weight(draw: Callable[[float], torch.Tensor], train: torch.Tensor) -> float:
     """Find the weight with which samples have the surface and the debris of the training microstructures.
 
@@ -53,7 +64,7 @@ def find_weight(draw: Callable[[float], torch.Tensor], train: torch.Tensor) -> f
 
     Args:
         draw: gives samples ``(N, 1, *S)`` of a weight, from the same noise each time.
-        train: ``(M, 1, *S)`` training microstructures, as large as samples.
+        train: ``(M, 1, *S)`` training microstructures, as large as samples: counts of clusters grow with the image.
     """
     porosity, figures = _measured(train)
     from_mean = porosity - porosity.mean()
@@ -62,7 +73,9 @@ def find_weight(draw: Callable[[float], torch.Tensor], train: torch.Tensor) -> f
 
     excess = []
     for weight in WEIGHTS:
-        drawn_porosity, drawn = _measured((draw(weight) >= 0.5).float())
+        samples = draw(weight)
+        assert samples.shape[1:] == train.shape[1:]
+        drawn_porosity, drawn = _measured((samples >= 0.5).float())
         excess.append((drawn - figures.mean(0)).mean(0) - slope * (drawn_porosity.mean() - porosity.mean()))
     count = len(drawn)
     error = (residual.square().mean(0) * (1 / len(train) + 1 / count)).sqrt().clamp(min=1 / count)

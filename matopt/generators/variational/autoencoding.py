@@ -56,6 +56,7 @@ class AutoencodingGenerator(LatentGenerator):
                 f"or 2; got {latent_dim}, {steps}, {batch_size}, {learning_rate} and {downsampling}"
             )
         self.latent_dim = latent_dim
+        self._noise_dim = 0  # numbers of a code that the networks do not decode, its last ones
         self.steps = steps
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -75,12 +76,13 @@ class AutoencodingGenerator(LatentGenerator):
         """Learn from ``train``; the cross-entropy of ``validation`` is reported, and nothing is chosen by it.
 
         Raises:
-            InputError: fewer than two microstructures; edges that are not multiples of 16; three dimensions.
+            InputError: fewer than two microstructures; edges that are not multiples of 16.
             FailureError: the training diverged.
         """
         if len(train) < 2:
             raise InputError(f"a generator cannot learn from {len(train)} microstructures; give it two at least")
-        networks = EncoderDecoder.seeded(train.shape, self.latent_dim, self.downsampling, seed).to(self._device)
+        networks = EncoderDecoder.seeded(train.shape, self.latent_dim - self._noise_dim, self.downsampling, seed)
+        networks.to(self._device)
         minimise(
             networks,
             self._loss(networks, train.density(self._device), seed),
@@ -97,11 +99,11 @@ class AutoencodingGenerator(LatentGenerator):
 
     @abstractmethod
     def _loss(self, networks: EncoderDecoder, images: torch.Tensor, seed: int) -> Loss:
-        """Make the loss by which ``networks`` learn from ``images`` ``(N, 1, H, W)``; all is random by ``seed``."""
+        """Make the loss by which ``networks`` learn from ``images`` ``(N, 1, *S)``; all is random by ``seed``."""
 
     @in_plain_modes
     def sample(self, n: int, seed: int) -> torch.Tensor:
-        """Decode ``n`` codes drawn from N(0, I) into ``(n, 1, H, W)`` densities."""
+        """Decode ``n`` codes drawn from N(0, I) into ``(n, 1, *S)`` densities."""
         z = torch.randn(n, self.latent_dim, generator=torch.Generator().manual_seed(seed), dtype=torch.float32).to(
             self._device
         )
@@ -110,12 +112,12 @@ class AutoencodingGenerator(LatentGenerator):
 
     @in_plain_modes
     def encode(self, density: torch.Tensor) -> torch.Tensor:
-        """Map densities ``(N, 1, H, W)`` to codes ``(N, latent_dim)``: the means of their posteriors."""
+        """Map densities ``(N, 1, *S)`` to codes ``(N, latent_dim)``: the means of their posteriors."""
         return self._learnt.networks.posterior(density.to(self._device))[0]
 
     @in_plain_modes
     def decode(self, z: torch.Tensor) -> torch.Tensor:
-        """Map codes ``(N, latent_dim)`` to densities ``(N, 1, H, W)``; differentiable."""
+        """Map codes ``(N, latent_dim)`` to densities ``(N, 1, *S)``; differentiable."""
         return torch.sigmoid(self._learnt.networks.logits(z.to(self._device)))
 
     @property
@@ -131,12 +133,12 @@ class AutoencodingGenerator(LatentGenerator):
         return self
 
     def state_dict(self) -> dict[str, Any]:
-        """Give image shape, voxel size, code length, downsampling and the networks' parameters."""
+        """Give image shape, voxel size, the networks' code length, downsampling and parameters."""
         learnt = self._learnt
         return {
             "shape": list(learnt.shape),
             "voxel_size": learnt.voxel_size,
-            "latent_dim": self.latent_dim,
+            "latent_dim": learnt.networks.latent_dim,
             "downsampling": learnt.networks.downsampling,
             "networks": learnt.networks.state_dict(),
         }
@@ -145,7 +147,7 @@ class AutoencodingGenerator(LatentGenerator):
         """Take over what another generator learnt, code length and downsampling included."""
         networks = EncoderDecoder.seeded(state["shape"], state["latent_dim"], state["downsampling"], seed=0)
         networks.load_state_dict(state["networks"])
-        self.latent_dim, self.downsampling = state["latent_dim"], state["downsampling"]
+        self.latent_dim, self.downsampling = state["latent_dim"] + self._noise_dim, state["downsampling"]
         self._fitted = _Fitted(networks.to(self._device).eval(), tuple(state["shape"]), state["voxel_size"])
 
     @property
@@ -154,7 +156,7 @@ class AutoencodingGenerator(LatentGenerator):
 
 
 def _held_out(networks: EncoderDecoder, images: torch.Tensor) -> dict[str, float]:
-    """Compute the cross-entropy of held-out images ``(N, 1, H, W)``, decoded from the means of their codes."""
+    """Compute the cross-entropy of held-out images ``(N, 1, *S)``, decoded from the means of their codes."""
     parts = images.split(DECODED_AT_ONCE)
     nats = [float(reconstruction(networks.logits(networks.posterior(x)[0]), x)) * len(x) for x in parts]
     return {"reconstruction": sum(nats) / len(images)}

@@ -11,7 +11,7 @@ from torch.nn import functional
 from matopt.descriptors.energy_distance import energy_distance, mean_distance
 from matopt.descriptors.style import StyleFeatures
 from matopt.generators.variational.aggregate_posterior import AggregatePosterior
-from matopt.generators.variational.batches import Batch, flip
+from matopt.generators.variational.batches import Batch, mirror_images
 
 PRIOR_SAMPLES = 24
 """Codes a step that are drawn from N(0, I)."""
@@ -65,7 +65,7 @@ class MorphologyLoss:
       interpolant is a microstructure of its own, not an average.
 
     Args:
-        images: ``(N, 1, H, W)`` authentic densities.
+        images: ``(N, 1, *S)`` authentic densities.
         flips: mirror images of authentic microstructures are authentic too.
         weight: of the last three terms; 1 is their default balance with the reconstruction.
         latent_dim: length of a code.
@@ -81,7 +81,7 @@ class MorphologyLoss:
         self._generator = generator
         self._aggregate = AggregatePosterior(len(images), latent_dim, images.device)
         self._features = StyleFeatures(images)
-        mirrored = [flip(images, torch.full((len(images),), way)) for way in range(4 if flips else 1)]
+        mirrored = mirror_images(images, flips)
         self._styles = torch.stack([self._features.of_many(image) for image in mirrored])
         layouts = torch.cat([_layout(image) for image in mirrored])
         self._layout_mean = layouts.mean()
@@ -110,7 +110,7 @@ class MorphologyLoss:
         """Compute the morphology, layout and smoothness terms of decoded :meth:`codes`.
 
         Args:
-            density: ``(PRIOR_SAMPLES + K, 1, H, W)`` decoded ``codes``.
+            density: ``(PRIOR_SAMPLES + K, 1, *S)`` decoded ``codes``.
             codes: what was decoded.
             batch: the images whose codes are interpolated.
             progress: of the training, from 0 to 1; the terms' weights follow its :func:`ramp`.
@@ -149,4 +149,5 @@ def spherical_interpolation(a: torch.Tensor, b: torch.Tensor, position: torch.Te
 
 
 def _layout(density: torch.Tensor) -> torch.Tensor:
-    return functional.adaptive_avg_pool2d(density, CELLS).flatten(1)
+    pool = {4: functional.adaptive_avg_pool2d, 5: functional.adaptive_avg_pool3d}[density.ndim]
+    return pool(density, CELLS).flatten(1)

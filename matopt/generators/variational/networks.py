@@ -1,7 +1,8 @@
-"""The encoder and decoder networks of the autoencoders of images."""
+"""The encoder and decoder networks of the autoencoders, of images and volumes."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import cast
 
@@ -10,51 +11,58 @@ from torch import nn
 from torch.nn import functional
 
 from matopt.errors import InputError
+from matopt.generators.diffusion.networks import MEMORY_FORMATS, channels_to_blocks
 from matopt.training.initial import build
 
 MULTIPLE = 16
-"""The edges of images are multiples of this: three halvings, on a grid downsampled by up to 2."""
+"""Edges are multiples of this: three halvings, on a grid downsampled by up to 2."""
+
+# Layers by the number of dimensions.
+CONVOLUTIONS = {2: nn.Conv2d, 3: nn.Conv3d}
+MEANS = {2: functional.avg_pool2d, 3: functional.avg_pool3d}
+SMOOTH = {2: "bicubic", 3: "trilinear"}
 
 
 class Encoder(nn.Module):
     """A convolutional encoder: three strided convolutions and a linear layer.
 
     Args:
-        shape: of an image in voxels, each a multiple of ``8 * downsampling``.
-        outputs: how many numbers an image is mapped to.
-        downsampling: edge in voxels of the blocks that an image is averaged over first.
+        shape: of a microstructure in voxels, each a multiple of ``8 * downsampling``.
+        outputs: how many numbers it is mapped to.
+        downsampling: edge in voxels of the blocks that it is averaged over first.
     """
 
     def __init__(self, shape: Sequence[int], outputs: int, downsampling: int) -> None:
         super().__init__()
         self.downsampling = downsampling
-        base = [n // (8 * downsampling) for n in shape]
+        convolution = CONVOLUTIONS[len(shape)]
+        self.mean = MEANS[len(shape)]
         self.layers = nn.Sequential(
-            nn.Conv2d(1, 16, 4, stride=2, padding=1),
+            convolution(1, 16, 4, stride=2, padding=1),
             nn.LeakyReLU(0.1),
-            nn.Conv2d(16, 32, 4, stride=2, padding=1),
+            convolution(16, 32, 4, stride=2, padding=1),
             nn.LeakyReLU(0.1),
-            nn.Conv2d(32, 48, 4, stride=2, padding=1),
+            convolution(32, 48, 4, stride=2, padding=1),
             nn.LeakyReLU(0.1),
             nn.Flatten(),
-            nn.Linear(48 * base[0] * base[1], outputs),
+            nn.Linear(48 * math.prod(n // (8 * downsampling) for n in shape), outputs),
         )
 
     def forward(self, density: torch.Tensor) -> torch.Tensor:
         """Map densities ``(N, 1, *shape)`` to ``(N, outputs)`` numbers."""
-        return self.layers(functional.avg_pool2d(density, self.downsampling) * 2.0 - 1.0)
+        return self.layers(self.mean(density, self.downsampling) * 2.0 - 1.0)
 
 
 class ResidualBlock(nn.Module):
     """Two convolutions, with a skip connection over the second."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, dims: int, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.first = nn.Conv2d(inputs, outputs, 3, padding=1)
-        self.second = nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.first = CONVOLUTIONS[dims](inputs, outputs, 3, padding=1)
+        self.second = CONVOLUTIONS[dims](outputs, outputs, 3, padding=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map features ``(N, inputs, H, W)`` to ``(N, outputs, H, W)``."""
+        """Map features ``(N, inputs, *S)`` to ``(N, outputs, *S)``."""
         x = functional.leaky_relu(self.first(x), 0.1)
         return x + functional.leaky_relu(self.second(x), 0.1)
 
@@ -62,11 +70,12 @@ class ResidualBlock(nn.Module):
 class Decoder(nn.Module):
     """A convolutional decoder: two linear layers, three residual blocks of doubling resolution and a pixel shuffle.
 
-    The logits are smoothed by a 3x3 binomial filter, which takes out the shuffle's checkerboard, and enlarged by
-    bicubic interpolation: their zero level is a smooth contour finer than the grid that they were computed on.
+    The logits are smoothed by a binomial filter three voxels wide, which takes out the shuffle's checkerboard, and
+    enlarged by bicubic (in volumes trilinear) interpolation: their zero level is a smooth contour finer than the grid
+    that they were computed on.
 
     Args:
-        shape: of an image in voxels, each a multiple of ``8 * downsampling``.
+        shape: of a microstructure in voxels, each a multiple of ``8 * downsampling``.
         latent_dim: length of a code.
         downsampling: edge in voxels of a cell of the grid on which the logits are computed.
     """
@@ -75,27 +84,29 @@ class Decoder(nn.Module):
         super().__init__()
         self.shape = tuple(shape)
         self.base = [n // (8 * downsampling) for n in shape]
+        dims = len(shape)
         self.linear = nn.Sequential(
             nn.Linear(latent_dim, 256),
             nn.LeakyReLU(0.1),
-            nn.Linear(256, 64 * self.base[0] * self.base[1]),
+            nn.Linear(256, 64 * math.prod(self.base)),
             nn.LeakyReLU(0.1),
         )
-        self.stages = nn.ModuleList([ResidualBlock(64, 64), ResidualBlock(64, 48), ResidualBlock(48, 32)])
-        self.last = nn.Conv2d(32, 4, 3, padding=1)
+        self.stages = nn.ModuleList([ResidualBlock(dims, *widths) for widths in ((64, 64), (64, 48), (48, 32))])
+        self.last = CONVOLUTIONS[dims](32, 2**dims, 3, padding=1)
+        self.memory_format, self.mean, self.interpolation = MEMORY_FORMATS[dims], MEANS[dims], SMOOTH[dims]
 
     def forward(self, z: torch.Tensor) -> torch.Tensor:
         """Map codes ``(N, latent_dim)`` to logits of densities ``(N, 1, *shape)``."""
-        x = self.linear(z).unflatten(1, (64, *self.base)).contiguous(memory_format=torch.channels_last)
+        x = self.linear(z).unflatten(1, (64, *self.base)).contiguous(memory_format=self.memory_format)
         for number, block in enumerate(self.stages):
             x = block(x if number == 0 else functional.interpolate(x, scale_factor=2.0, mode="nearest"))
-        logits = functional.pixel_shuffle(self.last(x), 2).float()
-        # Two means over 2x2 voxels are the binomial filter, and stay in full precision where products do not.
-        logits = functional.pad(logits, [1] * 4, mode="replicate")
-        logits = functional.avg_pool2d(functional.avg_pool2d(logits, 2, stride=1), 2, stride=1)
+        logits = channels_to_blocks(self.last(x)).float()
+        # Two means over blocks of two voxels are the binomial filter, and stay in full precision where products do not.
+        logits = functional.pad(logits, [1] * (2 * len(self.shape)), mode="replicate")
+        logits = self.mean(self.mean(logits, 2, stride=1), 2, stride=1)
         if logits.shape[2:] == self.shape:
             return logits
-        return functional.interpolate(logits, size=self.shape, mode="bicubic", align_corners=False)
+        return functional.interpolate(logits, size=self.shape, mode=self.interpolation, align_corners=False)
 
 
 class EncoderDecoder(nn.ModuleList):
@@ -104,22 +115,20 @@ class EncoderDecoder(nn.ModuleList):
     A list of the two, so that saved parameters keep the names "0...." and "1....".
 
     Args:
-        shape: of an image in voxels, multiples of :data:`MULTIPLE`.
+        shape: of a microstructure in voxels, multiples of :data:`MULTIPLE`.
         latent_dim: length of a code.
-        downsampling: 1 or 2, see :class:`Decoder`; None takes 1 for images below 128 voxels and 2 from there on.
+        downsampling: 1 or 2, see :class:`Decoder`; None takes 1 for edges below 128 voxels and 2 from there on.
 
     Raises:
-        InputError: another number of dimensions than two, or edges that are not such multiples.
+        InputError: edges that are not such multiples.
     """
 
     def __init__(self, shape: Sequence[int], latent_dim: int, downsampling: int | None) -> None:
-        if len(shape) != 2:
-            raise InputError(f"an autoencoder learns two-dimensional images; these have {len(shape)} dimensions")
         if any(n % MULTIPLE for n in shape):
             nearest = [max(MULTIPLE, round(n / MULTIPLE) * MULTIPLE) for n in shape]
             raise InputError(
-                f"an autoencoder needs edges that are multiples of {MULTIPLE}; got {shape[0]} x {shape[1]}, the "
-                f"nearest are {nearest[0]} x {nearest[1]}"
+                f"an autoencoder needs edges that are multiples of {MULTIPLE}; got {' x '.join(map(str, shape))}, the "
+                f"nearest are {' x '.join(map(str, nearest))}"
             )
         if downsampling is None:
             downsampling = 1 if min(shape) < 128 else 2

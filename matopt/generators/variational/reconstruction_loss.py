@@ -15,7 +15,7 @@ class ReconstructionLoss:
 
     Args:
         networks: what is trained.
-        images: ``(N, 1, H, W)`` authentic densities.
+        images: ``(N, 1, *S)`` authentic densities.
         batch_size: images a step.
         flips: mirror images are as likely as the images themselves.
         seed: of the batches.

@@ -16,7 +16,7 @@ class TrainingLoss:
 
     Args:
         networks: what is trained.
-        images: ``(N, 1, H, W)`` authentic densities.
+        images: ``(N, 1, *S)`` authentic densities.
         batch_size: images a step.
         flips: mirror images are as likely as the images themselves.
         morphology_weight: of :class:`MorphologyLoss`; 0 leaves all of it out.
