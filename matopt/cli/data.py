@@ -169,6 +169,8 @@ def label_command(
             raise InputError("--rev cuts windows of its own sizes; leave --window, --stride, --zoom and --axis out")
         _write_curves(scan, chosen, _sizes(rev), rev_windows, dimensions, slice_step, LabelStore(store), device, out)
         return
+    if axis != "x" and any(getattr(simulator, "flow", "x") != "x" for simulator in chosen):
+        raise InputError("--axis chooses the axis of all properties; leave the setting 'flow' of single ones out")
     images, names = _cut(scan, size, stride, zoom, dimensions, slice_step)
     images = _along(images, axis)
     with bar("labels", len(images)) as advance:
