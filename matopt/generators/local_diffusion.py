@@ -18,7 +18,6 @@ from matopt.generators.diffusion.sampler import HIGHEST, LOWEST, Hold, add_noise
 from matopt.generators.diffusion.sharpening import find_weight, sharpened
 from matopt.generators.diffusion.training import patch_shape, train_denoiser
 from matopt.microstructures import Microstructures
-from matopt.torch_modes import in_plain_modes, learning
 from matopt.training.report import Report, no_report
 
 VOXELS_AT_ONCE = 2**18
@@ -80,7 +79,6 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
         self._device = torch.device("cpu")
         self._fitted: _Fitted | None = None
 
-    @learning
     def fit(
         self,
         train: Microstructures,
@@ -121,7 +119,6 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
         self._learn(replace(fitted, weight=find_weight(draw, images)))
         return self
 
-    @in_plain_modes
     def sample(
         self,
         n: int,
@@ -153,7 +150,6 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
         with torch.no_grad():
             return self._from_noise(noise, periodic, target, energy)
 
-    @in_plain_modes
     def encode(self, density: torch.Tensor) -> torch.Tensor:
         """Map densities ``(N, 1, *S)`` to noise ``(N, latent_dim)`` that is decoded to them, but for few voxels.
 
@@ -170,12 +166,10 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
             y = torch.cat([add_noise(self.logit(), part + LOWEST * noise, levels) for part in parts])
         return ((y - self._mean) / HIGHEST).flatten(1)
 
-    @in_plain_modes
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         """Map noise ``(N, latent_dim)`` to densities ``(N, 1, *S)`` along the probability flow; differentiable."""
         return self._from_noise(z.view(len(z), 1, *self._learnt.shape))
 
-    @in_plain_modes
     def resample(
         self, density: torch.Tensor, region: torch.Tensor, strength: float, seed: int, *, periodic: bool = False
     ) -> torch.Tensor:

@@ -10,7 +10,6 @@ from matopt.errors import FailureError, InputError
 from matopt.generators.base import GENERATORS, Generator
 from matopt.generators.patches.synthesis import Synthesis
 from matopt.microstructures import Microstructures
-from matopt.torch_modes import in_plain_modes, learning
 from matopt.training.report import Report, no_report
 
 AT_ONCE = 2**18
@@ -54,7 +53,6 @@ class PatchStatistics(Generator):
         self._device = torch.device("cpu")
         self._train: Microstructures | None = None
 
-    @learning
     def fit(
         self,
         train: Microstructures,
@@ -76,7 +74,6 @@ class PatchStatistics(Generator):
         self._train = train
         return self
 
-    @in_plain_modes
     def sample(self, n: int, seed: int) -> torch.Tensor:
         """Make ``n`` binary microstructures as densities ``(n, 1, *S)``."""
         train = self._learnt

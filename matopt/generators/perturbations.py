@@ -11,7 +11,6 @@ from matopt.data import moves
 from matopt.errors import InputError
 from matopt.generators.base import GENERATORS, Generator, require_learnt
 from matopt.microstructures import Microstructures
-from matopt.torch_modes import in_plain_modes, learning
 from matopt.training.report import Report, no_report
 
 
@@ -46,7 +45,6 @@ class Perturbations(Generator):
         self._device = torch.device("cpu")
         self._authentic: Microstructures | None = None
 
-    @learning
     def fit(
         self,
         train: Microstructures,
@@ -65,7 +63,6 @@ class Perturbations(Generator):
         report(1, kept=float(len(train)))
         return self
 
-    @in_plain_modes
     def sample(self, n: int, seed: int) -> torch.Tensor:
         """Change ``n`` copies: ``(n, 1, *S)`` densities of zeros and ones."""
         authentic = self._kept

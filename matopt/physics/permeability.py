@@ -21,7 +21,6 @@ from matopt.physics.numerics.batching import check_density, solve_in_chunks, sta
 from matopt.physics.numerics.boundaries import check_boundary
 from matopt.physics.numerics.conjugate_gradients import ConjugateGradientsResult
 from matopt.properties import Property, Symmetry
-from matopt.torch_modes import in_plain_modes
 
 SQUARE_METRES_A_MILLIDARCY = 9.869233e-16
 
@@ -113,7 +112,6 @@ class Permeability(Simulator):
         across = f"along {'x' if self.flow == 'all' else self.flow}, {self._boundary(False)}"
         return f"{across}, grain {self.grain_permeability:g} m^2" if self.grain_permeability else across
 
-    @in_plain_modes
     def solve(self, density: torch.Tensor, voxel_size: float) -> Solution:
         """Solve a batch of sections or volumes. See :meth:`Simulator.solve`.
 
@@ -158,7 +156,6 @@ class Permeability(Simulator):
             along = np.diagonal(tensor.reshape(-1, dimensions, dimensions), axis1=1, axis2=2)[:, 1:]
         return np.where(along > 0, along, np.nan)
 
-    @in_plain_modes
     def sensitivity(self, density: torch.Tensor, voxel_size: float) -> Sensitivity:
         """Solve binary samples and tell what each of their voxels does; see :meth:`Simulator.sensitivity`.
 
@@ -175,7 +172,6 @@ class Permeability(Simulator):
 
         return local.sensitivity(density, vectors, tell)
 
-    @in_plain_modes
     def estimated_changes(
         self, density: torch.Tensor, moved: torch.Tensor, sample: torch.Tensor, voxel_size: float
     ) -> torch.Tensor:
