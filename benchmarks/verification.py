@@ -24,13 +24,20 @@ def convergence(rock: np.ndarray) -> list[dict]:
         ("square array of holes, f = 0.2 (Rayleigh)", Diffusivity(0.0, "periodic"), 2, 0.2, 1 - 0.4 / rayleigh, plane),
         (
             "square array of cylinders, c = 0.3 (Sangani, Acrivos)",
-            Permeability("transverse"),
+            Permeability("transverse", boundary="periodic"),
             2,
             0.3,
             1 / 102.90,
             plane,
         ),
-        ("cubic array of spheres, c = 0.343 (Zick, Homsy)", Permeability(), 3, 0.343, sphere, volume),
+        (
+            "cubic array of spheres, c = 0.343 (Zick, Homsy)",
+            Permeability(boundary="periodic"),
+            3,
+            0.343,
+            sphere,
+            volume,
+        ),
     )
     rows = []
     for case, simulator, dimensions, share, exact, sizes in cases:

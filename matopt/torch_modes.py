@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -31,6 +31,17 @@ def plain(learns: bool = False) -> Generator[None]:
             stack.enter_context(torch.inference_mode(False))
             stack.enter_context(torch.enable_grad())
         yield
+
+
+def keep_modes(cls: type, learn: Sequence[str], compute: Sequence[str]) -> None:
+    """Have a class call methods that it defines in :func:`plain` modes, those that ``learn`` with gradients.
+
+    Bases of models call it for their subclasses, which then need not think of the modes that a caller may be in.
+    """
+    for names, wrap in ((learn, learning), (compute, in_plain_modes)):
+        for name in names:
+            if name in vars(cls):
+                setattr(cls, name, wrap(vars(cls)[name]))
 
 
 def in_plain_modes(function: Callable[P, Result]) -> Callable[P, Result]:

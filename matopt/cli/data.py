@@ -233,6 +233,8 @@ def label_command(
             raise InputError("--rev cuts windows of its own sizes; leave --window, --stride, --zoom and --axis out")
         _write_curves(scan, chosen, _sizes(rev), rev_windows, dimensions, slice_step, LabelStore(store), device, out)
         return
+    if axis != "x" and any(getattr(simulator, "flow", "x") != "x" for simulator in chosen):
+        raise InputError("--axis chooses the axis of all properties; leave the setting 'flow' of single ones out")
     cuts = [_cut(read_scan(f, voxel_size, options), size, stride, zoom, dimensions, slice_step) for f in files]
     parts = [_along(images, axis) for images, _ in cuts]
     names = [f"{f} {n}" if len(files) > 1 else n for f, (_, own) in zip(files, cuts, strict=True) for n in own]

@@ -12,7 +12,6 @@ from matopt.generators.variational.batches import mirror_images
 from matopt.generators.variational.networks import EncoderDecoder
 from matopt.generators.variational.reconstruction_loss import ReconstructionLoss
 from matopt.microstructures import Microstructures
-from matopt.torch_modes import learning
 from matopt.training.loop import Loss
 from matopt.training.report import Report, no_report
 
@@ -52,7 +51,6 @@ class Autoencoder(AutoencodingGenerator):
         super().__init__(latent_dim, steps, batch_size, learning_rate, downsampling, flips)
         self.fitted_codes = fitted_codes
 
-    @learning
     def fit(
         self,
         train: Microstructures,

@@ -10,6 +10,7 @@ import torch
 from matopt.errors import FailureError
 from matopt.microstructures import Microstructures
 from matopt.registry import Registry
+from matopt.torch_modes import keep_modes
 from matopt.training.report import Report, no_report
 
 Learnt = TypeVar("Learnt")
@@ -27,7 +28,14 @@ def require_learnt(found: Learnt | None) -> Learnt:
 
 
 class Generator(ABC):
-    """A learned distribution of microstructures. Settings are keyword arguments; :meth:`fit` learns the rest."""
+    """A learned distribution of microstructures. Settings are keyword arguments; :meth:`fit` learns the rest.
+
+    Methods run in the modes of :func:`matopt.torch_modes.plain`, whatever the caller's are.
+    """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        keep_modes(cls, learn=("fit",), compute=("sample", "encode", "decode", "resample"))
 
     @abstractmethod
     def fit(

@@ -20,7 +20,6 @@ from matopt.generators.diffusion.sampler import HIGHEST, LOWEST, Hold, add_noise
 from matopt.generators.diffusion.sharpening import find_weight, n_compared, sharpened
 from matopt.generators.diffusion.training import patch_shape, train_denoiser
 from matopt.microstructures import Microstructures
-from matopt.torch_modes import in_plain_modes, learning
 from matopt.training.report import Report, no_report
 
 
@@ -73,7 +72,6 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
         self._device = torch.device("cpu")
         self._fitted: _Fitted | None = None
 
-    @learning
     def fit(
         self,
         train: Microstructures,
@@ -114,7 +112,6 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
         self._learn(replace(fitted, weight=find_weight(draw, tiles(images, shape))))
         return self
 
-    @in_plain_modes
     def sample(
         self,
         n: int,
@@ -146,7 +143,6 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
         with torch.no_grad():
             return self._from_noise(noise, periodic, target, energy)
 
-    @in_plain_modes
     def encode(self, density: torch.Tensor) -> torch.Tensor:
         """Map densities ``(N, 1, *S)`` to noise ``(N, latent_dim)`` that is decoded to them, but for few voxels.
 
@@ -163,12 +159,10 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
             y = torch.cat([add_noise(self.logit(), part + LOWEST * noise, levels) for part in parts])
         return ((y - self._mean) / HIGHEST).flatten(1)
 
-    @in_plain_modes
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         """Map noise ``(N, latent_dim)`` to densities ``(N, 1, *S)`` along the probability flow; differentiable."""
         return self._from_noise(z.view(len(z), 1, *self._learnt.shape))
 
-    @in_plain_modes
     def resample(
         self, density: torch.Tensor, region: torch.Tensor, strength: float, seed: int, *, periodic: bool = False
     ) -> torch.Tensor:

@@ -18,7 +18,6 @@ from matopt.generators.variational.code_noise import CodeNoise
 from matopt.generators.variational.networks import EncoderDecoder
 from matopt.generators.variational.training_loss import TrainingLoss
 from matopt.microstructures import Microstructures
-from matopt.torch_modes import in_plain_modes, learning
 from matopt.training.loop import Loss
 from matopt.training.report import OneAfterTheOther, Report, no_report, prefixed
 
@@ -87,7 +86,6 @@ class MorphologyVAE(AutoencodingGenerator):
         self._detail: Detail | None = None
         self._set_noise_dim(NOISE_DIM if detail_steps else 0)
 
-    @learning
     def fit(
         self,
         train: Microstructures,
@@ -129,12 +127,10 @@ class MorphologyVAE(AutoencodingGenerator):
         self._detail = replace(detail, weight=find_weight(draw, images))
         return self
 
-    @in_plain_modes
     def encode(self, density: torch.Tensor) -> torch.Tensor:
         """Map densities ``(N, 1, *S)`` to codes ``(N, latent_dim)``: posterior means, and zeros for the noise."""
         return torch.nn.functional.pad(super().encode(density), [0, self._noise_dim])
 
-    @in_plain_modes
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         """Map codes ``(N, latent_dim)`` to densities ``(N, 1, *S)``, shapes with detail; differentiable as shapes."""
         shapes = self.shapes(z)
@@ -146,7 +142,6 @@ class MorphologyVAE(AutoencodingGenerator):
             drawn = self._detail.drawn(shapes, noise)
         return drawn + (shapes - shapes.detach())
 
-    @in_plain_modes
     def shapes(self, z: torch.Tensor) -> torch.Tensor:
         """Map codes ``(N, latent_dim)`` to the densities ``(N, 1, *S)`` that detail is drawn over; differentiable."""
         return super().decode(z[:, : self._learnt.networks.latent_dim])

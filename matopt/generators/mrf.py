@@ -18,7 +18,6 @@ from matopt.generators.markov.forest import Forest
 from matopt.generators.markov.learning import boosted_trees, single_tree
 from matopt.generators.markov.neighbourhood import Examples, causal_offsets, examples
 from matopt.microstructures import Microstructures
-from matopt.torch_modes import in_plain_modes, learning
 from matopt.training.report import Report, no_report
 
 SMALLEST = 8
@@ -96,7 +95,6 @@ class MarkovRandomField(Generator):
         self._device = torch.device("cpu")
         self._fitted: _Fitted | None = None
 
-    @learning
     def fit(
         self,
         train: Microstructures,
@@ -127,7 +125,6 @@ class MarkovRandomField(Generator):
         self._fitted = _Fitted(forest, torch.from_numpy(offsets), solid, train.shape, train.voxel_size)
         return self
 
-    @in_plain_modes
     def sample(self, n: int, seed: int) -> torch.Tensor:
         """Draw ``n`` binary microstructures as densities ``(n, 1, *S)``."""
         learnt = self._learnt

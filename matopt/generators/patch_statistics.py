@@ -11,7 +11,6 @@ from matopt.errors import FailureError, InputError
 from matopt.generators.base import GENERATORS, Generator
 from matopt.generators.patches.synthesis import Synthesis
 from matopt.microstructures import Microstructures
-from matopt.torch_modes import in_plain_modes, learning
 from matopt.training.report import Report, no_report
 
 AT_ONCE = 2**18
@@ -55,7 +54,6 @@ class PatchStatistics(Generator):
         self._device = torch.device("cpu")
         self._train: Microstructures | None = None
 
-    @learning
     def fit(
         self,
         train: Microstructures,
@@ -77,7 +75,6 @@ class PatchStatistics(Generator):
         self._train = train
         return self
 
-    @in_plain_modes
     def sample(self, n: int, seed: int) -> torch.Tensor:
         """Make ``n`` binary microstructures as densities ``(n, 1, *S)``."""
         train = self._learnt

@@ -12,7 +12,6 @@ from matopt.devices import device_named
 from matopt.errors import InputError
 from matopt.generators.base import GENERATORS, Generator, require_learnt
 from matopt.microstructures import Microstructures
-from matopt.torch_modes import in_plain_modes, learning
 from matopt.training.report import Report, no_report
 
 
@@ -47,7 +46,6 @@ class Perturbations(Generator):
         self._device = torch.device("cpu")
         self._authentic: Microstructures | None = None
 
-    @learning
     def fit(
         self,
         train: Microstructures,
@@ -66,7 +64,6 @@ class Perturbations(Generator):
         report(1, kept=float(len(train)))
         return self
 
-    @in_plain_modes
     def sample(self, n: int, seed: int) -> torch.Tensor:
         """Change ``n`` copies: ``(n, 1, *S)`` densities of zeros and ones."""
         authentic = self._kept

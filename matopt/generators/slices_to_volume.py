@@ -20,7 +20,6 @@ from matopt.generators.diffusion.planes import planes_logit
 from matopt.generators.diffusion.sampler import HIGHEST, LOWEST, denoise, noise_levels
 from matopt.generators.diffusion.training import train_denoiser
 from matopt.microstructures import Microstructures
-from matopt.torch_modes import in_plain_modes, learning
 from matopt.training.report import OneAfterTheOther, Report, no_report
 
 AXES = 3
@@ -92,7 +91,6 @@ class SlicesToVolume(Generator):
         self._fitted: _Fitted | None = None
         self._device = torch.device("cpu")
 
-    @learning
     def fit(
         self,
         train: Microstructures,
@@ -141,7 +139,6 @@ class SlicesToVolume(Generator):
             seed=seed,
         )
 
-    @in_plain_modes
     def sample(self, n: int, seed: int, *, shape: Sequence[int] | None = None, periodic: bool = False) -> torch.Tensor:
         """Draw ``n`` volumes as densities ``(n, 1, D, H, W)``, one after the other.
 

@@ -14,6 +14,7 @@ from matopt.errors import InputError
 from matopt.properties import OK, Property
 from matopt.provenance import origin
 from matopt.registry import Registry
+from matopt.torch_modes import keep_modes
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,14 @@ class Sensitivity:
 
 
 class Simulator(ABC):
-    """Physics: density to one property. Subclasses are frozen dataclasses of SI numbers, their settings."""
+    """Physics: density to one property. Subclasses are frozen dataclasses of SI numbers, their settings.
+
+    Methods run in the modes of :func:`matopt.torch_modes.plain`, whatever the caller's are.
+    """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        keep_modes(cls, learn=(), compute=("solve", "sensitivity", "estimated_changes"))
 
     version: ClassVar[int] = 1
     """Raised whenever the same settings give other numbers, so that stored labels are computed anew."""

@@ -22,7 +22,6 @@ from matopt.physics.numerics.conjugate_gradients import ConjugateGradientsResult
 from matopt.physics.numerics.patches import around
 from matopt.physics.numerics.settling import MARGIN
 from matopt.properties import Property, Symmetry
-from matopt.torch_modes import in_plain_modes
 
 WORKING_SET = 2**26
 """Bytes at which a batch on a CPU is quickest: its many small operations on coarse levels serve all samples alike."""
@@ -128,7 +127,6 @@ class Diffusivity(Simulator):
         find = percolation.wrapping if self.boundary == "periodic" else percolation.crossing
         return ["" if reaches else CLOSED for reaches in find(phases == 0).along[:, 0]]
 
-    @in_plain_modes
     def solve(self, density: torch.Tensor, voxel_size: float) -> Solution:
         """Solve a batch; ``voxel_size`` does not matter to a ratio. See :meth:`Simulator.solve`."""
         check_density(density)
@@ -156,12 +154,10 @@ class Diffusivity(Simulator):
             density, VECTORS + 6 * loads, self._solve, (loads, loads), self.tolerance, self.max_iterations, WORKING_SET
         )
 
-    @in_plain_modes
     def sensitivity(self, density: torch.Tensor, voxel_size: float) -> Sensitivity:
         """Solve binary samples and tell what each of their voxels does; see :meth:`Simulator.sensitivity`."""
         return local.sensitivity(density, VECTORS, self._sensitivity, WORKING_SET)
 
-    @in_plain_modes
     def estimated_changes(
         self, density: torch.Tensor, moved: torch.Tensor, sample: torch.Tensor, voxel_size: float
     ) -> torch.Tensor:

@@ -11,19 +11,16 @@ import torch
 
 from matopt.errors import InputError
 from matopt.physics.base import SIMULATORS, Sensitivity, Simulator, Solution, check_iteration
-from matopt.physics.flow import duct_flips, stokes_flips
+from matopt.physics.flow import stokes_flips
+from matopt.physics.flow.axial import Axial
 from matopt.physics.flow.boundary import Boundary, Continuation
 from matopt.physics.flow.crossing import Crossing
-from matopt.physics.flow.duct import Duct
 from matopt.physics.numerics import local
 from matopt.physics.numerics.adjoint import with_gradient
 from matopt.physics.numerics.batching import check_density, solve_in_chunks, statuses
 from matopt.physics.numerics.boundaries import check_boundary
 from matopt.physics.numerics.conjugate_gradients import ConjugateGradientsResult
-from matopt.physics.numerics.patches import around
-from matopt.physics.numerics.settling import MARGIN
 from matopt.properties import Property, Symmetry
-from matopt.torch_modes import in_plain_modes
 
 SQUARE_METRES_A_MILLIDARCY = 9.869233e-16
 
@@ -116,7 +113,6 @@ class Permeability(Simulator):
         across = f"along {'x' if self.flow == 'all' else self.flow}, {self._boundary(False)}"
         return f"{across}, grain {self.grain_permeability:g} m^2" if self.grain_permeability else across
 
-    @in_plain_modes
     def solve(self, density: torch.Tensor, voxel_size: float) -> Solution:
         """Solve a batch of sections or volumes. See :meth:`Simulator.solve`.
 
@@ -161,7 +157,6 @@ class Permeability(Simulator):
             along = np.diagonal(tensor.reshape(-1, dimensions, dimensions), axis1=1, axis2=2)[:, 1:]
         return np.where(along > 0, along, np.nan)
 
-    @in_plain_modes
     def sensitivity(self, density: torch.Tensor, voxel_size: float) -> Sensitivity:
         """Solve binary samples and tell what each of their voxels does; see :meth:`Simulator.sensitivity`.
 
@@ -178,7 +173,6 @@ class Permeability(Simulator):
 
         return local.sensitivity(density, vectors, tell)
 
-    @in_plain_modes
     def estimated_changes(
         self, density: torch.Tensor, moved: torch.Tensor, sample: torch.Tensor, voxel_size: float
     ) -> torch.Tensor:
@@ -189,19 +183,13 @@ class Permeability(Simulator):
         """
         is_axial = self._check_estimates(density, voxel_size)
         vectors = AXIAL_VECTORS if is_axial else self._vectors(density)
-        periodic, together = self._boundary(True) != "mirror", local.VOXELS_TOGETHER[density.device.type]
-        walls = Continuation.along_ducts(self._boundary(True))
 
         def tell(chunk: torch.Tensor, moved: torch.Tensor, sample: torch.Tensor) -> tuple[Solution, torch.Tensor]:
             if not is_axial:
                 told = self._along_x()._flips_across(chunk, voxel_size)
                 return told.solution, ((moved != chunk[sample]) * told.flip[sample]).flatten(1).sum(1)
-            duct, solved, solution = self._duct(chunk, voxel_size)
-            solid, after = duct.solid, walls.apply(moved)[:, 0]
-            out = torch.zeros(len(after), dtype=torch.float64, device=solid.device)
-            for patches in around(after != solid[sample], sample, MARGIN, periodic, together):
-                out[patches.move] = duct_flips.changes(patches, solid, after, solved.x, periodic)
-            return solution, out * (voxel_size**2 / chunk[0].numel())
+            axial, solution = self._axial(chunk, voxel_size)
+            return solution, axial.changes(moved, sample) * voxel_size**2
 
         return local.estimated_changes(density, moved, sample, vectors, tell)
 
@@ -240,32 +228,22 @@ class Permeability(Simulator):
     def _along(self, density: torch.Tensor, voxel_size: float) -> Solution:
         """Solve for the axial flow, along the normal of sections."""
         with torch.no_grad():
-            duct, solved, solution = self._duct(density.detach(), voxel_size)
+            axial, solution = self._axial(density.detach(), voxel_size)
             if not density.requires_grad:
                 return solution
-            slope = self._of_sections(duct.sensitivity(solved.x), voxel_size, density)
+            slope = axial.slope() * voxel_size**2
         return replace(solution, values=with_gradient(density, solution.values, slope))
 
     def _flips_along(self, density: torch.Tensor, voxel_size: float) -> Sensitivity:
         """The sensitivities of the axial flow."""
-        duct, solved, solution = self._duct(density, voxel_size)
-        flip = duct_flips.flips(duct.solid, solved.x, duct.operator.periodic)
-        both = [self._of_sections(each, voxel_size, density) for each in (duct.sensitivity(solved.x), flip)]
-        return Sensitivity(solution, *both)
+        axial, solution = self._axial(density, voxel_size)
+        return Sensitivity(solution, axial.slope() * voxel_size**2, axial.flips() * voxel_size**2)
 
-    def _of_sections(self, values: torch.Tensor, voxel_size: float, density: torch.Tensor) -> torch.Tensor:
-        """What voxels of the ducts do to their summed velocity, as what they do to the permeability."""
-        values = Continuation.along_ducts(self._boundary(True)).take_back(values[:, None])
-        return values * (voxel_size**2 / density[0].numel())
-
-    def _duct(self, density: torch.Tensor, voxel_size: float) -> tuple[Duct, ConjugateGradientsResult, Solution]:
+    def _axial(self, density: torch.Tensor, voxel_size: float) -> tuple[Axial, Solution]:
         """Solve for the axial velocities of a part of a batch."""
-        boundary = self._boundary(True)
-        duct = Duct.of(Continuation.along_ducts(boundary).apply(density)[:, 0], periodic=boundary != "mirror")
-        solved = duct.solve(self.tolerance, self.max_iterations)
-        mean = solved.x.flatten(1).sum(1, dtype=torch.float64) / density[0].numel()
+        axial = Axial.solved(density, self._boundary(True), self.tolerance, self.max_iterations)
         carries = (density < 1).flatten(1).any(1)
-        return duct, solved, self._solution(density, voxel_size, mean.view(-1, 1, 1), carries, solved)
+        return axial, self._solution(density, voxel_size, axial.mean().view(-1, 1, 1), carries, axial.run)
 
     def _across(self, density: torch.Tensor, voxel_size: float) -> Solution:
         """Solve for the flow between the grains, along axes of the samples."""

@@ -27,7 +27,6 @@ from matopt.physics.numerics.conjugate_gradients import ConjugateGradientsResult
 from matopt.physics.numerics.mirror import folded, mirrored
 from matopt.physics.numerics.patches import around
 from matopt.properties import Property, Symmetry
-from matopt.torch_modes import in_plain_modes
 
 DEFINITE = 1e-4
 """Least over largest stiffness from which single precision tells the compliance along every axis."""
@@ -127,7 +126,6 @@ class YoungsModulus(Simulator):
         hangs &= ~percolation.wrapping(solid == 1).along[:, 0]
         return [CORNERS if each else "" for each in hangs]
 
-    @in_plain_modes
     def solve(self, density: torch.Tensor, voxel_size: float) -> Solution:
         """Solve a batch; ``voxel_size`` does not matter to a modulus. See :meth:`Simulator.solve`."""
         check_density(density)
@@ -160,12 +158,10 @@ class YoungsModulus(Simulator):
         found[definite] = 1 / np.diagonal(compliance, axis1=1, axis2=2)[:, 1:dimensions]
         return found
 
-    @in_plain_modes
     def sensitivity(self, density: torch.Tensor, voxel_size: float) -> Sensitivity:
         """Solve binary samples and tell what each of their voxels does; see :meth:`Simulator.sensitivity`."""
         return local.sensitivity(density, self._vectors(density), self._sensitivity)
 
-    @in_plain_modes
     def estimated_changes(
         self, density: torch.Tensor, moved: torch.Tensor, sample: torch.Tensor, voxel_size: float
     ) -> torch.Tensor:

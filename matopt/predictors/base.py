@@ -11,12 +11,20 @@ import torch
 from matopt.microstructures import Microstructures
 from matopt.properties import Property, PropertyTable
 from matopt.registry import Registry
+from matopt.torch_modes import keep_modes
 from matopt.training.report import Report, no_report
 from matopt.traits.base import Trait
 
 
 class Predictor(ABC):
-    """A learned map from microstructures to properties. Settings are keyword arguments; :meth:`fit` learns the rest."""
+    """A learned map from microstructures to properties. Settings are keyword arguments; :meth:`fit` learns the rest.
+
+    Methods run in the modes of :func:`matopt.torch_modes.plain`, whatever the caller's are.
+    """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        keep_modes(cls, learn=("fit",), compute=("predict",))
 
     properties: tuple[Property, ...]
     """The columns of :meth:`predict`; set by :meth:`fit`."""

@@ -19,7 +19,6 @@ from matopt.predictors.convolutional.branches import Branches, groups
 from matopt.predictors.convolutional.labelled import LabelledDensity
 from matopt.predictors.convolutional.scales import Scales
 from matopt.properties import Property, PropertyTable
-from matopt.torch_modes import in_plain_modes, learning
 from matopt.training.initial import build
 from matopt.training.loop import train as minimise
 from matopt.training.probes import half_probed, with_probes
@@ -106,7 +105,6 @@ class CNN(Predictor):
         self._networks = nn.ModuleList()
         self._scales = Scales((), torch.zeros(0, dtype=torch.float32), torch.ones(0, dtype=torch.float32))
 
-    @learning
     def fit(
         self,
         train: Microstructures,
@@ -148,7 +146,6 @@ class CNN(Predictor):
                 break  # The report asked to stop; what is trained so far predicts.
         return self
 
-    @in_plain_modes
     def predict(self, density: torch.Tensor | Microstructures) -> torch.Tensor:
         """Predict ``(N, P)`` values in SI units of densities ``(N, 1, *S)`` in [0, 1], or of N microstructures.
 

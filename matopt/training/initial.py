@@ -34,10 +34,10 @@ def build(make: Callable[[], Built], seed: int) -> Built:
         for layer in module.modules():
             if isinstance(layer, nn.Linear | nn.Conv2d | nn.Conv3d):
                 draw_layer(layer.weight, layer.bias, random)
-            elif hasattr(layer, "draw"):
-                layer.draw(random)
-            elif hasattr(layer, "reset_parameters"):
-                layer.reset_parameters()
+            elif callable(draw := getattr(layer, "draw", None)):
+                draw(random)
+            elif callable(reset := getattr(layer, "reset_parameters", None)):
+                reset()
         for layer in module.modules():
             for name in getattr(layer, "STARTS_AT_ZERO", ()):
                 layer.get_parameter(name).zero_()

@@ -215,6 +215,8 @@ def test_a_wall_across_an_image_is_named_and_settings_and_the_axis_are_chosen(ru
     ):
         code, _, err = run(*arguments, "--property", "diffusivity", "--physics", wrong)
         assert code and said in _one_line(err)
+    both = ("--axis", "y", "--physics", "diffusivity.flow=all")
+    assert "leave the setting 'flow' of single ones out" in _one_line(run(*arguments, *both)[2])
     assert "images have no axis z" in _one_line(run(*arguments, "--axis", "z")[2])
 
 

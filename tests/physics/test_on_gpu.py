@@ -18,6 +18,7 @@ SIMULATORS = [
     Diffusivity(0.0, "periodic"),
     YoungsModulus(boundary="mirror"),
     Permeability("transverse", flow="all"),
+    Permeability("transverse", flow="all", boundary="periodic"),
     Permeability("transverse", flow="all", grain_permeability=1e-13),
 ]
 SHAPES = [(48, 40), (12, 10, 14)]

@@ -39,6 +39,8 @@ SIMULATORS = (
     Permeability(),
     Permeability(boundary="periodic"),
     Permeability("transverse", flow="all"),
+    Permeability("transverse", flow="all", boundary="periodic"),
+    Permeability(boundary="sealed"),
     Permeability("transverse", flow="y", boundary="mirror"),
     Permeability("transverse", flow="all", grain_permeability=1e-3),
 )

@@ -36,7 +36,7 @@ APART = {
     "diffusion in a volume": (Diffusivity(0.0, "periodic"), layers(0.95 * wavy((24, 24, 24)), 1.0)),
     "elasticity": (YoungsModulus(), layers(0.05 + 0.95 * wavy((32, 32)), 0.0)),
     "elasticity in a volume": (YoungsModulus(), layers(0.05 + 0.95 * wavy((16, 16, 16)), 0.0)),
-    "flow": (Permeability(), layers((wavy((24, 24, 24)) > 0.5).float(), 1.0)),
+    "flow": (Permeability(boundary="periodic"), layers((wavy((24, 24, 24)) > 0.5).float(), 1.0)),
 }
 """Samples of several clusters that have nothing to do with each other."""
 

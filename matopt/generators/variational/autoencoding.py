@@ -14,7 +14,6 @@ from matopt.generators.base import LatentGenerator, require_learnt
 from matopt.generators.variational.evidence_bound import reconstruction
 from matopt.generators.variational.networks import EncoderDecoder
 from matopt.microstructures import Microstructures
-from matopt.torch_modes import in_plain_modes, learning
 from matopt.training.loop import Loss
 from matopt.training.loop import train as minimise
 from matopt.training.report import Report, no_report
@@ -65,7 +64,6 @@ class AutoencodingGenerator(LatentGenerator):
         self._device = torch.device("cpu")
         self._fitted: _Fitted | None = None
 
-    @learning
     def fit(
         self,
         train: Microstructures,
@@ -101,7 +99,6 @@ class AutoencodingGenerator(LatentGenerator):
     def _loss(self, networks: EncoderDecoder, images: torch.Tensor, seed: int) -> Loss:
         """Make the loss by which ``networks`` learn from ``images`` ``(N, 1, *S)``; all is random by ``seed``."""
 
-    @in_plain_modes
     def sample(self, n: int, seed: int) -> torch.Tensor:
         """Decode ``n`` codes drawn from N(0, I) into ``(n, 1, *S)`` densities."""
         z = torch.randn(n, self.latent_dim, generator=torch.Generator().manual_seed(seed), dtype=torch.float32).to(
@@ -110,12 +107,10 @@ class AutoencodingGenerator(LatentGenerator):
         with torch.no_grad():
             return torch.cat([self.decode(part) for part in z.split(DECODED_AT_ONCE)])
 
-    @in_plain_modes
     def encode(self, density: torch.Tensor) -> torch.Tensor:
         """Map densities ``(N, 1, *S)`` to codes ``(N, latent_dim)``: the means of their posteriors."""
         return self._learnt.networks.posterior(density.to(self._device))[0]
 
-    @in_plain_modes
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         """Map codes ``(N, latent_dim)`` to densities ``(N, 1, *S)``; differentiable."""
         return torch.sigmoid(self._learnt.networks.logits(z.to(self._device)))

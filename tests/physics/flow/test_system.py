@@ -134,7 +134,7 @@ def test_iterations_hardly_grow_with_the_sample(berea):
     taken = []
     for size in (32, 64):
         cut = torch.from_numpy(berea[100 : 100 + size, 100 : 100 + size, 100 : 100 + size].astype(np.float32))
-        solution = Permeability().solve(cut[None, None], 5.345e-6)
+        solution = Permeability(boundary="periodic").solve(cut[None, None], 5.345e-6)
         assert solution.is_ok.all()
         taken.append(solution.iterations[0])
     assert max(taken) <= 16
@@ -143,7 +143,7 @@ def test_iterations_hardly_grow_with_the_sample(berea):
 @pytest.mark.parametrize("tolerance", [1e-1, 1e-2])
 def test_the_residual_tells_the_error_of_the_value(berea, tolerance):
     cut = torch.from_numpy(berea[100:132, 100:132, 100:132].astype(np.float64))[None, None]
-    exact = Permeability(tolerance=1e-9).solve(cut, 1.0).values.item()
-    solution = Permeability(tolerance=tolerance).solve(cut, 1.0)
+    exact = Permeability(boundary="periodic", tolerance=1e-9).solve(cut, 1.0).values.item()
+    solution = Permeability(boundary="periodic", tolerance=tolerance).solve(cut, 1.0)
     error = abs(solution.values.item() / exact - 1)
     assert error < 4 * solution.residual[0] ** 2
