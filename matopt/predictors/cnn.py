@@ -18,11 +18,16 @@ from matopt.predictors.convolutional.labelled import LabelledDensity
 from matopt.predictors.convolutional.scales import Scales
 from matopt.properties import Property, PropertyTable
 from matopt.training.loop import train as minimise
+from matopt.training.muon import Muon
 from matopt.training.probes import half_probed, with_probes
 from matopt.training.report import Report, no_report
 from matopt.traits.base import Trait
 
-REPORT_EVERY = 20
+REPORTS = 20
+"""Of a training at most; with each of them the validation set is asked for."""
+
+OTHERS = 1 / 16
+"""Learning rate of AdamW over that of Muon."""
 
 
 @PREDICTORS.register("cnn")
@@ -35,6 +40,11 @@ class CNN(Predictor):
     (:attr:`PropertyTable.exchanged`). Predictions are means over all mirror images and exchanges, so exactly invariant
     to them; networks of periodic physics are so to shifts by their coarsest pixel, and learn to be to others.
 
+    Training: weights between hidden layers learn by :class:`matopt.training.muon.Muon`, the other parameters by AdamW,
+    both on a cosine schedule to 0. The network of a conductivity (:attr:`Property.is_conduction`) between two faces is
+    told what 8 x 8 blocks conduct (:func:`matopt.predictors.convolutional.conductances.conductances`), begins at a
+    linear map of that, and learns what it leaves.
+
     Scale: each property is learnt on its own scale (:attr:`Property.scale`), standardised by the training set.
     Predictions are SI values. Activations are smooth (SiLU), so predictions are twice differentiable in the density.
 
@@ -45,9 +55,9 @@ class CNN(Predictor):
     Args:
         steps: of training, for each replica.
         width: channels of the first convolution; the following ones have two, three and four times as many.
-        learning_rate: of the first step (Adam, cosine schedule to 0).
+        learning_rate: of Muon's first step; AdamW has a sixteenth.
         batch_size: labelled samples a step.
-        weight_decay: decoupled (AdamW).
+        weight_decay: of AdamW, decoupled.
         resolution: larger samples are averaged down until their longest edge is this many pixels.
         trait_batch_size: densities a step that traits are asked for, half of them probes.
         replicas: networks, initialised and trained independently; the prediction is their mean (on each property's
@@ -62,9 +72,9 @@ class CNN(Predictor):
 
     def __init__(
         self,
-        steps: int = 400,
+        steps: int = 600,
         width: int = 16,
-        learning_rate: float = 3e-3,
+        learning_rate: float = 0.05,
         batch_size: int = 32,
         weight_decay: float = 0.01,
         resolution: int = 64,
@@ -212,6 +222,9 @@ class CNN(Predictor):
         single = _SingleNetwork(self, network)
         generator = torch.Generator().manual_seed(seed)
         train = sets[0]
+        train.begin(network)
+        hidden = network.hidden()
+        others = [p for p in network.parameters() if all(p is not h for h in hidden)]
 
         def terms(error: torch.Tensor, density: torch.Tensor) -> dict[str, torch.Tensor]:
             residuals = {trait.name: trait.residual(single, density).mean() for trait in traits}
@@ -236,9 +249,11 @@ class CNN(Predictor):
             network,
             loss,
             steps=self.steps,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            every=REPORT_EVERY,
+            optimizers=[
+                Muon(hidden, self.learning_rate),
+                torch.optim.AdamW(others, OTHERS * self.learning_rate, weight_decay=self.weight_decay, fused=True),
+            ],
+            every=max(1, self.steps // REPORTS),
             validate=validate if len(sets) > 1 else None,
             keep_best="loss" if len(sets) > 1 else None,
             report=continued,
