@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self, cast
+from typing import Any, Self
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -32,7 +31,7 @@ OTHERS = 1 / 16
 
 @PREDICTORS.register("cnn")
 class CNN(Predictor):
-    """A convolutional network, or an ensemble of them, for images and volumes.
+    """A convolutional network for images and volumes.
 
     Symmetry: mirroring a microstructure along any axis leaves a property along x as it is. What else does, the property
     says (:attr:`Property.symmetries`): shifts on the torus where its physics is periodic, exchanges of axes. Training
@@ -53,15 +52,13 @@ class CNN(Predictor):
     data show, and a design leaves the data. Validation adds the same of the validation set.
 
     Args:
-        steps: of training, for each replica.
+        steps: of training.
         width: channels of the first convolution; the following ones have two, three and four times as many.
         learning_rate: of Muon's first step; AdamW has a sixteenth.
         batch_size: labelled samples a step.
         weight_decay: of AdamW, decoupled.
         resolution: larger samples are averaged down until their longest edge is this many pixels.
         trait_batch_size: densities a step that traits are asked for, half of them probes.
-        replicas: networks, initialised and trained independently; the prediction is their mean (on each property's
-            scale).
         shared: one network predicts all properties, by the symmetries that they have in common; else each property has
             a network of its own, which takes as many times as long and learns more of each.
         symmetries: False knows of no symmetry but mirror images.
@@ -79,11 +76,10 @@ class CNN(Predictor):
         weight_decay: float = 0.01,
         resolution: int = 64,
         trait_batch_size: int = 8,
-        replicas: int = 1,
         shared: bool = False,
         symmetries: bool = True,
     ) -> None:
-        counts = {"steps": steps, "batch_size": batch_size, "trait_batch_size": trait_batch_size, "replicas": replicas}
+        counts = {"steps": steps, "batch_size": batch_size, "trait_batch_size": trait_batch_size}
         for name, count in counts.items():
             if count < 1:
                 raise InputError(f"cnn: {name} must be at least 1, got {count}")
@@ -98,14 +94,13 @@ class CNN(Predictor):
         self.weight_decay = weight_decay
         self.resolution = resolution
         self.trait_batch_size = trait_batch_size
-        self.replicas = replicas
         self.shared = shared
         self.symmetries = symmetries
         self.properties: tuple[Property, ...] = ()
         self.voxel_size = float("nan")
         self.shape: tuple[int, ...] = ()
         self._device = torch.device("cpu")
-        self._networks = nn.ModuleList()
+        self._network: Branches | None = None
         self._scales = Scales((), torch.zeros(0), torch.ones(0))
 
     def fit(
@@ -120,7 +115,7 @@ class CNN(Predictor):
         """Learn to predict ``labels`` from ``train``, see :meth:`matopt.predictors.base.Predictor.fit`.
 
         Reported: "loss", "error" (mean squared, in standard deviations of each property's scale), "trait_<name>" (mean
-        residual), and the same as "validation_...". Replicas report one after the other.
+        residual), and the same as "validation_...".
 
         Raises:
             InputError: samples and labels do not belong together, or a property has fewer than two usable values.
@@ -140,16 +135,11 @@ class CNN(Predictor):
             LabelledDensity(m.density(self._device), self._scales.to_scores(t), self._pooled, self.symmetries)
             for m, t in sets
         ]
-        self._networks = nn.ModuleList()
-        for replica in range(self.replicas):
-            # Weights and batches follow from the seed alone, and the caller's random state is left as it was.
-            replica_seed = int(np.random.SeedSequence([seed, replica]).generate_state(1)[0])
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(replica_seed)
-                self._networks.append(self._new_network())
-            steps = self._fit_network(replica, prepared, [t for t in traits if t.weight > 0], report, replica_seed)
-            if steps < self.steps:
-                break  # The report asked to stop; what is trained so far predicts.
+        # Weights and batches follow from the seed alone, and the caller's random state is left as it was.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self._network = self._new_network()
+        self._learn(self._network, prepared, [t for t in traits if t.weight > 0], report, seed)
         return self
 
     def predict(self, density: torch.Tensor) -> torch.Tensor:
@@ -158,23 +148,22 @@ class CNN(Predictor):
         Raises:
             InputError: not fitted, or densities of another shape than it was fitted to.
         """
-        if not self._networks:
+        if self._network is None:
             raise InputError("cnn: fit it, or load its state, before it predicts")
-        pooled = self._pooled(density)
-        scores = [cast(Branches, branches).mean(pooled) for branches in self._networks]
-        return self._scales.to_values(torch.stack(scores).mean(0))
+        return self._scales.to_values(self._network.mean(self._pooled(density)))
 
     def to(self, device: torch.device | str) -> Self:
         """Move to ``device``; returns itself."""
         self._device = torch.device(device)
-        self._networks.to(self._device)
+        if self._network is not None:
+            self._network.to(self._device)
         self._scales = self._scales.to(self._device)
         return self
 
     def state_dict(self) -> dict[str, Any]:
         """Give all that was learnt, with the shape, voxel size, properties and settings that :meth:`predict` needs."""
         return {
-            "networks": self._networks.state_dict(),
+            "network": None if self._network is None else self._network.state_dict(),
             "mean": self._scales.mean,
             "deviation": self._scales.deviation,
             "properties": [p.plain() for p in self.properties],
@@ -182,7 +171,6 @@ class CNN(Predictor):
             "shape": self.shape,
             "width": self.width,
             "resolution": self.resolution,
-            "replicas": len(self._networks),
             "shared": self.shared,
             "symmetries": self.symmetries,
         }
@@ -192,12 +180,14 @@ class CNN(Predictor):
         self.properties = tuple(map(Property.from_plain, state["properties"]))
         self.voxel_size = state["voxel_size"]
         self.shape = tuple(state["shape"])
-        for name in ("width", "resolution", "replicas", "shared", "symmetries"):
+        for name in ("width", "resolution", "shared", "symmetries"):
             setattr(self, name, state[name])
         self._scales = Scales(self.properties, state["mean"], state["deviation"]).to(self._device)
-        self._networks = nn.ModuleList(self._new_network() for _ in range(self.replicas))
-        self._networks.load_state_dict(state["networks"])
-        self._networks.eval().requires_grad_(False)
+        self._network = None
+        if state["network"] is not None:
+            self._network = self._new_network()
+            self._network.load_state_dict(state["network"])
+            self._network.eval().requires_grad_(False)
 
     def _new_network(self) -> Branches:
         found = groups(self.properties, self.shape, self.shared, self.symmetries)
@@ -214,12 +204,10 @@ class CNN(Predictor):
         pool = functional.adaptive_avg_pool2d if len(self.shape) == 2 else functional.adaptive_avg_pool3d
         return pool(density.to(self._scales.mean), self._pooled_shape())  # ty: ignore[invalid-argument-type]
 
-    def _fit_network(
-        self, replica: int, sets: Sequence[LabelledDensity], traits: Sequence[Trait], report: Report, seed: int
-    ) -> int:
-        """Train one network; returns the number of steps that it took."""
-        network = cast(Branches, self._networks[replica])
-        single = _SingleNetwork(self, network)
+    def _learn(
+        self, network: Branches, sets: Sequence[LabelledDensity], traits: Sequence[Trait], report: Report, seed: int
+    ) -> None:
+        model = _InTraining(self, network)
         generator = torch.Generator().manual_seed(seed)
         train = sets[0]
         train.begin(network)
@@ -227,7 +215,7 @@ class CNN(Predictor):
         others = [p for p in network.parameters() if all(p is not h for h in hidden)]
 
         def terms(error: torch.Tensor, density: torch.Tensor) -> dict[str, torch.Tensor]:
-            residuals = {trait.name: trait.residual(single, density).mean() for trait in traits}
+            residuals = {trait.name: trait.residual(model, density).mean() for trait in traits}
             total = sum((trait.weight * residuals[trait.name] for trait in traits), start=error)
             return {"loss": total, "error": error, **{f"trait_{name}": r for name, r in residuals.items()}}
 
@@ -242,10 +230,7 @@ class CNN(Predictor):
             probed = with_probes(held_out.density[: self.trait_batch_size]) if traits else error
             return {name: float(value) for name, value in terms(error, probed).items()}
 
-        def continued(step: int, /, **scalars: float) -> bool:
-            return report(replica * self.steps + step, **scalars)
-
-        steps = minimise(
+        minimise(
             network,
             loss,
             steps=self.steps,
@@ -256,14 +241,13 @@ class CNN(Predictor):
             every=max(1, self.steps // REPORTS),
             validate=validate if len(sets) > 1 else None,
             keep_best="loss" if len(sets) > 1 else None,
-            report=continued,
+            report=report,
         )
         network.requires_grad_(False)  # Predictions are differentiated by the density from here on.
-        return steps
 
 
-class _SingleNetwork:
-    """One network of an ensemble as a property model: what traits are evaluated on in training."""
+class _InTraining:
+    """A network as a property model, without the mean over mirror images: what traits are evaluated on in training."""
 
     def __init__(self, cnn: CNN, network: nn.Module) -> None:
         self.properties = cnn.properties
