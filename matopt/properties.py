@@ -66,6 +66,8 @@ class Property:
         symmetries: of sections and of volumes, as the simulator's boundary conditions make them.
         length_power: the power of a length that it goes with where a microstructure of two phases is enlarged: 2 for
             permeability, 0 where size does not matter; None where it is not known.
+        is_conduction: whether it is a conductivity of grain and pore along axis 0 of space. Predictors may then go by a
+            coarse solution.
         bounds: what isotropic microstructures keep to, as the simulator states it: of Hashin and Shtrikman, say. None
             where none are known. They belong to no comparison, and are not saved with models (:meth:`plain`).
     """
@@ -81,6 +83,7 @@ class Property:
     increases_with_solid: bool | None = None
     symmetries: tuple[Symmetry, Symmetry] = (Symmetry(), Symmetry())
     length_power: int | None = None
+    is_conduction: bool = False
     bounds: Bounds | None = field(default=None, compare=False, repr=False)
 
     @property

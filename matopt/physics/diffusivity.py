@@ -106,6 +106,7 @@ class Diffusivity(Simulator):
             increases_with_solid=self.grain(3) > 1,
             symmetries=(Symmetry(shifts), Symmetry(shifts, alike=(1, 2))),
             length_power=0,
+            is_conduction=True,
             bounds=DiffusivityBounds(self.grain(2), self.grain(3)),
         )
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Self, cast
+from typing import Any, Self
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -21,22 +20,32 @@ from matopt.predictors.convolutional.scales import Scales
 from matopt.properties import Property, PropertyTable
 from matopt.training.initial import build
 from matopt.training.loop import train as minimise
+from matopt.training.muon import Muon
 from matopt.training.probes import half_probed, with_probes
 from matopt.training.report import Report, no_report
 from matopt.traits.base import Trait
 
-REPORT_EVERY = 20
+REPORTS = 20
+"""Of a training at most; with each of them the validation set is asked for."""
+
+OTHERS = 1 / 16
+"""Learning rate of AdamW over that of Muon."""
 
 
 @PREDICTORS.register("cnn")
 class CNN(Predictor):
-    """A convolutional network, or an ensemble of them, for images and volumes.
+    """A convolutional network for images and volumes.
 
     Symmetry: mirroring a microstructure along any axis leaves a property along x as it is. What else does, the property
     says (:attr:`Property.symmetries`): shifts on the torus where its physics is periodic, exchanges of axes. Training
     sees samples moved in these ways, and with axes exchanged where the labels tell that value too
     (:attr:`PropertyTable.exchanged`). Predictions are means over all mirror images and exchanges, so exactly invariant
     to them; networks of periodic physics are so to shifts by their coarsest pixel, and learn to be to others.
+
+    Training: weights between hidden layers learn by :class:`matopt.training.muon.Muon`, the other parameters by AdamW,
+    both on a cosine schedule to 0. The network of a conductivity (:attr:`Property.is_conduction`) between two faces is
+    told what 8 x 8 blocks conduct (:func:`matopt.predictors.convolutional.conductances.conductances`), begins at a
+    linear map of that, and learns what it leaves.
 
     Scale: each property is learnt on its own scale (:attr:`Property.scale`), standardised by the training set.
     Predictions are SI values. Activations are smooth (SiLU), so predictions are twice differentiable in the density.
@@ -46,15 +55,13 @@ class CNN(Predictor):
     data show, and a design leaves the data. Validation adds the same of the validation set.
 
     Args:
-        steps: of training, for each replica.
+        steps: of training.
         width: channels of the first convolution; the following ones have two, three and four times as many.
-        learning_rate: of the first step (Adam, cosine schedule to 0).
+        learning_rate: of Muon's first step; AdamW has a sixteenth.
         batch_size: labelled samples a step.
-        weight_decay: decoupled (AdamW).
+        weight_decay: of AdamW, decoupled.
         resolution: larger samples are averaged down until their longest edge is this many pixels.
         trait_batch_size: densities a step that traits are asked for, half of them probes.
-        replicas: networks, initialised and trained independently; the prediction is their mean (on each property's
-            scale).
         shared: one network predicts all properties, by the symmetries that they have in common; else each property has
             a network of its own, which takes as many times as long and learns more of each.
         symmetries: False knows of no symmetry but mirror images.
@@ -65,18 +72,17 @@ class CNN(Predictor):
 
     def __init__(
         self,
-        steps: int = 400,
+        steps: int = 600,
         width: int = 16,
-        learning_rate: float = 3e-3,
+        learning_rate: float = 0.05,
         batch_size: int = 32,
         weight_decay: float = 0.01,
         resolution: int = 64,
         trait_batch_size: int = 8,
-        replicas: int = 1,
         shared: bool = False,
         symmetries: bool = True,
     ) -> None:
-        counts = {"steps": steps, "batch_size": batch_size, "trait_batch_size": trait_batch_size, "replicas": replicas}
+        counts = {"steps": steps, "batch_size": batch_size, "trait_batch_size": trait_batch_size}
         for name, count in counts.items():
             if count < 1:
                 raise InputError(f"cnn: {name} must be at least 1, got {count}")
@@ -95,14 +101,13 @@ class CNN(Predictor):
         self.weight_decay = weight_decay
         self.resolution = resolution
         self.trait_batch_size = trait_batch_size
-        self.replicas = replicas
         self.shared = shared
         self.symmetries = symmetries
         self.properties: tuple[Property, ...] = ()
         self.voxel_size = float("nan")
         self.shape: tuple[int, ...] = ()
         self._device = torch.device("cpu")
-        self._networks = nn.ModuleList()
+        self._network: Branches | None = None
         self._scales = Scales((), torch.zeros(0, dtype=torch.float32), torch.ones(0, dtype=torch.float32))
 
     def fit(
@@ -117,7 +122,7 @@ class CNN(Predictor):
         """Learn to predict ``labels`` from ``train``, see :meth:`matopt.predictors.base.Predictor.fit`.
 
         Reported: "loss", "error" (mean squared, in standard deviations of each property's scale), "trait_<name>" (mean
-        residual), and the same as "validation_...". Replicas report one after the other.
+        residual), and the same as "validation_...".
 
         Raises:
             InputError: samples and labels do not belong together, or a property has fewer than two usable values.
@@ -137,13 +142,8 @@ class CNN(Predictor):
             LabelledDensity(m.density(self._device), self._scales.to_scores(t), self._pooled, self.symmetries)
             for m, t in sets
         ]
-        self._networks = nn.ModuleList()
-        for replica in range(self.replicas):
-            replica_seed = int(np.random.SeedSequence([seed, replica]).generate_state(1)[0])
-            self._networks.append(self._new_network(replica_seed))
-            steps = self._fit_network(replica, prepared, [t for t in traits if t.weight > 0], report, replica_seed)
-            if steps < self.steps:
-                break  # The report asked to stop; what is trained so far predicts.
+        self._network = self._new_network(seed)
+        self._learn(self._network, prepared, [t for t in traits if t.weight > 0], report, seed)
         return self
 
     def predict(self, density: torch.Tensor | Microstructures) -> torch.Tensor:
@@ -152,25 +152,24 @@ class CNN(Predictor):
         Raises:
             InputError: not fitted, or densities of another shape than it was fitted to.
         """
-        if not self._networks:
+        if self._network is None:
             raise InputError("cnn: fit it, or load its state, before it predicts")
         if isinstance(density, Microstructures):
             density = density.density(self._device)
-        pooled = self._pooled(density)
-        scores = [cast(Branches, branches).mean(pooled) for branches in self._networks]
-        return self._scales.to_values(torch.stack(scores).mean(0))
+        return self._scales.to_values(self._network.mean(self._pooled(density)))
 
     def to(self, device: torch.device | str) -> Self:
         """Move to ``device``; returns itself."""
         self._device = device_named(device)
-        self._networks.to(self._device)
+        if self._network is not None:
+            self._network.to(self._device)
         self._scales = self._scales.to(self._device)
         return self
 
     def state_dict(self) -> dict[str, Any]:
         """Give all that was learnt, with the shape, voxel size, properties and settings that :meth:`predict` needs."""
         return {
-            "networks": self._networks.state_dict(),
+            "network": None if self._network is None else self._network.state_dict(),
             "mean": self._scales.mean,
             "deviation": self._scales.deviation,
             "properties": [p.plain() for p in self.properties],
@@ -178,7 +177,6 @@ class CNN(Predictor):
             "shape": self.shape,
             "width": self.width,
             "resolution": self.resolution,
-            "replicas": len(self._networks),
             "shared": self.shared,
             "symmetries": self.symmetries,
         }
@@ -188,12 +186,14 @@ class CNN(Predictor):
         self.properties = tuple(map(Property.from_plain, state["properties"]))
         self.voxel_size = state["voxel_size"]
         self.shape = tuple(state["shape"])
-        for name in ("width", "resolution", "replicas", "shared", "symmetries"):
+        for name in ("width", "resolution", "shared", "symmetries"):
             setattr(self, name, state[name])
         self._scales = Scales(self.properties, state["mean"], state["deviation"]).to(self._device)
-        self._networks = nn.ModuleList(self._new_network(seed=0) for _ in range(self.replicas))
-        self._networks.load_state_dict(state["networks"])
-        self._networks.eval().requires_grad_(False)
+        self._network = None
+        if state["network"] is not None:
+            self._network = self._new_network(seed=0)
+            self._network.load_state_dict(state["network"])
+            self._network.eval().requires_grad_(False)
 
     def _new_network(self, seed: int) -> Branches:
         found = groups(self.properties, self.shape, self.shared, self.symmetries)
@@ -210,17 +210,18 @@ class CNN(Predictor):
         pool = functional.adaptive_avg_pool2d if len(self.shape) == 2 else functional.adaptive_avg_pool3d
         return pool(density.to(self._scales.mean), self._pooled_shape())  # ty: ignore[invalid-argument-type]
 
-    def _fit_network(
-        self, replica: int, sets: Sequence[LabelledDensity], traits: Sequence[Trait], report: Report, seed: int
-    ) -> int:
-        """Train one network; returns the number of steps that it took."""
-        network = cast(Branches, self._networks[replica])
-        single = _SingleNetwork(self, network)
+    def _learn(
+        self, network: Branches, sets: Sequence[LabelledDensity], traits: Sequence[Trait], report: Report, seed: int
+    ) -> None:
+        model = _InTraining(self, network)
         generator = torch.Generator().manual_seed(seed)
         train = sets[0]
+        train.begin(network)
+        hidden = network.hidden()
+        others = [p for p in network.parameters() if all(p is not h for h in hidden)]
 
         def terms(error: torch.Tensor, density: torch.Tensor) -> dict[str, torch.Tensor]:
-            residuals = {trait.name: trait.residual(single, density).mean() for trait in traits}
+            residuals = {trait.name: trait.residual(model, density).mean() for trait in traits}
             total = sum((trait.weight * residuals[trait.name] for trait in traits), start=error)
             return {"loss": total, "error": error, **{f"trait_{name}": r for name, r in residuals.items()}}
 
@@ -235,26 +236,24 @@ class CNN(Predictor):
             probed = with_probes(held_out.density[: self.trait_batch_size]) if traits else error
             return {name: float(value) for name, value in terms(error, probed).items()}
 
-        def continued(step: int, /, **scalars: float) -> bool:
-            return report(replica * self.steps + step, **scalars)
-
-        steps = minimise(
+        minimise(
             network,
             loss,
             steps=self.steps,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            every=REPORT_EVERY,
+            optimizers=[
+                Muon(hidden, self.learning_rate),
+                torch.optim.AdamW(others, OTHERS * self.learning_rate, weight_decay=self.weight_decay, fused=True),
+            ],
+            every=max(1, self.steps // REPORTS),
             validate=validate if len(sets) > 1 else None,
             keep_best="loss" if len(sets) > 1 else None,
-            report=continued,
+            report=report,
         )
         network.requires_grad_(False)  # Predictions are differentiated by the density from here on.
-        return steps
 
 
-class _SingleNetwork:
-    """One network of an ensemble as a property model: what traits are evaluated on in training."""
+class _InTraining:
+    """A network as a property model, without the mean over mirror images: what traits are evaluated on in training."""
 
     def __init__(self, cnn: CNN, network: nn.Module) -> None:
         self.properties = cnn.properties

@@ -43,11 +43,15 @@ def stopping(report: Report) -> Report:
 
 
 class OneAfterTheOther:
-    """Reports several trainings as one; once told to stop, the following ones are short and not reported."""
+    """Reports several trainings as one; once told to stop, the following ones are short and not reported.
+
+    Attributes:
+        is_stopped: whether it was told to stop.
+    """
 
     def __init__(self, report: Report) -> None:
+        self.is_stopped = False
         self._report = report
-        self._stopped = False
         self._before = self._step = 0
 
     def begin_next(self) -> None:
@@ -56,7 +60,7 @@ class OneAfterTheOther:
 
     def __call__(self, step: int, /, **scalars: float) -> bool:
         """Report a step of the training that runs."""
-        if not self._stopped:
+        if not self.is_stopped:
             self._step = self._before + step
-            self._stopped = self._report(self._step, **scalars)
-        return self._stopped
+            self.is_stopped = self._report(self._step, **scalars)
+        return self.is_stopped

@@ -89,7 +89,7 @@ def test_a_usable_zero_on_a_log_scale_is_refused() -> None:
 
 def test_the_state_makes_the_same_predictor_anew() -> None:
     train = blobs(10, (40, 24), 6)
-    one = CNN(steps=5, width=4, resolution=20, replicas=2).fit(train, table(train))
+    one = CNN(steps=5, width=4, resolution=20).fit(train, table(train))
     buffer = io.BytesIO()
     torch.save(one.state_dict(), buffer)
     buffer.seek(0)
@@ -103,7 +103,8 @@ def test_the_state_makes_the_same_predictor_anew() -> None:
 def test_second_derivatives_are_right() -> None:
     train = blobs(10, (8, 8), 7)
     model = CNN(steps=3, width=4).fit(train, table(train))
-    model._networks.double()
+    assert model._network is not None
+    model._network.double()
     model._scales = type(model._scales)(
         model.properties, torch.zeros(2, dtype=torch.float64), torch.ones(2, dtype=torch.float64)
     )
@@ -117,24 +118,6 @@ def test_another_seed_gives_another_predictor() -> None:
     train = blobs(10, (16, 16), 8)
     first, other = (CNN(steps=10, width=4).fit(train, table(train), seed=s).predict(train.density()) for s in (3, 4))
     assert not torch.equal(first, other)
-
-
-def test_an_ensemble_predicts_the_mean_of_its_networks_on_each_scale() -> None:
-    train = blobs(10, (16, 16), 8)
-    model = CNN(steps=10, width=4, replicas=2).fit(train, table(train))
-    density = train.density()
-    members = []
-    for number in range(2):
-        one = CNN()
-        state = model.state_dict()
-        prefix = f"{number}."
-        state["networks"] = {"0." + k[2:]: v for k, v in state["networks"].items() if k.startswith(prefix)}
-        state["replicas"] = 1
-        one.load_state_dict(state)
-        members.append(one.predict(density))
-    assert not torch.equal(*members)
-    torch.testing.assert_close(model.predict(density)[:, 0], (members[0] + members[1])[:, 0] / 2)
-    torch.testing.assert_close(model.predict(density)[:, 1], (members[0] * members[1])[:, 1].sqrt())
 
 
 def test_training_for_a_trait_lowers_its_violation() -> None:
@@ -160,20 +143,6 @@ def test_volumes_are_predicted_like_images() -> None:
     torch.testing.assert_close(model.predict(density.flip(2, 4)), model.predict(density), rtol=1e-5, atol=0)
 
 
-def test_the_report_hears_every_replica_and_can_stop() -> None:
-    train = blobs(10, (16, 16), 12)
-    heard: list[int] = []
-
-    def report(step: int, /, **scalars: float) -> bool:
-        heard.append(step)
-        assert {"loss", "error", "validation_loss"} <= scalars.keys()
-        return step == 60
-
-    model = CNN(steps=40, width=4, replicas=3).fit(train, table(train), (train, table(train)), report=report)
-    assert heard == [20, 40, 60]
-    assert model.predict(train.density()).isfinite().all()
-
-
 def test_what_it_was_not_fitted_to_is_refused(fitted: CNN) -> None:
     with pytest.raises(InputError, match=r"fitted to samples of \(32, 32\)"):
         fitted.predict(torch.zeros(1, 1, 16, 16))
@@ -184,9 +153,7 @@ def test_what_it_was_not_fitted_to_is_refused(fitted: CNN) -> None:
         CNN().fit(train, table(train)[:4])
 
 
-@pytest.mark.parametrize(
-    "setting", [{"steps": 0}, {"width": 6}, {"resolution": 4}, {"replicas": 0}, {"channels": 3}], ids=str
-)
+@pytest.mark.parametrize("setting", [{"steps": 0}, {"width": 6}, {"resolution": 4}, {"channels": 3}], ids=str)
 def test_bad_settings_are_refused(setting: dict[str, int]) -> None:
     with pytest.raises(InputError, match=next(iter(setting))):
         PREDICTORS.build(Component("cnn", setting))

@@ -10,7 +10,7 @@ import pytest
 from matopt.predictors.base import PREDICTORS, Predictor
 from matopt.testing.predictors import PredictorConformance
 
-SMALL = {"steps": 40, "width": 4, "replicas": 2}
+SMALL = {"steps": 40, "width": 4, "members": 2, "settings": {"steps": 20, "width": 4}}
 """What makes a training short, of whatever a predictor takes."""
 
 

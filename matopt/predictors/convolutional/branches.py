@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import nn
@@ -20,10 +21,13 @@ class Group:
     Attributes:
         columns: their places among all properties.
         symmetry: what changes none of their values, besides mirroring.
+        sees_conductances: the network is told what a coarse solution says of them. It is solved between two faces, so
+            that where shifts change nothing the network does better without.
     """
 
     columns: tuple[int, ...]
     symmetry: Symmetry
+    sees_conductances: bool
 
 
 def groups(properties: Sequence[Property], shape: Sequence[int], shared: bool, symmetries: bool) -> tuple[Group, ...]:
@@ -38,7 +42,8 @@ def groups(properties: Sequence[Property], shape: Sequence[int], shared: bool, s
         symmetry = Symmetry.common([properties[c].symmetry(len(shape)) for c in group]) if symmetries else Symmetry()
         if len({shape[axis] for axis in symmetry.alike}) > 1:
             symmetry = Symmetry(symmetry.shifts)
-        found.append(Group(group, symmetry))
+        sees_conductances = any(properties[c].is_conduction for c in group) and not symmetry.shifts
+        found.append(Group(group, symmetry, sees_conductances))
     return tuple(found)
 
 
@@ -54,11 +59,17 @@ class Branches(nn.Module):
     def __init__(self, groups: Sequence[Group], shape: Sequence[int], width: int) -> None:
         super().__init__()
         self.groups = tuple(groups)
-        self.networks = nn.ModuleList(Network(shape, width, len(g.columns), g.symmetry.shifts) for g in groups)
+        self.networks = nn.ModuleList(
+            Network(shape, width, len(g.columns), g.symmetry.shifts, g.sees_conductances) for g in groups
+        )
 
     def forward(self, density: torch.Tensor) -> torch.Tensor:
         """Map densities ``(N, 1, *S)`` to ``(N, P)`` standard scores."""
         return torch.cat([network(density) for network in self.networks], 1)
+
+    def hidden(self) -> list[torch.Tensor]:
+        """The weights between hidden layers, of all networks."""
+        return [p for network in self.networks for p in cast(Network, network).hidden()]
 
     def mean(self, density: torch.Tensor, turned: bool = True) -> torch.Tensor:
         """Average the scores over all mirror images, which makes them invariant; so too to exchanges of axes if turned.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import nn
 
 from matopt.predictors.convolutional.branches import Branches, Group
+from matopt.predictors.convolutional.network import Network
 from matopt.predictors.convolutional.symmetries import randomly_moved
 
 
@@ -34,6 +36,16 @@ class LabelledDensity:
         edges = density.shape[2:]
         known = range(self._scores.shape[2] if exchanges else 1)
         self._axes = [axis for axis in known if edges[axis] == edges[0]]
+
+    def begin(self, branches: Branches) -> None:
+        """Set the linear part of each network, by all samples along each axis that is known."""
+        for network, group in zip(branches.networks, branches.groups, strict=True):
+            columns = list(group.columns)
+            images = [self._pool(self.density.transpose(2, 2 + axis)) for axis in self._axes]
+            scores, usable = (
+                torch.cat([known[:, columns, axis] for axis in self._axes]) for known in (self._scores, self._usable)
+            )
+            cast(Network, network).begin(torch.cat(images), scores, usable)
 
     def error(self, branches: Branches) -> torch.Tensor:
         """Compute the mean squared error of the scores of all samples, at usable values alone; 0 without any."""

@@ -4,24 +4,39 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import nn
+
+from matopt.predictors.convolutional.conductances import conductances
+
+RIDGE = 0.01
+"""Of the least squares that a network begins with: their sums of squares are of order one a sample."""
 
 
 class Network(nn.Module):
     """A convolutional network: strided convolutions with group normalisation, a global mean, a head of two layers.
 
-    The head also gets the solid fraction, which normalisation hides. Activations are smooth (SiLU).
+    The head also gets the solid fraction, which normalisation hides. If it sees conductances too, it corrects a linear
+    map of both (:meth:`begin`), by nothing to begin with. Activations are smooth (SiLU).
 
     Args:
         shape: of one sample; edges are halved until the shortest is 4 pixels or less.
         width: channels of the first convolution, a multiple of 4.
         n_outputs: how many numbers are predicted for each sample.
         is_periodic: samples go on beyond their border with what is on the other side, in place of nothing.
+        sees_conductances: it is told :func:`conductances`.
     """
 
-    def __init__(self, shape: Sequence[int], width: int, n_outputs: int, is_periodic: bool = False) -> None:
+    def __init__(
+        self,
+        shape: Sequence[int],
+        width: int,
+        n_outputs: int,
+        is_periodic: bool = False,
+        sees_conductances: bool = False,
+    ) -> None:
         super().__init__()
         convolution = nn.Conv2d if len(shape) == 2 else nn.Conv3d
         n_halvings = max(1, math.ceil(math.log2(min(shape) / 4)))
@@ -36,16 +51,49 @@ class Network(nn.Module):
             layers += [nn.GroupNorm(4, wider), nn.SiLU()]
             channels = wider
         self.convolutions = nn.Sequential(*layers)
-        self.head = nn.Sequential(nn.Linear(channels + 1, 64), nn.SiLU(), nn.Linear(64, n_outputs))
+        n_known = 1 + 2 * len(shape) * sees_conductances
+        self.head = nn.Sequential(nn.Linear(channels + n_known, 64), nn.SiLU(), nn.Linear(64, n_outputs))
+        self.linear = nn.Linear(n_known, n_outputs) if sees_conductances else None
+        self.STARTS_AT_ZERO = ("head.2.weight", "head.2.bias") if sees_conductances else ()
         # Channels last takes half the time of a training step on a CPU.
         self._layout = torch.channels_last if len(shape) == 2 else torch.channels_last_3d
         self.convolutions.to(memory_format=self._layout)  # ty: ignore[no-matching-overload]
 
     def forward(self, density: torch.Tensor) -> torch.Tensor:
         """Map densities ``(N, 1, *S)`` to ``(N, n_outputs)`` predictions."""
-        signed = 2 * density - 1
-        features = self.convolutions(signed.contiguous(memory_format=self._layout)).flatten(2).mean(2)
-        return self.head(torch.cat([features, 4 * signed.flatten(2).mean(2)], dim=1))
+        signed = (2 * density - 1).contiguous(memory_format=self._layout)
+        features = self.convolutions(signed).flatten(2).mean(2)
+        known = self._known(density)
+        correction = self.head(torch.cat([features, known], dim=1))
+        return correction if self.linear is None else self.linear(known) + correction
+
+    @torch.no_grad()
+    def begin(self, density: torch.Tensor, targets: torch.Tensor, usable: torch.Tensor) -> None:
+        """Set the linear map by least squares, where there is one: the rest of the network learns what that leaves.
+
+        Args:
+            density: ``(N, 1, *S)``.
+            targets: ``(N, n_outputs)``.
+            usable: which of them are known, of the same shape.
+        """
+        if self.linear is None:
+            return
+        known = self._known(density).double()
+        known = torch.cat([known, torch.ones_like(known[:, :1])], 1)
+        ridge = RIDGE * torch.eye(known.shape[1], dtype=known.dtype, device=known.device)
+        for output, rows in enumerate(usable.T):
+            x, y = known[rows], targets[rows, output].double()
+            weights = torch.linalg.solve(x.T @ x / len(x) + ridge, x.T @ y / len(x))
+            self.linear.weight[output], self.linear.bias[output] = weights[:-1], weights[-1]
+
+    def hidden(self) -> list[torch.Tensor]:
+        """The weights between hidden layers."""
+        _, *others = (m.weight for m in self.modules() if isinstance(m, nn.Conv2d | nn.Conv3d))
+        return [*others, cast(nn.Linear, self.head[0]).weight]
+
+    def _known(self, density: torch.Tensor) -> torch.Tensor:
+        solid = 8 * density.flatten(1).mean(1, keepdim=True) - 4
+        return solid if self.linear is None else torch.cat([solid, conductances(density) + 1], 1)
 
 
 class Wrap(nn.Module):

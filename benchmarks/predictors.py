@@ -1,0 +1,251 @@
+"""How well are properties predicted from few microstructures?
+
+Usage: python benchmarks/predictors.py berea.zip [--quick] [--seeds N] [--keep FOLDER] [--kinds NAME ...]
+
+Learning curves on windows of 64^2 voxels of Berea sandstone: predictors with their default settings learn one property
+from 10 to 500 windows, are chosen by 100 others, and are tested on 648 windows of another part of the scan, which
+nothing was tuned on. Each seed draws other windows to learn from. Beside them is what needs no training: a parabola of
+the porosity, and for diffusivity a linear map of the conductances that its predictor is told. What a case measured is
+kept in predictors.json beside this file and not measured again; the page predictors.md is made anew of all rows.
+--quick takes two sizes and one seed, into files of its own. The last line of the output is the table of goals, as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import page
+import torch
+from specimens import VOXEL, berea
+
+from matopt.data.labels.store import LabelStore
+from matopt.microstructures import Microstructures
+from matopt.physics.base import Simulator
+from matopt.physics.diffusivity import Diffusivity
+from matopt.physics.permeability import Permeability
+from matopt.physics.youngs_modulus import YoungsModulus
+from matopt.predictors.base import PREDICTORS
+from matopt.predictors.convolutional.conductances import conductances
+from matopt.properties import PropertyTable
+from matopt.stages.data import LabelledSet
+from matopt.stages.r2 import r2
+from matopt.stages.responses.reference import CONSTANT_POROSITY, Responses, responses
+from matopt.stages.responses.skill import mean_skill, response_skill
+from matopt.stages.simulate import simulate
+
+HERE = Path(__file__).parent
+SIZE = 64
+SIMULATORS: dict[str, Simulator] = {
+    "youngs_modulus": YoungsModulus(),
+    "diffusivity": Diffusivity(flow="all"),
+    "permeability": Permeability(),
+}
+COUNTS = (100, 25, 10, 50, 500)
+"""How many windows are learnt from, the most telling first."""
+
+POROSITY, CONDUCTANCES = "parabola of porosity", "linear map of conductances"
+GOALS = {"youngs_modulus": 0.93, "diffusivity": 0.88, "permeability": 0.98}
+"""R2 from 100 windows."""
+
+SECONDS = 60.0
+"""Of one thread, for such a training."""
+
+SKILLS = {"skill": 0.85, "skill, constant porosity": 0.6}
+"""Of the default predictor of stiffness, from 100 windows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rock:
+    """Windows of a scan side by side: learnt from (z < 165), chosen by (174 to 199) and tested on (z >= 220)."""
+
+    scan: np.ndarray
+    store: LabelStore
+
+    def train(self, property_: str, count: int, seed: int) -> LabelledSet:
+        windows = self._windows(range(0, 165, 5))
+        return self.labelled(windows[np.random.default_rng([0, seed]).permutation(len(windows))[:count]], property_)
+
+    @cache  # noqa: B019  one rock a process
+    def validation(self, property_: str) -> LabelledSet:
+        windows = self._windows(range(174, 200, 5))
+        return self.labelled(windows[np.random.default_rng(0).permutation(len(windows))[:100]], property_)
+
+    @cache  # noqa: B019
+    def test(self, property_: str) -> LabelledSet:
+        return self.labelled(self._windows(range(220, 400, 10)), property_)
+
+    @cache  # noqa: B019
+    def responses(self, property_: str) -> Responses:
+        return responses(self.test(property_), lambda moved: self._label(moved, property_))
+
+    def labelled(self, microstructures: Microstructures, property_: str) -> LabelledSet:
+        return LabelledSet(microstructures, self._label(microstructures, property_))
+
+    def _label(self, microstructures: Microstructures, property_: str) -> PropertyTable:
+        return simulate(microstructures, [SIMULATORS[property_]], self.store)
+
+    @cache  # noqa: B019
+    def _windows(self, slices: range) -> Microstructures:
+        corners = range(0, self.scan.shape[1] - SIZE + 1, SIZE)
+        cuts = [self.scan[z, y : y + SIZE, x : x + SIZE] for z in slices for y in corners for x in corners]
+        return Microstructures(np.stack(cuts), VOXEL)
+
+
+class Linear:
+    """Least squares on what is known of a microstructure without learning."""
+
+    def __init__(self, train: LabelledSet, known: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        self.properties = train.labels.properties
+        self._known = known
+        usable = train.labels.is_usable[:, 0]
+        values = self.properties[0].on_scale(train.labels.values[usable, 0])
+        x = known(train.microstructures.density()[usable])
+        self._weights = torch.linalg.lstsq(x, torch.from_numpy(values)[:, None], driver="gelsd").solution
+
+    def predict(self, density: torch.Tensor) -> torch.Tensor:
+        told = self._known(density) @ self._weights
+        return told.exp() if self.properties[0].scale == "log" else told
+
+
+def porosity(density: torch.Tensor) -> torch.Tensor:
+    """``(N, 3)`` powers of the porosity."""
+    return (1 - density.double().flatten(1).mean(1, keepdim=True)) ** torch.arange(3)
+
+
+def coarse(density: torch.Tensor) -> torch.Tensor:
+    """``(N, 6)``: one, the solid fraction and the conductances."""
+    density = density.double()
+    return torch.cat([torch.ones(len(density), 1), density.flatten(1).mean(1, keepdim=True), conductances(density)], 1)
+
+
+def measure(rock: Rock, kind: str, property_: str, count: int, seed: int) -> dict:
+    """One row: a predictor's R2 and response skill, and the processor time of its training."""
+    train, validation, test = rock.train(property_, count, seed), rock.validation(property_), rock.test(property_)
+    start = time.process_time()
+    if kind == POROSITY:
+        model = Linear(train, porosity)
+    elif kind == CONDUCTANCES:
+        model = Linear(train, coarse)
+    else:
+        held = (validation.microstructures, validation.labels)
+        model = PREDICTORS.find(kind)().fit(train.microstructures, train.labels, held, seed=seed)
+    seconds = time.process_time() - start
+    skills = response_skill(model, rock.responses(property_))
+    return {
+        "predictor": kind,
+        "property": property_,
+        "windows": count,
+        "seed": seed,
+        "R2": r2(model, test.microstructures, test.labels)[property_],
+        "skill": mean_skill(skills),
+        "skill, constant porosity": mean_skill(skills, CONSTANT_POROSITY),
+        "seconds": seconds,
+    }
+
+
+def cases(kinds: list[str], counts: tuple[int, ...], seeds: int) -> list[tuple[str, str, int, int]]:
+    """Predictor, property, windows and seed: all seeds of the first size, then seed by seed of the others."""
+    found = [
+        (kind, p, count, seed)
+        for part in (counts[:1], counts[1:])
+        for seed, count, p, kind in product(range(seeds), part, SIMULATORS, kinds)
+    ]
+    return [case for case in found if case[0] != CONDUCTANCES or case[1] == "diffusivity"]
+
+
+def chosen(rows: list[dict], kind: str, property_: str, count: int) -> list[dict]:
+    """The rows of a case, one a seed."""
+    wanted = (kind, property_, count)
+    return [row for row in rows if (row["predictor"], row["property"], row["windows"]) == wanted]
+
+
+def spread(rows: list[dict], column: str) -> str:
+    """Mean, least and largest over seeds."""
+    values = [row[column] for row in rows]
+    return f"{np.mean(values):.3f} ({min(values):.3f} to {max(values):.3f}; {len(values)})" if values else ""
+
+
+def write(path: Path, rows: list[dict]) -> None:
+    """Make the page."""
+    counts = sorted({row["windows"] for row in rows})
+    kinds = list(dict.fromkeys(row["predictor"] for row in rows))
+    parts = [
+        "# Properties predicted from few microstructures",
+        "Berea sandstone, windows of 64^2 voxels, one property a predictor, default settings; 648 windows of another "
+        "part of the scan to test on. Means over seeds, each of other windows to learn from (least to largest; how "
+        "many). R2 on the property's own scale, the response skill as in docs/interpretability.md. Seconds are "
+        "processor time of one thread on a machine shared with others.",
+    ]
+    for column in ("R2", "skill", "skill, constant porosity"):
+        parts.append(f"## {column}")
+        for p in SIMULATORS:
+            cells = {kind: [spread(chosen(rows, kind, p, count), column) for count in counts] for kind in kinds}
+            lines = [
+                {p: kind, **dict(zip(map(str, counts), row, strict=True))} for kind, row in cells.items() if any(row)
+            ]
+            if lines:
+                parts.append(page.table(lines))
+    parts.append("## Seconds of a training")
+    parts.append(
+        page.table(
+            [
+                {"predictor": kind, **{p: spread(chosen(rows, kind, p, counts[-1]), "seconds") for p in SIMULATORS}}
+                for kind in kinds
+            ]
+        )
+    )
+    path.write_text("\n\n".join(parts) + "\n")
+
+
+def goals(rows: list[dict]) -> dict[str, list]:
+    """What the default predictor reaches from 100 windows."""
+    found: dict[str, list] = {}
+    for p, goal in GOALS.items():
+        of_property = chosen(rows, "cnn", p, COUNTS[0])
+        if of_property:
+            value = float(np.mean([row["R2"] for row in of_property]))
+            seconds = max(row["seconds"] for row in of_property)
+            found[f"R2 of {p}"] = [value, goal, value >= goal]
+            found[f"seconds of a training, {p}"] = [seconds, SECONDS, seconds <= SECONDS]
+    for name, goal in SKILLS.items():
+        if of_stiffness := chosen(rows, "cnn", "youngs_modulus", COUNTS[0]):
+            value = float(np.mean([row[name] for row in of_stiffness]))
+            found[f"{name}, youngs_modulus"] = [value, goal, value >= goal]
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("scan", type=Path, help="the scan of Berea, a zip archive with berea.tif in it")
+    parser.add_argument("--quick", action="store_true", help="two sizes, one seed")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--kinds", nargs="+", default=PREDICTORS.names(), help="predictors by name; all by default")
+    parser.add_argument("--keep", type=Path, default=HERE / "kept", help="where labels are kept")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    rock = Rock(berea(arguments.scan), LabelStore(arguments.keep / "labels"))
+    counts, seeds = (COUNTS[:2], 1) if arguments.quick else (COUNTS, arguments.seeds)
+    kept = HERE / ("predictors_quick.json" if arguments.quick else "predictors.json")
+    rows = json.loads(kept.read_text()) if kept.is_file() else []
+    known = {(row["predictor"], row["property"], row["windows"], row["seed"]) for row in rows}
+    for case in cases([POROSITY, CONDUCTANCES, *arguments.kinds], counts, seeds):
+        if case in known:
+            continue
+        rows.append(measure(rock, *case))
+        kept.write_text(json.dumps(rows, indent=1) + "\n")
+        print({name: round(v, 3) if isinstance(v, float) else v for name, v in rows[-1].items()}, flush=True)
+    write(kept.with_suffix(".md"), rows)
+    print(kept.with_suffix(".md").read_text())
+    print(json.dumps({"goals": goals(rows)}))
+
+
+if __name__ == "__main__":
+    main()
