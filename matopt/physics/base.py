@@ -12,7 +12,7 @@ import torch
 
 from matopt.errors import InputError
 from matopt.properties import OK, Property
-from matopt.registry import Registry
+from matopt.registry import Registry, plain_settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +127,7 @@ class Simulator(ABC):
 
     def settings(self) -> dict[str, Any]:
         """All that a label depends on besides the image and its voxel size, as JSON values."""
-        return {"simulator": type(self).__name__, "version": self.version, **vars(self)}
+        return {"simulator": type(self).__name__, "version": self.version, **plain_settings(vars(self))}
 
 
 @dataclass(frozen=True)
