@@ -24,6 +24,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Generic, TypeVar, cast
 
+import numpy as np
+
 from matopt.errors import InputError
 from matopt.local_path import local_path
 from matopt.spelling import suggestion
@@ -194,7 +196,14 @@ def content_key(*parts: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
+def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Give settings as JSON values: numbers of NumPy, as its functions return them, become Python's."""
+    return {name: value.item() if isinstance(value, np.generic) else value for name, value in settings.items()}
+
+
 def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
     if isinstance(value, Component):
         return value.as_dict()
     if isinstance(value, Path):

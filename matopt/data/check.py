@@ -145,8 +145,9 @@ def _voxel_size(given: float | str | None, said: Spacing | None) -> tuple[float 
     if given is not None:
         return given, True
     edges = said.metres if said is not None else None
-    if edges is None or edges[-1] is None:
-        return 1e-6, False
+    if said is None or edges is None or edges[-1] is None:
+        known = [edge for edge in said.edges if edge is not None] if said is not None else [1.0]
+        return 1e-6 * min(known), False
     return length_text(*(edge if edge is not None else edges[-1] for edge in edges)), True
 
 

@@ -13,7 +13,7 @@ import torch
 from matopt.errors import InputError
 from matopt.properties import OK, Property
 from matopt.provenance import origin
-from matopt.registry import Registry
+from matopt.registry import Registry, plain_settings
 from matopt.torch_modes import keep_modes
 
 
@@ -168,7 +168,7 @@ class Simulator(ABC):
         """
         source = origin(type(self))
         named = {"simulator": type(self).__name__, "version": self.version} | ({"source": source} if source else {})
-        return named | vars(self)
+        return named | plain_settings(vars(self))
 
 
 @dataclass(frozen=True)

@@ -157,6 +157,23 @@ class FormatConformance:
                 except (InputError, FailureError) as error:
                     _assert_one_line(error, path)
 
+    def test_what_it_says_of_its_voxels_fits_the_axes(
+        self,
+        save: Save,
+        form: Format,
+        images: list[np.ndarray],
+        path: Path,
+        told: Callable[[np.ndarray], dict[str, Any]],
+    ) -> None:
+        """Nothing, or an edge for each axis of what is read."""
+        for image in images:
+            save(path, image)
+            with path.open("rb") as stream:
+                axes = form.read(stream, ReadOptions(**told(image))).ndim
+                stream.seek(0)
+                said = form.spacing(stream, ReadOptions(**told(image)))
+            assert said is None or len(said.edges) == axes
+
     def test_options_that_it_does_not_use_are_refused(
         self, save: Save, name: str, form: Format, images: list[np.ndarray], path: Path
     ) -> None:
@@ -165,6 +182,7 @@ class FormatConformance:
         given = {
             "variable": ReadOptions(format=name, variable="uint8"),
             "dtype": ReadOptions(format=name, dtype="uint8"),
+            "offset": ReadOptions(format=name, offset=8),
         }
         for option in given.keys() - set(form.uses):
             with pytest.raises(InputError, match=f"leave `{option}` out"):

@@ -14,7 +14,10 @@ APART = 0.25
 compression and smoothed edges move colours without making one out of another."""
 
 LEAST_SHARE = 0.95
-"""Of the pixels that must have one of the named colours; the others, lines and smoothed edges, go to the nearest."""
+"""Of the pixels that must have one of the named colours or lie between two; all go to the nearest."""
+
+PURE_SHARE = 0.7
+"""Of the pixels that must have one of two colours, for these to be suggested: the others are their smoothed edges."""
 
 
 def colour_number(text: str) -> int:
@@ -77,41 +80,62 @@ def _nearest_named(colours: np.ndarray, names: Sequence[str]) -> np.ndarray:
         raise InputError(f"its numbers are {colours.dtype}, in which '#rrggbb' is no colour; name grey levels")
     if colours.ndim == 2 or colours.shape[-1] == 1:
         colours = np.repeat(colours.reshape(*colours.shape[:2], 1), 3, axis=-1)
-    named = np.stack([numbers >> 16, numbers >> 8 & 255, numbers & 255], axis=-1).astype(np.float32)
     packed, places, counts = _distinct(colours)
-    palette = np.stack([packed >> 16, packed >> 8 & 255, packed & 255], axis=-1).astype(np.float32)
-    apart = min((_distance(a, b) for i, a in enumerate(named) for b in named[:i]), default=np.float32(255.0))
-    distances = np.stack([_distance(palette, colour) for colour in named])
-    nearest = distances.argmin(0)
-    near = distances.min(0) < max(APART * float(apart), 1.0)
-    for name, index in zip(names, range(len(names)), strict=True):
-        if not counts[near & (nearest == index)].any():
+    nearest, is_near, is_between = _assigned(_channels(packed), _channels(numbers))
+    for index, name in enumerate(names):
+        if not counts[is_near & (nearest == index)].any():
             raise InputError(f"no pixel has the colour {name} that `phases` names; {_advice(colours)}")
-    others = 1 - counts[near].sum() / counts.sum()
-    if others > 1 - LEAST_SHARE:
-        raise InputError(f"{others:.1%} of the pixels have colours that `phases` does not name; {_advice(colours)}")
+    strange = 1 - counts[is_between].sum() / counts.sum()
+    if strange > 1 - LEAST_SHARE:
+        raise InputError(f"{strange:.1%} of the pixels have colours that `phases` does not name; {_advice(colours)}")
+    others = 1 - counts[is_near].sum() / counts.sum()
     if others > 0:
         warn(f"{others:.1%} of the pixels have other colours than `phases` names, and are taken for the nearest")
     return numbers[nearest][places].reshape(colours.shape[:2])
+
+
+def _assigned(colours: np.ndarray, named: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Find the nearest of the named colours for each colour, whether it is one, and whether it lies between two.
+
+    Args:
+        colours: ``(M, 3)``.
+        named: ``(K, 3)``.
+
+    Returns:
+        The nearest's place ``(M,)``, whether the colour is as near as compression moves it ``(M,)``, and whether it is
+        that near to the line between two named ones, where smoothed edges are ``(M,)``.
+    """
+    pairs = [(a, b) for i, a in enumerate(named) for b in named[:i]]
+    distances = np.stack([_distance(colours, colour) for colour in named])
+    reach = max(APART * min((float(_distance(a, b)) for a, b in pairs), default=255.0), 1.0)
+    from_lines = [distances.min(0)]
+    for a, b in pairs:
+        along = np.clip((colours - a) @ (b - a) / max(float((b - a) @ (b - a)), 1.0), 0, 1)
+        from_lines.append(_distance(colours, a + along[:, None] * (b - a)))
+    return distances.argmin(0), distances.min(0) < reach, np.min(from_lines, axis=0) < reach
 
 
 def _advice(colours: np.ndarray) -> str:
     """Name the two colours that make up an image, by their share, or say that there are more."""
     if colours.dtype == np.uint8 and colours.shape[-1] == 3:
         packed, _, counts = _distinct(colours)
-        palette = np.stack([packed >> 16, packed >> 8 & 255, packed & 255], axis=-1).astype(np.float32)
+        palette = _channels(packed)
         first = counts.argmax()
-        away = _distance(palette, palette[first])
-        second = np.where(away > 255 * APART, counts, 0).argmax()
-        reach = max(APART * float(away[second]), 1.0)
-        shares = [counts[_distance(palette, palette[i]) < reach].sum() / counts.sum() for i in (first, second)]
-        if second != first and sum(shares) >= LEAST_SHARE:
+        second = np.where(_distance(palette, palette[first]) > 255 * APART, counts, 0).argmax()
+        nearest, is_near, is_between = _assigned(palette, palette[[first, second]])
+        shares = [counts[is_near & (nearest == index)].sum() / counts.sum() for index in (0, 1)]
+        if second != first and sum(shares) >= PURE_SHARE and counts[is_between].sum() >= LEAST_SHARE * counts.sum():
             one, other = (colour_text(int(packed[i])) for i in (first, second))
             return (
                 f"it holds {one} ({shares[0]:.1%}) and {other} ({shares[1]:.1%}): add "
                 f"`phases: {{'{one}': pore, '{other}': grain}}`, or the other way round"
             )
     return "save it in grey, one channel"
+
+
+def _channels(numbers: np.ndarray) -> np.ndarray:
+    """Return the red, green and blue of colours 0xRRGGBB, ``(M, 3)`` float32."""
+    return np.stack([numbers >> 16, numbers >> 8 & 255, numbers & 255], axis=-1).astype(np.float32)
 
 
 def _distinct(colours: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -116,7 +116,7 @@ def levels_of(grey: np.ndarray) -> Levels:
     """Count the grey levels of an image, a few million voxels at a time."""
     flat = grey.reshape(-1)
     parts = [flat[i : i + CHUNK] for i in range(0, flat.size, CHUNK)]
-    if grey.dtype.kind in "bui":
+    if grey.dtype.kind in ("b", "u", "i"):
         lowest = int(grey.min())
         if int(grey.max()) - lowest < CHUNK:
             counts = np.zeros(int(grey.max()) - lowest + 1, np.int64)
@@ -141,15 +141,15 @@ def levels_of(grey: np.ndarray) -> Levels:
 
 
 def _patches(grey: np.ndarray) -> tuple[np.ndarray, float]:
-    """Compare the voxels of some slices with the next ones along their rows.
+    """Compare the voxels of some slices with their neighbours.
 
-    Returns the share of like neighbours, for each level, and by how many places in the order of levels neighbours
-    differ where they do: the median.
+    Returns the share of like neighbours along rows, for each level; and by how many places in the order of levels
+    neighbours differ where they do, the median: along the axis where they differ by more, as ids may follow one another
+    along the other.
     """
     some = grey[:: max(1, len(grey) // 8)] if grey.ndim == 3 else grey
-    _, places = np.unique(some, return_inverse=True)
-    places = places.reshape(some.shape)
-    steps = np.abs(np.diff(places, axis=-1))
+    places = np.unique(some, return_inverse=True)[1].reshape(some.shape)
+    steps = [np.abs(np.diff(places, axis=axis)) for axis in (-1, -2)]
     first = places[..., :-1].ravel()
-    alike = np.bincount(first, (steps == 0).ravel()) / np.maximum(np.bincount(first), 1)
-    return alike, float(np.median(steps[steps > 0]))
+    alike = np.bincount(first, (steps[0] == 0).ravel()) / np.maximum(np.bincount(first), 1)
+    return alike, max((float(np.median(step[step > 0])) for step in steps if step.any()), default=0.0)

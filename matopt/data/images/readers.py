@@ -116,15 +116,14 @@ def _slices(folder: Path, formats: list[Format]) -> dict[Path, Format]:
     if len(set(slices.values())) > 1:
         kinds = ", ".join(sorted({Path(name).suffix.lower() for name in slices}))
         raise InputError(f"{folder}: the folder mixes {kinds}; keep one kind in it, or name files: '{folder}/*'")
-    names, remark = ordered(list(slices))
-    if remark is not None:
-        with named(str(folder)):
-            warn(remark)
-    return {folder / name: slices[name] for name in names}
+    return {folder / name: slices[name] for name in ordered(list(slices))[0]}
 
 
 def _stack(folder: Path, slices: dict[Path, Format], options: ReadOptions) -> tuple[np.ndarray, Spacing | None]:
     first = next(iter(slices))
+    if (remark := ordered([file.name for file in slices])[1]) is not None:
+        with named(str(folder)):
+            warn(remark)
     images: list[np.ndarray] = []
     said: Spacing | None = None
     of_slice = replace(options, shape=None)

@@ -33,7 +33,6 @@ ADVICE = {
     ".oir": _TO_TIFF,
     ".dm3": _TO_TIFF,
     ".dm4": _TO_TIFF,
-    ".ser": _TO_TIFF,
     ".emd": "it is HDF5: give `format: hdf5` and its `variable`",
     ".ims": "it is HDF5: give `format: hdf5` and its `variable`",
     ".nc": "if it is NetCDF-4 give `format: hdf5` and its `variable`; else convert it with nccopy -k nc4",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -13,7 +14,7 @@ from matopt.data.windows.window import Window
 from matopt.data.windows.zoom import enlarged
 from matopt.errors import InputError
 from matopt.microstructures import Microstructures
-from matopt.registry import Registry
+from matopt.registry import Registry, plain_settings
 
 
 class Source(ABC):
@@ -107,7 +108,7 @@ class ProcessModel(Source):
         """
         for name in ("size", "stride", "zoom", "slice_step"):
             value = getattr(window, name)
-            if value is not None and (not isinstance(value, int) or value < 1):
+            if value is not None and (isinstance(value, bool) or not isinstance(value, Integral) or value < 1):
                 raise InputError(f"window: {name} must be a whole number of at least 1, not {value!r}")
         if window.dimensions not in (2, 3):
             raise InputError(f"window: dimensions must be 2 or 3, not {window.dimensions!r}")
@@ -118,7 +119,7 @@ class ProcessModel(Source):
 
     def fingerprint(self) -> dict[str, Any]:
         """Return the settings and the model's version."""
-        return {"kind": self.name, "version": self.VERSION, **vars(self)}
+        return {"kind": self.name, "version": self.VERSION, **plain_settings(vars(self))}
 
     def _draw(self, window: Window, count: int, seed: int, name: str) -> Microstructures:
         """Cut ``count`` windows from as many specimens as it takes, which follow from ``seed`` and ``name``."""

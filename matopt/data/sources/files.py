@@ -19,7 +19,7 @@ from matopt.data.windows.scan import Scan, Windows
 from matopt.data.windows.window import Window
 from matopt.errors import InputError
 from matopt.microstructures import Microstructures
-from matopt.registry import file_and_class
+from matopt.registry import file_and_class, plain_settings
 from matopt.units import voxel_edges
 
 
@@ -68,7 +68,8 @@ class Files(ReadOptions, Source):
 
     def fingerprint(self) -> dict[str, Any]:
         """Return the settings and a hash of the content, wherever the file lies."""
-        settings = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "path"}
+        given = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "path"}
+        settings = plain_settings(given)
         edges = voxel_edges(self.voxel_size)
         settings["voxel_size"] = edges[0] if len(edges) == 1 else list(edges)
         if self.phases is not None:

@@ -56,6 +56,16 @@ def test_a_thin_third_colour_goes_to_the_nearest_and_is_said(tmp_path, name):
     assert (found[0] == 2).all() and (found[1:-1] == PHASES[1:-1]).mean() > 0.999
 
 
+def test_smoothed_edges_between_two_colours_go_to_the_nearer(tmp_path):
+    small = Image.fromarray(COLOURS[::4, ::4]).resize((120, 120), Image.Resampling.BICUBIC)
+    small.save(tmp_path / "a.png")
+    with pytest.raises(InputError, match=r"#dddddd \(.*and #3b4cc0 \("):
+        read(tmp_path / "a.png", "1 um")
+    with pytest.warns(InputWarning, match="of the pixels have other colours"):
+        found = read(tmp_path / "a.png", "1 um", phases=NAMED).phases
+    np.testing.assert_array_equal(found[1::3, 1::3], PHASES[::4, ::4])  # the middles of pixels that became nine
+
+
 def test_colours_that_are_not_there_or_not_named_are_refused(tmp_path):
     path = save(tmp_path / "a.png", COLOURS)
     with pytest.raises(InputError, match="no pixel has the colour #ff0000 that `phases` names"):

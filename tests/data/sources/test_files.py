@@ -41,6 +41,15 @@ def test_the_source_splits_as_the_scan_does(volume):
         np.testing.assert_array_equal(part.phases, other.phases)
 
 
+def test_settings_of_numpy_are_settings(volume):
+    """As its functions return them: they are kept as JSON, and make the same key."""
+    given = Files(volume, np.float32(2**-12), threshold=np.uint8(9), shape=np.array((80, 64, 64)), buffer=np.int64(3))
+    plain = Files(volume, 2**-12, threshold=9, shape=(80, 64, 64), buffer=3)
+    assert json.loads(json.dumps(given.fingerprint())) == plain.fingerprint()
+    (part,) = given.split(Window(np.int64(32)), {"train": np.int64(2)}, np.int64(0)).values()
+    assert part.shape == (32, 32)
+
+
 def test_the_fingerprint_follows_content_and_settings_not_the_place(volume, tmp_path):
     def key(path, **settings):
         json.dumps(Files(path, **settings).fingerprint())
@@ -64,6 +73,7 @@ def test_the_fingerprint_follows_content_and_settings_not_the_place(volume, tmp_
         ({"voxel_size": "2"}, "voxel_size '2' is not a number with a unit"),
         ({"voxel_size": "2 um", "colour": "red"}, "unexpected keyword argument 'colour'"),
         ({"voxel_size": "2 um", "shape": [0, 4]}, r"shape is \[0, 4\]; write the voxels along each axis"),
+        ({"voxel_size": "20 x 5"}, r"voxel_size '20 x 5' is not numbers with a unit; write it like '20 x 5 x 5 um'"),
         ({"voxel_size": "2 um", "format": "tif"}, "no formats called 'tif'; did you mean 'tiff'"),
         ({}, "missing 1 required positional argument: 'voxel_size'"),
     ],
@@ -113,7 +123,7 @@ def test_a_format_that_is_not_there_is_refused_when_the_study_is_checked(tmp_pat
 @pytest.mark.parametrize(
     ("setting", "value"),
     [("grain", "left"), ("stack", "pile"), ("threshold", "triangle"), ("shape", [4, 4.5]), ("phases", {"0": 1}),
-     ("buffer", "wide"), ("dtype", 8), ("path", 3)],
+     ("phases", {"1": "solid"}), ("buffer", "wide"), ("dtype", 8), ("path", 3), ("offset", -1), ("resample", "yes")],
 )  # fmt: skip
 def test_a_setting_of_another_type_is_refused_when_the_study_is_checked(volume, setting, value):
     given = {"kind": "files", "path": volume.name, "voxel_size": "2 um"} | {setting: value}
