@@ -56,7 +56,7 @@ def check(
         scan = Scan(to_phases(grey, options.phases, threshold, options.grain), 1.0, options.stack)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    window = suggest_window(scan)
+    window, spans = suggest_window(scan), percolation(scan)
     if sheet is not None:
         windows = scan.windows(window.size or min(scan.volume.shape[1:]))
         contact_sheet(sheet, *windows.split(sample=min(ON_SHEET, len(windows))))
@@ -71,7 +71,7 @@ def check(
         rule=_rule(levels, options.phases, threshold, suggested, options.grain),
         porosity=scan.porosity,
         stack=options.stack,
-        percolation=percolation(scan),
+        percolation=spans,
         decorrelation=tuple(scan.decorrelation_length(axis) for axis in range(0 if scan.is_volume else 1, 3)),
         integral_range=window.integral_range,
         window=window.size,
@@ -80,7 +80,7 @@ def check(
         voxel_size=length,
         interface=measure_interface(scan),
         thin_pores=thin_pores(scan),
-        hints=tuple(_hints(scan, grey, voxel_size is None)),
+        hints=tuple(_hints(scan, grey, voxel_size is None, spans)),
         source=_source(path, voxel_size, options, grey.ndim),
     )
 
@@ -123,14 +123,14 @@ def _rule(
     return f"grain is {grain} {level}"
 
 
-def _hints(scan: Scan, grey: np.ndarray, is_size_unknown: bool) -> list[str]:
+def _hints(scan: Scan, grey: np.ndarray, is_size_unknown: bool, spans: Mapping[str, tuple[float, ...]]) -> list[str]:
     hints = []
     if is_size_unknown:
         hints.append("no voxel size was given: put it in place of '? um'")
     side = math.isqrt(max(grey.shape))
     if grey.ndim == 2 and side * side == grey.shape[1] and side >= 16 and grey.shape[1] > 16 * grey.shape[0]:
         hints.append(f"if each row is an image of its own, add `shape: [{grey.shape[0]}, {side}, {side}]`")
-    if axes := hangs_on_corners(scan):
+    if axes := hangs_on_corners(scan, spans["grain"]):
         names = " and ".join(("xyz" if scan.is_volume else "xy")[axis] for axis in axes)
         hints.append(
             f"grain reaches across along {names} through edges and corners of voxels alone: there Young's modulus is "
