@@ -66,6 +66,31 @@ def _compared(name: str, cuts: np.ndarray, simulators: dict[str, Simulator]) -> 
     return rows
 
 
+def against_whole(rock: np.ndarray, quick: bool) -> list[dict]:
+    """Mean permeability along sections, of windows that tile slices, over that of the slices."""
+    slices, rows = rock[20:400:80] if quick else rock[20:400:40], []
+    for size in (64, 128):
+        count = rock.shape[1] // size
+        tiled = slices[:, : count * size, : count * size]
+        cuts = tiled.reshape(len(tiled), count, size, count, size).swapaxes(2, 3).reshape(-1, size, size)
+        whole = {b: _mean(tiled, s) for b, s in SIMULATORS["permeability along 64^2"][1].items()}
+        for boundary, simulator in SIMULATORS["permeability along 64^2"][1].items():
+            parts = _mean(cuts, simulator)
+            rows.append(
+                {
+                    "windows": f"{len(cuts)} of {size}^2",
+                    "boundary": boundary,
+                    "over the same slices whole, same boundary": parts / whole[boundary],
+                    "over them periodic": parts / whole["periodic"],
+                }
+            )
+    return rows
+
+
+def _mean(cuts: np.ndarray, simulator: Simulator) -> float:
+    return simulator.solve(density(cuts), VOXEL).values.double().mean().item()
+
+
 def learnt(rock: np.ndarray, quick: bool) -> list[dict]:
     """R2 of the default network on held-out windows, without symmetries that one boundary has and another has not."""
     rows, (train_count, test_count, steps, seeds) = [], (60, 60, 60, 1) if quick else (200, 200, 300, 3)

@@ -138,6 +138,7 @@ CASES: dict[str, tuple[str, Callable[[np.ndarray, bool], list[dict]]]] = {
     "sections": ("Sections of Berea, every voxel refined", refined_sections),
     "blocks": ("Blocks of Berea, every voxel refined", refined_blocks),
     "boundaries": ("What is beyond a sample's faces", boundaries.scatter),
+    "whole": ("Windows against whole slices", boundaries.against_whole),
     "learnt": ("What a network learns of labels, by boundary", boundaries.learnt),
 }
 

@@ -68,7 +68,7 @@ def check(
             told = chosen if suggested is None else replace(chosen, threshold=suggested)
             size, is_known = _voxel_size(voxel_size, said)
             scan = as_scan(grey, said, size, replace(told, resample=True))
-            window = suggest_window(scan)
+            window, spans = suggest_window(scan), percolation(scan)
             interface = measure_interface(scan)
     is_resampled = scan.phases.shape != grey.shape
     if sheet is not None:
@@ -76,7 +76,7 @@ def check(
         contact_sheet(sheet, *windows.split(sample=min(ON_SHEET, len(windows))))
     if is_resampled and not options.resample:
         chosen = replace(chosen, resample=True)
-    hints = [*remarks, *_hints(scan, grey, levels, options)]
+    hints = [*remarks, *_hints(scan, grey, levels, options, spans)]
     if is_resampled:
         hints.insert(0, _resampled(grey, scan, told, said, size))
     if voxel_size is None:
@@ -94,7 +94,7 @@ def check(
         said=str(said) if said is not None else None,
         porosity=scan.porosity,
         stack=options.stack,
-        percolation=percolation(scan),
+        percolation=spans,
         decorrelation=tuple(scan.decorrelation_length(axis) for axis in range(0 if scan.is_volume else 1, 3)),
         integral_range=window.integral_range,
         window=window.size,
@@ -203,7 +203,9 @@ def _resampled(grey: np.ndarray, scan: Scan, told: ReadOptions, said: Spacing | 
     )
 
 
-def _hints(scan: Scan, grey: np.ndarray, levels: Levels, options: ReadOptions) -> list[str]:
+def _hints(
+    scan: Scan, grey: np.ndarray, levels: Levels, options: ReadOptions, spans: Mapping[str, tuple[float, ...]]
+) -> list[str]:
     hints = []
     if levels.are_few and options.phases is None:
         hints.append(
@@ -224,7 +226,7 @@ def _hints(scan: Scan, grey: np.ndarray, levels: Levels, options: ReadOptions) -
     side = math.isqrt(max(grey.shape))
     if grey.ndim == 2 and side * side == grey.shape[1] and side >= 16 and grey.shape[1] > 16 * grey.shape[0]:
         hints.append(f"if each row is an image of its own, add `shape: [{grey.shape[0]}, {side}, {side}]`")
-    if axes := hangs_on_corners(scan):
+    if axes := hangs_on_corners(scan, spans["grain"]):
         names = " and ".join(("xyz" if scan.is_volume else "xy")[axis] for axis in axes)
         hints.append(
             f"grain reaches across along {names} through edges and corners of voxels alone: there Young's modulus is "

@@ -76,13 +76,19 @@ def percolation(scan: Scan) -> dict[str, tuple[float, ...]]:
     }
 
 
-def hangs_on_corners(scan: Scan) -> tuple[int, ...]:
-    """Find the axes of space along which grain reaches across some image through edges and corners of voxels alone."""
+def hangs_on_corners(scan: Scan, through_faces: tuple[float, ...]) -> tuple[int, ...]:
+    """Find the axes of space along which grain reaches across some image through edges and corners of voxels alone.
+
+    Args:
+        scan: of grain and pores.
+        through_faces: of :func:`percolation`, for grain.
+    """
+    if min(through_faces) == 1:
+        return ()
     images = [scan.volume] if scan.is_volume else scan.volume
     whole = scipy.ndimage.generate_binary_structure(images[0].ndim, images[0].ndim)
-    grain = [image == PHASES["grain"] for image in images]
-    found = [np.array(_spans(g, whole)) & ~np.array(_spans(g)) for g in grain]
-    return tuple(np.flatnonzero(np.any(found, axis=0)).tolist())
+    shares = np.mean([_spans(image == PHASES["grain"], whole) for image in images], axis=0)
+    return tuple(np.flatnonzero(shares > np.array(through_faces)).tolist())
 
 
 def thin_pores(scan: Scan) -> float:

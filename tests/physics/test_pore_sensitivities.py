@@ -16,7 +16,7 @@ TIGHT = {
     "diffusivity, grain 0, fixed": Diffusivity(0.0, "fixed", tolerance=1e-11),
     "diffusivity, grain 0, periodic": Diffusivity(0.0, "periodic", tolerance=1e-11),
     "diffusivity, grain .01": Diffusivity(0.01, tolerance=1e-11),
-    "duct, mirror": Permeability(tolerance=1e-11),
+    "duct, mirror": Permeability(boundary="mirror", tolerance=1e-11),
     "duct, periodic": Permeability(boundary="periodic", tolerance=1e-11),
     "across": Permeability(section="transverse", boundary="periodic", tolerance=1e-9, max_iterations=5000),
     "across, sealed": Permeability(section="transverse", tolerance=1e-9, max_iterations=5000),

@@ -103,15 +103,16 @@ def test_the_value_along_another_axis_is_learnt_where_it_is_known() -> None:
 
 def test_symmetries_of_the_physics_are_those_of_its_boundaries() -> None:
     stiffness, diffusion, flow = (s.property for s in simulators(["youngs_modulus", "diffusivity", "permeability"]))
-    assert [p.symmetry(2).shifts for p in (stiffness, diffusion, flow)] == [True, False, False]
-    assert [p.symmetry(3).shifts for p in (stiffness, diffusion, flow)] == [True, False, True]
+    assert [p.symmetry(2).shifts for p in (stiffness, diffusion, flow)] == [True, False, True]
+    assert [p.symmetry(3).shifts for p in (stiffness, diffusion, flow)] == [True, False, False]
     assert [p.symmetry(2).alike for p in (stiffness, diffusion, flow)] == [(), (), (0, 1)]
     assert all(p.symmetry(3).alike == (1, 2) for p in (stiffness, diffusion, flow))
-    # What diffuses from face to face, or flows along a section that ends at walls, is another amount after a shift.
+    # What diffuses from face to face is another amount after a shift; what flows along a section is the same.
     rock = blobs(8, (24, 24), 3)
     shifted = Microstructures(np.roll(rock.phases, 12, 1), rock.voxel_size)
     here, there = (simulate(m, ["diffusivity", "permeability"]).values for m in (rock, shifted))
-    assert (np.abs(there / here - 1).max(0) > 0.02).all()
+    diffusion_change, flow_change = np.abs(there / here - 1).max(0)
+    assert diffusion_change > 0.02 and flow_change < 1e-5
 
 
 def test_volumes_are_learnt_by_all_symmetries_of_their_physics() -> None:

@@ -6,6 +6,10 @@ from typing import ClassVar
 
 import pytest
 
+from matopt.physics.base import Simulator
+from matopt.physics.diffusivity import Diffusivity
+from matopt.physics.permeability import Permeability
+from matopt.physics.youngs_modulus import YoungsModulus
 from matopt.testing.traits import TraitConformance
 from matopt.traits.base import TRAITS, Trait
 
@@ -24,3 +28,8 @@ class TestOfEvenEdges(TraitConformance):
     @pytest.fixture
     def trait(self) -> Trait:
         return TRAITS.find(NEEDS_EVEN_EDGES)()
+
+    @pytest.fixture
+    def simulators(self) -> tuple[Simulator, ...]:
+        # Grey resists by the size of its voxels, so that walls around it are nearer once it is coarsened.
+        return (YoungsModulus(), Diffusivity(), Permeability(boundary="periodic"))

@@ -215,11 +215,11 @@ def test_symmetry_is_the_relative_change_under_moves_that_the_property_allows() 
 
     density = torch.zeros(1, 1, 9, 9, dtype=torch.float64)
     density[:, :, 0] = 1
-    # Before 2; mirrored along x 1, along y 2; the shift by three rows, which stiffness allows, 1; of k axes are alike.
+    # Before 2; mirrored along x 1, along y 2; the shift by three rows, 1; of k axes are alike too.
     stiffness = TRAITS.find("symmetry")().residual(Formula({STIFFNESS: formula}), density)
     assert stiffness.item() == pytest.approx((1 / 3 + 0 + 1 / 3) / 3)
     permeability = TRAITS.find("symmetry")().residual(Formula({PERMEABILITY: formula}), density)
-    assert permeability.item() == pytest.approx((1 / 3 + 0 + (2 - 10 / 9) / (2 + 10 / 9)) / 3)
+    assert permeability.item() == pytest.approx((1 / 3 + 0 + 1 / 3 + (2 - 10 / 9) / (2 + 10 / 9)) / 4)
 
 
 def test_limits_are_met_by_the_bound_itself_and_a_constant_misses_both_ends_and_the_slope() -> None:
