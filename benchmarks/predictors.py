@@ -1,13 +1,14 @@
 """How well are properties predicted from few microstructures?
 
-Usage: python benchmarks/predictors.py berea.zip [--quick] [--seeds N] [--keep FOLDER] [--kinds NAME ...]
+Usage: python benchmarks/predictors.py berea.zip [--quick] [--seeds N] [--kinds NAME ...] [--properties NAME ...]
 
 Learning curves on windows of 64^2 voxels of Berea sandstone: predictors with their default settings learn one property
 from 10 to 500 windows, are chosen by 100 others, and are tested on 648 windows of another part of the scan, which
 nothing was tuned on. Each seed draws other windows to learn from. Beside them is what needs no training: a parabola of
-the porosity, and for diffusivity a linear map of the conductances that its predictor is told. What a case measured is
-kept in predictors.json beside this file and not measured again; the page predictors.md is made anew of all rows.
---quick takes two sizes and one seed, into files of its own. The last line of the output is the table of goals, as JSON.
+the porosity, and for diffusivity a linear map of the conductances that its predictor is told. Of ensembles it is
+measured how often their intervals hold the truth. What a case measured is kept in predictors.json beside this file and
+not measured again; the page predictors.md is made anew of all rows. --quick takes two sizes and one seed, into files
+of its own. The last line of the output is the table of goals, as JSON.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from matopt.physics.permeability import Permeability
 from matopt.physics.youngs_modulus import YoungsModulus
 from matopt.predictors.base import PREDICTORS
 from matopt.predictors.convolutional.conductances import conductances
+from matopt.predictors.ensemble import Ensemble
 from matopt.properties import PropertyTable
 from matopt.stages.data import LabelledSet
 from matopt.stages.r2 import r2
@@ -57,6 +59,12 @@ GOALS = {"youngs_modulus": 0.93, "diffusivity": 0.88, "permeability": 0.98}
 
 SECONDS = 60.0
 """Of one thread, for such a training."""
+
+COVERAGES = (0.5, 0.9)
+"""Of the intervals of ensembles, nominally."""
+
+WITHIN = 0.1
+"""How far coverages may be off: 100 windows to choose by and 648 to test on leave .05 open in one of twenty."""
 
 SKILLS = {"skill": 0.85, "skill, constant porosity": 0.6}
 """Of the default predictor of stiffness, from 100 windows."""
@@ -135,10 +143,13 @@ def measure(rock: Rock, kind: str, property_: str, count: int, seed: int) -> dic
     elif kind == CONDUCTANCES:
         model = Linear(train, coarse)
     else:
-        held = (validation.microstructures, validation.labels)
-        model = PREDICTORS.find(kind)().fit(train.microstructures, train.labels, held, seed=seed)
+        chosen_by = (validation.microstructures, validation.labels)
+        model = PREDICTORS.find(kind)().fit(train.microstructures, train.labels, chosen_by, seed=seed)
     seconds = time.process_time() - start
     skills = response_skill(model, rock.responses(property_))
+    held = (
+        {f"held by {c:.0%} intervals": holds(model, test, c) for c in COVERAGES} if isinstance(model, Ensemble) else {}
+    )
     return {
         "predictor": kind,
         "property": property_,
@@ -147,16 +158,29 @@ def measure(rock: Rock, kind: str, property_: str, count: int, seed: int) -> dic
         "R2": r2(model, test.microstructures, test.labels)[property_],
         "skill": mean_skill(skills),
         "skill, constant porosity": mean_skill(skills, CONSTANT_POROSITY),
+        **held,
         "seconds": seconds,
     }
 
 
-def cases(kinds: list[str], counts: tuple[int, ...], seeds: int) -> list[tuple[str, str, int, int]]:
+@torch.no_grad()
+def holds(model: Ensemble, test: LabelledSet, coverage: float) -> float:
+    """The share of windows whose value is inside of the intervals of this coverage."""
+    usable = test.labels.is_usable[:, 0]
+    truth = test.labels.values[usable, 0]
+    parts = [model.interval(part, coverage) for part in test.microstructures.density()[usable].split(128)]
+    lower, upper = (torch.cat(side)[:, 0].double().numpy() for side in zip(*parts, strict=True))
+    return float(((lower <= truth) & (truth <= upper)).mean())
+
+
+def cases(
+    kinds: list[str], properties: list[str], counts: tuple[int, ...], seeds: int
+) -> list[tuple[str, str, int, int]]:
     """Predictor, property, windows and seed: all seeds of the first size, then seed by seed of the others."""
     found = [
         (kind, p, count, seed)
         for part in (counts[:1], counts[1:])
-        for seed, count, p, kind in product(range(seeds), part, SIMULATORS, kinds)
+        for seed, count, p, kind in product(range(seeds), part, properties, kinds)
     ]
     return [case for case in found if case[0] != CONDUCTANCES or case[1] == "diffusivity"]
 
@@ -169,7 +193,7 @@ def chosen(rows: list[dict], kind: str, property_: str, count: int) -> list[dict
 
 def spread(rows: list[dict], column: str) -> str:
     """Mean, least and largest over seeds."""
-    values = [row[column] for row in rows]
+    values = [row[column] for row in rows if column in row]
     return f"{np.mean(values):.3f} ({min(values):.3f} to {max(values):.3f}; {len(values)})" if values else ""
 
 
@@ -184,7 +208,8 @@ def write(path: Path, rows: list[dict]) -> None:
         "many). R2 on the property's own scale, the response skill as in docs/interpretability.md. Seconds are "
         "processor time of one thread on a machine shared with others.",
     ]
-    for column in ("R2", "skill", "skill, constant porosity"):
+    columns = ("R2", "skill", "skill, constant porosity", *(f"held by {c:.0%} intervals" for c in COVERAGES))
+    for column in columns:
         parts.append(f"## {column}")
         for p in SIMULATORS:
             cells = {kind: [spread(chosen(rows, kind, p, count), column) for count in counts] for kind in kinds}
@@ -219,6 +244,12 @@ def goals(rows: list[dict]) -> dict[str, list]:
         if of_stiffness := chosen(rows, "cnn", "youngs_modulus", COUNTS[0]):
             value = float(np.mean([row[name] for row in of_stiffness]))
             found[f"{name}, youngs_modulus"] = [value, goal, value >= goal]
+    for p in SIMULATORS:
+        for coverage in COVERAGES:
+            name = f"held by {coverage:.0%} intervals"
+            if of_property := chosen(rows, "ensemble", p, COUNTS[0]):
+                value = float(np.mean([row[name] for row in of_property]))
+                found[f"{name}, {p}"] = [value, coverage, abs(value - coverage) <= WITHIN]
     return found
 
 
@@ -228,6 +259,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="two sizes, one seed")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--kinds", nargs="+", default=PREDICTORS.names(), help="predictors by name; all by default")
+    parser.add_argument("--properties", nargs="+", default=list(SIMULATORS), choices=SIMULATORS)
     parser.add_argument("--keep", type=Path, default=HERE / "kept", help="where labels are kept")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -236,7 +268,7 @@ def main() -> None:
     kept = HERE / ("predictors_quick.json" if arguments.quick else "predictors.json")
     rows = json.loads(kept.read_text()) if kept.is_file() else []
     known = {(row["predictor"], row["property"], row["windows"], row["seed"]) for row in rows}
-    for case in cases([POROSITY, CONDUCTANCES, *arguments.kinds], counts, seeds):
+    for case in cases([POROSITY, CONDUCTANCES, *arguments.kinds], arguments.properties, counts, seeds):
         if case in known:
             continue
         rows.append(measure(rock, *case))

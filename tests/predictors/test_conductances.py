@@ -22,6 +22,13 @@ def test_layers_conduct_as_their_closed_form_says(shape: tuple[int, ...]) -> Non
     torch.testing.assert_close(conductances(density)[0], along.repeat(2))
 
 
+@pytest.mark.parametrize("shape", [(13, 9), (7, 11, 5)])
+def test_mirror_images_conduct_alike_at_odd_edges_too(shape: tuple[int, ...]) -> None:
+    density = torch.rand(3, 1, *shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for axis in range(2, density.ndim):
+        torch.testing.assert_close(conductances(density.flip(axis)), conductances(density))
+
+
 def test_a_thin_gap_shows_and_phases_are_dual_in_sections() -> None:
     sealed = torch.ones(1, 1, 32, 32)
     sealed[:, :, 15] = 0

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from matopt.predictors.convolutional.network import Network
-from matopt.predictors.convolutional.symmetries import moved
+from matopt.predictors.convolutional.symmetries import mirror_images, turns
 from matopt.properties import Property, Symmetry
 
 
@@ -77,7 +77,11 @@ class Branches(nn.Module):
         There are up to six times as many images of a volume if turned.
         """
         means = []
-        for group, network in zip(self.groups, self.networks, strict=True):
-            images = moved(density, group.symmetry if turned else Symmetry())
-            means.append(torch.stack([network(image) for image in images]).mean(0))
+        for group, module in zip(self.groups, self.networks, strict=True):
+            network = cast(Network, module)
+            answers = []
+            for sample in turns(density, group.symmetry if turned else Symmetry()):
+                known = network.known(sample)
+                answers += [network(image, known) for image in mirror_images(sample)]
+            means.append(torch.stack(answers).mean(0))
         return torch.cat(means, 1)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 
 import torch
-from torch.nn import functional
 
 CONTRAST = 100.0
 """Conductivity of the phase that conducts over that of the other one."""
@@ -23,7 +22,8 @@ def conductances(density: torch.Tensor) -> torch.Tensor:
 
     Two voxels along an axis conduct one after the other, two across it side by side. Four voxels (in volumes eight) are
     between the two orders in which they can be taken; the geometric mean of both stands for the block (simplified
-    renormalisation: Renard et al., Water Resour. Res. 36 (2000) 3567). At an odd edge the last layer counts twice.
+    renormalisation: Renard et al., Water Resour. Res. 36 (2000) 3567). At an odd edge the middle layer counts twice, so
+    that mirror images conduct alike.
 
     Args:
         density: ``(N, 1, *S)`` in [0, 1].
@@ -44,11 +44,11 @@ def conductances(density: torch.Tensor) -> torch.Tensor:
 
 def _merged(conductivity: torch.Tensor, along: int) -> torch.Tensor:
     """Conductivities ``(M, *S / 2)`` along an axis, of blocks of two an edge out of ``(M, *S)``."""
-    odd = [edge % 2 for edge in conductivity.shape[1:]]
-    if any(odd):
-        behind = [n for o in reversed(odd) for n in (0, o)]
-        conductivity = functional.pad(conductivity[:, None], behind, mode="replicate")[:, 0]
-    across = [axis for axis in range(len(odd)) if axis != along]
+    for axis, edge in enumerate(conductivity.shape[1:]):
+        if edge % 2:
+            halves = [conductivity.narrow(1 + axis, first, edge // 2 + 1) for first in (0, edge // 2)]
+            conductivity = torch.cat(halves, 1 + axis)
+    across = [axis for axis in range(conductivity.ndim - 1) if axis != along]
     columns = _mean(1 / _mean(1 / conductivity, [along]), across)
     layers = 1 / _mean(1 / _mean(conductivity, across), [along])
     return (columns * layers).sqrt()

@@ -59,11 +59,16 @@ class Network(nn.Module):
         self._layout = torch.channels_last if len(shape) == 2 else torch.channels_last_3d
         self.convolutions.to(memory_format=self._layout)  # ty: ignore[no-matching-overload]
 
-    def forward(self, density: torch.Tensor) -> torch.Tensor:
-        """Map densities ``(N, 1, *S)`` to ``(N, n_outputs)`` predictions."""
+    def forward(self, density: torch.Tensor, known: torch.Tensor | None = None) -> torch.Tensor:
+        """Map densities ``(N, 1, *S)`` to ``(N, n_outputs)`` predictions.
+
+        Args:
+            density: of the samples.
+            known: :meth:`known` of them, where it is at hand: it is the same of mirror images.
+        """
         signed = (2 * density - 1).contiguous(memory_format=self._layout)
         features = self.convolutions(signed).flatten(2).mean(2)
-        known = self._known(density)
+        known = self.known(density) if known is None else known
         correction = self.head(torch.cat([features, known], dim=1))
         return correction if self.linear is None else self.linear(known) + correction
 
@@ -78,7 +83,7 @@ class Network(nn.Module):
         """
         if self.linear is None:
             return
-        known = self._known(density).double()
+        known = self.known(density).double()
         known = torch.cat([known, torch.ones_like(known[:, :1])], 1)
         ridge = RIDGE * torch.eye(known.shape[1], dtype=known.dtype, device=known.device)
         for output, rows in enumerate(usable.T):
@@ -91,7 +96,8 @@ class Network(nn.Module):
         _, *others = (m.weight for m in self.modules() if isinstance(m, nn.Conv2d | nn.Conv3d))
         return [*others, cast(nn.Linear, self.head[0]).weight]
 
-    def _known(self, density: torch.Tensor) -> torch.Tensor:
+    def known(self, density: torch.Tensor) -> torch.Tensor:
+        """What the head is told of densities besides features: the solid fraction, and conductances if it sees them."""
         solid = 8 * density.flatten(1).mean(1, keepdim=True) - 4
         return solid if self.linear is None else torch.cat([solid, conductances(density) + 1], 1)
 

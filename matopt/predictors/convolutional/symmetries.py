@@ -41,14 +41,18 @@ def randomly_moved(
     return turned[:, 0][sample, *index][:, None]
 
 
-def moved(density: torch.Tensor, symmetry: Symmetry) -> Iterator[torch.Tensor]:
-    """Move samples ``(N, 1, *S)`` in all ways that change no value, but for shifts: mirrored and turned."""
-    axes = range(2, density.ndim)
+def turns(density: torch.Tensor, symmetry: Symmetry) -> Iterator[torch.Tensor]:
+    """Exchange those axes of samples ``(N, 1, *S)`` that are alike, in all ways; the first leaves them as they are."""
     for turn in itertools.permutations(symmetry.alike):
-        turned = _turned(density, symmetry, turn)
-        for n_mirrored in range(len(axes) + 1):
-            for mirrored in itertools.combinations(axes, n_mirrored):
-                yield turned.flip(mirrored)
+        yield _turned(density, symmetry, turn)
+
+
+def mirror_images(density: torch.Tensor) -> Iterator[torch.Tensor]:
+    """Mirror samples ``(N, 1, *S)`` along no axis, and along any of them."""
+    axes = range(2, density.ndim)
+    for n_mirrored in range(len(axes) + 1):
+        for mirrored in itertools.combinations(axes, n_mirrored):
+            yield density.flip(mirrored)
 
 
 def _turned(density: torch.Tensor, symmetry: Symmetry, turn: tuple[int, ...]) -> torch.Tensor:
