@@ -8,8 +8,9 @@ from typing import BinaryIO
 import numpy as np
 
 from matopt.data.images.formats.base import FORMATS, Format, shape_text
+from matopt.data.images.likeness import likeness
 from matopt.data.images.read_options import ReadOptions
-from matopt.errors import InputError
+from matopt.errors import InputError, warn
 
 
 @FORMATS.register("raw")
@@ -41,7 +42,15 @@ class Raw(Format):
                 f"it holds {len(data) - offset} bytes{behind}, but {shape_text(tuple(options.shape))} {dtype} are "
                 f"{expected}{_likely(len(data) - offset, voxels, expected, offset)}"
             )
-        return np.frombuffer(data, dtype, offset=offset)
+        numbers = np.frombuffer(data, dtype, offset=offset)
+        if (
+            dtype.itemsize > 1
+            and dtype.kind in "ui"
+            and likeness(numbers.byteswap(), 1) > 2 * max(likeness(numbers, 1), 0.1)
+        ):
+            other = dtype.newbyteorder("<" if dtype.str[0] == ">" else ">").str
+            warn(f"neighbours are hardly alike in {dtype.str}, but they are in {other}: that is most likely its dtype")
+        return numbers
 
 
 def _likely(size: int, voxels: int, expected: int, offset: int) -> str:
