@@ -14,8 +14,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 study: install
 	$(BIN)/matopt study launch studies/quickstart.yaml
 
+# Two processes, each with whole files of tests: more would time each other's clusters out.
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow

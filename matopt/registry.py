@@ -155,11 +155,15 @@ def _set_name(member: Any, name: str) -> None:
         member.name = name
 
 
+USER_MODULES = "matopt_user_"
+"""How the names of modules from users' files begin. They end in a hash of the file's text."""
+
+
 def _user_module(path: Path) -> ModuleType:
     """Import a user's file. The module's name follows the file's text, so that an edited file is a new module."""
     digest = hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
-    if (path, digest) not in _USER_MODULES:
-        spec = importlib.util.spec_from_file_location(f"matopt_user_{path.stem}_{digest}", path)
+    if (path, digest) not in _LOADED:
+        spec = importlib.util.spec_from_file_location(f"{USER_MODULES}{path.stem}_{digest}", path)
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[module.__name__] = module  # dataclasses look their module up while they are made
@@ -169,11 +173,11 @@ def _user_module(path: Path) -> ModuleType:
             raise InputError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
         finally:
             del sys.modules[module.__name__]  # so that objects are pickled by value: no worker could import it
-        _USER_MODULES[path, digest] = module
-    return _USER_MODULES[path, digest]
+        _LOADED[path, digest] = module
+    return _LOADED[path, digest]
 
 
-_USER_MODULES: dict[tuple[Path, str], ModuleType] = {}
+_LOADED: dict[tuple[Path, str], ModuleType] = {}
 
 
 def content_key(*parts: Any) -> str:

@@ -110,6 +110,7 @@ def optimise(
     region: MorphologyTrustRegion | None,
     seed: int,
     witness: PropertyModel | None = None,
+    search_seed: int | None = None,
 ) -> Designs:
     """Improve a predicted property in any space, by any optimiser.
 
@@ -121,8 +122,9 @@ def optimise(
         material: what designs start from.
         region: the trust region, like the :meth:`~matopt.design.spaces.base.Space.trust_region` of the space; None
             where designs may go anywhere.
-        seed: of the starts and of the optimiser.
+        seed: of the starts.
         witness: whose predictions are kept of the designs; by default the model's.
+        search_seed: of the optimiser; by default that of the starts.
 
     Raises:
         InputError: no such property, or the material lacks what the space needs.
@@ -130,7 +132,9 @@ def optimise(
     start = space.start(material, settings.seeds, seed)
     problem = DesignProblem(model, settings, space, start, region, settings.batch_size)
     checked = np.unique(np.linspace(0, settings.steps, settings.n_checked).round().astype(int))
-    iterates = islice(optimiser.run(problem, settings.steps, seed), settings.steps + 1)
+    iterates = islice(
+        optimiser.run(problem, settings.steps, seed if search_seed is None else search_seed), settings.steps + 1
+    )
     designs = next(iterates)
     curves, snapshots = [], []
     for step in range(settings.steps + 1):

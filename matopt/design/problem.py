@@ -95,7 +95,8 @@ class DesignProblem:
         batch_size: designs evaluated at once.
 
     Attributes:
-        space, start: as given.
+        space: as given.
+        start: the designs at the start, evaluated.
         solves: ``(N,)`` how often the model was asked about each design, its start included.
 
     Raises:
@@ -125,14 +126,14 @@ class DesignProblem:
         self._limit = torch.full((len(start),), torch.inf, device=start.device)
         self._porosity: torch.Tensor | None = None
         everything = torch.arange(len(start), device=start.device)
-        self.start = space.project(start, everything)
+        start = space.project(start, everything)
         self.solves = torch.zeros(len(start), dtype=torch.long)
         if objective.porosity_tolerance is not None:
             with torch.no_grad():
-                parts = zip(self.start.split(batch_size), everything.split(batch_size), strict=True)
+                parts = zip(start.split(batch_size), everything.split(batch_size), strict=True)
                 self._porosity = torch.cat([porosities(space.density(*part)) for part in parts])
-        self._limit = self.evaluate(self.start).violation
-        self.solves.zero_()
+        self.start = self.evaluate(start)
+        self._limit = self.start.violation
 
     def evaluate(self, x: torch.Tensor, rows: torch.Tensor | None = None, with_gradient: bool = False) -> Candidates:
         """Project coordinates to what the space allows, and evaluate the designs that they stand for.
@@ -160,7 +161,7 @@ class DesignProblem:
         Each has the porosity of the start that it takes the place of, as nearly as the space can, where that is held.
         """
         with torch.no_grad():
-            return self.evaluate(self.space.draw(self._porosity, len(self.start), seed))
+            return self.evaluate(self.space.draw(self._porosity, len(self.start.x), seed))
 
     def _evaluated(self, x: torch.Tensor, rows: torch.Tensor, with_gradient: bool) -> tuple[torch.Tensor, ...]:
         held = None if self._porosity is None else self._porosity[rows]

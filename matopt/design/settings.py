@@ -52,14 +52,19 @@ class DesignSettings(AscentSettings):
             a judge that knows nothing; "physics", the simulators in place of the predictor; "best_of_solved", the best
             of as many solved samples of the same porosity as the physics took solves.
         physics_seeds: designs of the two baselines that ask the simulators at every step.
+        rounds: of the closed loop, in the first space that knows the material: the ends of the designs, as solved, join
+            what the predictor learns from, and it designs again.
     """
 
     spaces: tuple[Component, ...] = (Component("latent"), Component("pixel"))
     optimiser: Component = MOVES
     baselines: tuple[Baseline, ...] = ("free", "solid_fraction", "nothing", "physics", "best_of_solved")
     physics_seeds: int = 10
+    rounds: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.physics_seeds < 1:
             raise InputError(f"physics_seeds must be at least 1, got {self.physics_seeds}")
+        if self.rounds < 0:
+            raise InputError(f"rounds must be at least 0, got {self.rounds}")

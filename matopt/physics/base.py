@@ -12,6 +12,7 @@ import torch
 
 from matopt.errors import InputError
 from matopt.properties import OK, Property
+from matopt.provenance import origin
 from matopt.registry import Registry, plain_settings
 
 
@@ -126,8 +127,16 @@ class Simulator(ABC):
         return np.full((len(tensor), dimensions - 1), np.nan)
 
     def settings(self) -> dict[str, Any]:
-        """All that a label depends on besides the image and its voxel size, as JSON values."""
-        return {"simulator": type(self).__name__, "version": self.version, **plain_settings(vars(self))}
+        """All that a label depends on besides the image and its voxel size, as JSON values.
+
+        Of a simulator that is not matopt's own its source is a part.
+
+        Raises:
+            InputError: its source cannot be read.
+        """
+        source = origin(type(self))
+        named = {"simulator": type(self).__name__, "version": self.version} | ({"source": source} if source else {})
+        return named | plain_settings(vars(self))
 
 
 @dataclass(frozen=True)

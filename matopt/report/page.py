@@ -15,6 +15,7 @@ import jinja2
 from matopt.atomic_write import atomic_write
 from matopt.errors import FailureError
 from matopt.registry import Component
+from matopt.report.design_table import write_designs
 from matopt.report.figures.base import FIGURES, Figure
 from matopt.report.findings import Findings
 from matopt.report.sections import SECTIONS, Section
@@ -62,7 +63,7 @@ def write_report(folder: Path, findings: Findings, further: Sequence[Figure] = (
     """Draw every figure that the findings allow, and write the page.
 
     Args:
-        folder: takes ``index.html``, and a PNG and a CSV file for each figure.
+        folder: takes ``index.html``, a PNG and a CSV file for each figure, and the table of all designs.
         findings: what the study found.
         further: figures besides those of the registry.
 
@@ -81,12 +82,14 @@ def write_report(folder: Path, findings: Findings, further: Sequence[Figure] = (
         for section in dict.fromkeys((*SECTIONS, *(figure.section for figure in figures)))
     ]
 
+    designs = None if findings.design is None else write_designs(folder, findings.design)
     page = folder / "index.html"
     template = jinja2.Template((files("matopt.report") / "page.html").read_text(), autoescape=True)
     text = template.render(
         name=words(findings.name),
         summary=_summary(findings),
         chapters=chapters,
+        designs=None if designs is None else designs.name,
         config=findings.config,
         versions=_versions(),
     )

@@ -17,6 +17,7 @@ from matopt.physics.base import SIMULATORS, Physics
 from matopt.properties import Property
 from matopt.registry import Component
 from matopt.stages.models import ModelContext, load_generator, load_predictor
+from matopt.stages.trial import TrialSettings
 from matopt.traits.base import PropertyModel
 
 Role = Literal["design"] | Baseline
@@ -30,6 +31,7 @@ class DesignPlan:
     Attributes:
         settings: of the designs.
         generator_key, predictor_key: the fitted models.
+        trial: what they were fitted as, which the closed loop fits again.
         simulators: the physics, for the baselines that ask it at every step.
         seed: of the starts and of the optimiser.
     """
@@ -37,6 +39,7 @@ class DesignPlan:
     settings: DesignSettings
     generator_key: str
     predictor_key: str
+    trial: TrialSettings
     simulators: tuple[Component, ...]
     seed: int = 0
 
@@ -52,6 +55,7 @@ class AscentTask:
         authentic: the microstructures that the space makes its trust region from.
         held_out: others, by which the region's limit is found.
         draws: for each design of the role "best_of_solved".
+        round: of the closed loop; each tries other candidates, from the same starts.
     """
 
     plan: DesignPlan
@@ -60,6 +64,7 @@ class AscentTask:
     authentic: Microstructures
     held_out: Microstructures
     draws: int = 1
+    round: int = 0
 
 
 def run_ascent(task: AscentTask, context: ModelContext) -> Designs:
@@ -93,7 +98,22 @@ def run_ascent(task: AscentTask, context: ModelContext) -> Designs:
     if task.role not in ("design", "free"):
         settings = replace(settings, n_checked=2)
     region = space.trust_region(material, plan.seed)
-    return optimise(judge, settings, space, optimiser, material, region, plan.seed, witness=predictor)
+    return optimise(
+        judge,
+        settings,
+        space,
+        optimiser,
+        material,
+        region,
+        plan.seed,
+        predictor,
+        search_seed=seed_of_round(plan, task.round),
+    )
+
+
+def seed_of_round(plan: DesignPlan, number: int) -> int:
+    """The seed of what a round of the closed loop draws: others count up from theirs, and come nowhere near."""
+    return plan.seed + 100_000 * number
 
 
 def _sign(settings: DesignSettings, property_: Property) -> float:

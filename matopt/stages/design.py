@@ -11,16 +11,17 @@ from matopt.design.ascent import Designs
 from matopt.design.spaces.base import SPACES
 from matopt.registry import Component
 from matopt.stages.ascent import AscentTask, DesignPlan, Role
+from matopt.stages.closed_loop import closed_loop
 from matopt.stages.data import Dataset
 from matopt.stages.keys import stage_key
 from matopt.stages.models import ModelContext
-from matopt.stages.records import DesignResult, SpaceResult
+from matopt.stages.records import DesignResult, Round, SpaceResult
 from matopt.stages.workers import Workers
 
 
 def design_key(plan: DesignPlan, dataset: Dataset, context: ModelContext) -> str:
     """The key of the design stage's result."""
-    return stage_key("design", plan, dataset.train, dataset.validation, folder=context.folder)
+    return stage_key("design", plan, dataset.train, dataset.validation, code=__name__, folder=context.folder)
 
 
 def design(plan: DesignPlan, dataset: Dataset, workers: Workers, context: ModelContext) -> DesignResult:
@@ -30,7 +31,7 @@ def design(plan: DesignPlan, dataset: Dataset, workers: Workers, context: ModelC
     spaces = [run.found(space, "design") for space in settings.spaces]
     baselines = []
     for space in settings.spaces:
-        if not SPACES.find(space.kind, context.folder).knows_material:
+        if not _knows_material(space, context):
             continue
         for role in ("free", "solid_fraction", "nothing", "physics"):
             if role in settings.baselines and not (role == "solid_fraction" and isinstance(settings.goal, float)):
@@ -39,7 +40,16 @@ def design(plan: DesignPlan, dataset: Dataset, workers: Workers, context: ModelC
             solved = [b.solves for b in baselines if b.space == space.kind and b.role == "physics"]
             draws = int(solved[0].double().mean()) if solved else settings.steps
             baselines.append(run.found(space, "best_of_solved", draws))
-    return DesignResult(settings.property, settings.goal, settings.porosity_tolerance, tuple(spaces), tuple(baselines))
+    rounds: tuple[Round, ...] = ()
+    for space, first in zip(settings.spaces, spaces, strict=True):
+        if settings.rounds and not rounds and _knows_material(space, context):
+            rounds = closed_loop(plan, first, space, dataset, workers, context, run.again)
+    goal, tolerance = settings.goal, settings.porosity_tolerance
+    return DesignResult(settings.property, goal, tolerance, tuple(spaces), tuple(baselines), rounds)
+
+
+def _knows_material(space: Component, context: ModelContext) -> bool:
+    return SPACES.find(space.kind, context.folder).knows_material
 
 
 class _Run:
@@ -56,6 +66,11 @@ class _Run:
         """Run one batch of designs, and ask the physics for the property at each step that is kept."""
         task = AscentTask(self._plan, space, role, self._authentic, self._held_out, max(1, draws))
         return self._checked(space.kind, role, self._workers.ascend(task))
+
+    def again(self, plan: DesignPlan, space: Component, number: int) -> SpaceResult:
+        """Run the designs of another plan in a round of the closed loop."""
+        task = AscentTask(plan, space, "design", self._authentic, self._held_out, round=number)
+        return self._checked(space.kind, "design", self._workers.ascend(task))
 
     def _checked(self, space: str, role: Role, designs: Designs) -> SpaceResult:
         true, usable, distance = [], [], []

@@ -54,7 +54,7 @@ class EvaluationSettings:
 
 def evaluation_key(settings: EvaluationSettings, dataset: Dataset, physics: Physics, context: ModelContext) -> str:
     """Make the key of the evaluation's result."""
-    return stage_key("evaluation", settings, dataset, physics, folder=context.folder)
+    return stage_key("evaluation", settings, dataset, physics, code=__name__, folder=context.folder)
 
 
 def evaluate(

@@ -10,26 +10,41 @@ from pathlib import Path
 from typing import Any
 
 import matopt
-from matopt.physics.base import Simulator
-from matopt.registry import Component, content_key
+from matopt.data.sources.base import SOURCES
+from matopt.design.optimisers.base import OPTIMISERS
+from matopt.design.spaces.base import SPACES
+from matopt.generators.base import GENERATORS
+from matopt.physics.base import SIMULATORS, Simulator
+from matopt.predictors.base import PREDICTORS
+from matopt.provenance import code_digest, origin
+from matopt.registry import Component, Registry, content_key
 from matopt.stages.data import LabelledSet
+from matopt.stages.metrics.base import METRICS
+from matopt.traits.base import TRAITS
+
+_FAMILIES: tuple[Registry[Any], ...] = (
+    SOURCES, SIMULATORS, GENERATORS, PREDICTORS, TRAITS, METRICS, SPACES, OPTIMISERS,
+)  # fmt: skip
+"""What a result can be made with. A component does not say which of them it is of: all that know its kind count."""
 
 _NOT_SCIENCE = ("study", "report", "cli", "testing")
 
 
-def stage_key(stage: str, *inputs: Any, folder: Path) -> str:
-    """Make the key of a stage's result: its name, the code's version and all that it was given.
+def stage_key(stage: str, *inputs: Any, code: str, folder: Path) -> str:
+    """Make the key of a stage's result: its name, the code that makes it and all that it was given.
 
     Args:
         stage: the stage's name.
         inputs: settings and tasks (dataclasses, every field of which counts), components, labelled sets, simulators,
             plain JSON values, and sequences and mappings of these.
+        code: the module of matopt that makes the result. What it imports counts, and so do the classes that components
+            name.
         folder: what a class in a user's file (``path.py:Name``) is relative to.
 
     Raises:
         TypeError: an input of another kind.
     """
-    return content_key(stage, code_version(), [identity(value, folder) for value in inputs])
+    return content_key(stage, code_digest([code]), [identity(value, folder) for value in inputs])
 
 
 def identity(value: Any, folder: Path) -> Any:
@@ -39,7 +54,7 @@ def identity(value: Any, folder: Path) -> Any:
     if isinstance(value, LabelledSet):
         return value.key
     if isinstance(value, Simulator):
-        return value.settings()
+        return {**value.settings(), "code": _code(type(value))}
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: identity(getattr(value, field.name), folder) for field in fields(value)}
     if isinstance(value, Mapping):
@@ -50,12 +65,21 @@ def identity(value: Any, folder: Path) -> Any:
 
 
 def component_identity(component: Component, folder: Path) -> dict[str, Any]:
-    """List what a component's behaviour follows from: kind, settings and, of a class in a user's file, its text."""
+    """List what a component's behaviour follows from: kind, settings and the code of its class."""
     found = component.as_dict()
     if ".py:" in component.kind:
         path = folder / component.kind.rpartition(":")[0]
-        found["source"] = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+        found["source"] = [hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest(), code_digest([], [path])]
+    else:
+        found["source"] = [
+            _code(family.find(component.kind)) for family in _FAMILIES if component.kind in family.names()
+        ]
     return found
+
+
+def _code(member: type) -> list[str]:
+    """Where a class comes from, and a hash of the code of matopt that it and its bases are written in."""
+    return [origin(member), code_digest(base.__module__ for base in member.__mro__)]
 
 
 @cache

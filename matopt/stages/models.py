@@ -69,7 +69,7 @@ def fit_generator(task: GeneratorTask, context: ModelContext, report: Report = n
         train, validation = task.train.microstructures, task.validation.microstructures
         generator.fit(train, validation, stopping(prefixed(report, "generator")), task.seed)
 
-    key = stage_key("generator", task, folder=context.folder)
+    key = stage_key("generator", task, code=__name__, folder=context.folder)
     _fit_once(key, GENERATORS, task.generator, context, fit)
     return key
 
@@ -96,7 +96,7 @@ def fit_predictor(task: PredictorTask, context: ModelContext, report: Report = n
             task.seed,
         )
 
-    key = stage_key("predictor", task, folder=context.folder)
+    key = stage_key("predictor", task, code=__name__, folder=context.folder)
     _fit_once(key, PREDICTORS, task.predictor, context, fit)
     return key
 

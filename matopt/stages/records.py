@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from matopt.microstructures import Microstructures
 from matopt.stages.audit import AuditRow
 from matopt.stages.responses.skill import ResponseSkill
 
@@ -140,6 +141,27 @@ class SpaceResult:
         """``(N, C)`` float64."""
         return 1 - self.volume_fraction.double().numpy()
 
+    def ends(self, voxel_size: float) -> Microstructures:
+        """The designs at the last step; ``voxel_size`` in metres."""
+        return Microstructures(self.snapshots[:, -1].numpy(), voxel_size)
+
+
+@dataclass(frozen=True, eq=False)
+class Round:
+    """Designs by a predictor that was taught solved microstructures more than the one before.
+
+    Attributes:
+        number: counted from 1.
+        taught_by: what these were: "designs" of the rounds before, or as many "samples" of the generator.
+        solves: how many, in all rounds up to this.
+        designs: from the same starts as before the first round.
+    """
+
+    number: int
+    taught_by: str
+    solves: int
+    designs: SpaceResult
+
 
 @dataclass(frozen=True, eq=False)
 class DesignResult:
@@ -151,6 +173,7 @@ class DesignResult:
         porosity_tolerance: how far porosities were allowed to be from those of the starts; None where they were let go.
         spaces: the designs by the predictor, in the order of the study.
         baselines: what they are held against.
+        rounds: the designs of the closed loop, in the first space that knows the material.
     """
 
     property: str
@@ -158,3 +181,4 @@ class DesignResult:
     porosity_tolerance: float | None
     spaces: tuple[SpaceResult, ...]
     baselines: tuple[SpaceResult, ...]
+    rounds: tuple[Round, ...] = ()

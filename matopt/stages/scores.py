@@ -56,6 +56,7 @@ def predictor_audit(
         audited.hashes,
         physics,
         [Component(trait.kind, {**trait.settings, "weight": None}) for trait in traits],
+        code=residuals.__module__,
         folder=context.folder,
     )
     reference = context.artifacts.get(key, PhysicsResiduals, solve)

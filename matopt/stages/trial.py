@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from time import perf_counter
 
+from matopt.generators.base import Generator
 from matopt.physics.base import Physics
 from matopt.registry import Component
 from matopt.stages.data import Dataset, LabelFunction, LabelledSet
@@ -63,10 +64,7 @@ def run_trial(
     generator_task = GeneratorTask(settings.generator, dataset.train, dataset.validation, settings.seed)
     generator_key = fit_generator(generator_task, context, report)
     generator = load_generator(generator_key, context)
-    train = dataset.train
-    if settings.augmentation:
-        artificial = generator.draw(settings.augmentation, settings.seed)
-        train = train + LabelledSet(artificial, label(artificial))
+    train = training_set(settings, dataset.train, generator, label)
     predictor_task = PredictorTask(settings.predictor, settings.traits, train, dataset.validation, settings.seed)
     predictor_key = fit_predictor(predictor_task, context, report)
     predictor = load_predictor(predictor_key, context)
@@ -75,3 +73,13 @@ def run_trial(
         **sample_scores(generator, dataset.train, dataset.validation, settings.seed, context, settings.metrics),
     }
     return TrialResult(metrics, generator_key, predictor_key, perf_counter() - start)
+
+
+def training_set(
+    settings: TrialSettings, authentic: LabelledSet, generator: Generator, label: LabelFunction
+) -> LabelledSet:
+    """What a trial's predictor learns from: the authentic microstructures, and the artificial ones of the trial."""
+    if not settings.augmentation:
+        return authentic
+    artificial = generator.draw(settings.augmentation, settings.seed)
+    return authentic + LabelledSet(artificial, label(artificial))

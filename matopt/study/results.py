@@ -9,13 +9,14 @@ from matopt.errors import FailureError
 from matopt.physics.base import SIMULATORS, Physics, Simulator
 from matopt.stages.artifacts import ArtifactStore
 from matopt.stages.ascent import DesignPlan
-from matopt.stages.data import Dataset
+from matopt.stages.data import Dataset, prepare
 from matopt.stages.dataset import SavedDataset
 from matopt.stages.design import design_key
 from matopt.stages.evaluation import EvaluationSettings, evaluation_key
 from matopt.stages.keys import stage_key
 from matopt.stages.models import ModelContext
 from matopt.stages.records import DesignResult, Evaluation
+from matopt.stages.trial import run_trial
 from matopt.study.config.study import Study
 from matopt.study.layout import Layout, read_json
 from matopt.study.records import LaunchResult, TrialRecord, best
@@ -32,12 +33,19 @@ def simulators_of(study: Study) -> tuple[Simulator, ...]:
 def data_key(study: Study) -> str:
     """Make the key of the dataset: of the study's data and physics, and of what the source's files hold."""
     source = SOURCES.build(study.source, study.folder)
-    return stage_key("data", study.inputs("data"), source.fingerprint(), folder=study.folder)
+    return stage_key("data", study.inputs("data"), source.fingerprint(), code=prepare.__module__, folder=study.folder)
 
 
 def search_key(study: Study, dataset: Dataset) -> str:
     """Make the key of the search: of all that a trial's result follows from besides its point."""
-    return stage_key("search", study.inputs("search"), dataset.train, dataset.validation, folder=study.folder)
+    return stage_key(
+        "search",
+        study.inputs("search"),
+        dataset.train,
+        dataset.validation,
+        code=run_trial.__module__,
+        folder=study.folder,
+    )
 
 
 def physics_of(study: Study, dataset: Dataset) -> Physics:
@@ -72,6 +80,7 @@ def design_plan(study: Study, winner: TrialRecord) -> DesignPlan | None:
         settings,
         winner.outcome.generator_key,
         winner.outcome.predictor_key,
+        study.with_parameters(winner.params).trial,
         tuple(study.simulators),
         study.config.seed,
     )

@@ -193,7 +193,7 @@ def check_optimiser(optimiser: Optimiser) -> None:
 
     iterates, again = (list(islice(optimiser.run(problem, steps, seed=3), steps + 1)) for _ in range(2))
     first, last = iterates[0], iterates[-1]
-    start = problem.evaluate(problem.start)
+    start = problem.start
     assert torch.equal(first.x, start.x), "designs begin at the start"
     for designs in iterates:
         assert len(designs.x) == n, "all designs are yielded, each in its place"

@@ -22,7 +22,7 @@ class RandomSteps(Optimiser):
 
     def run(self, problem: DesignProblem, steps: int, seed: int) -> Iterator[Candidates]:
         random = torch.Generator().manual_seed(seed)
-        designs = problem.evaluate(problem.start)
+        designs = problem.start
         yield designs
         for _ in range(steps):
             change = self.spread * problem.space.step_size * torch.randn(designs.x.shape, generator=random)

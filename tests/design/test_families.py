@@ -73,14 +73,14 @@ class Coupled(Pixel):
 
 class Still(Optimiser):
     def run(self, problem: DesignProblem, steps: int, seed: int) -> Iterator[Candidates]:
-        yield problem.evaluate(problem.start)
+        yield problem.start
 
 
 class Blind(Optimiser):
     """Follows the gradient wherever it leads."""
 
     def run(self, problem: DesignProblem, steps: int, seed: int) -> Iterator[Candidates]:
-        designs = problem.evaluate(problem.start, with_gradient=True)
+        designs = problem.evaluate(problem.start.x, with_gradient=True)
         yield designs
         for _ in range(steps):
             designs = problem.evaluate(designs.x + 0.2 * designs.gradient, with_gradient=True)
@@ -91,7 +91,7 @@ class Fickle(Optimiser):
     """Draws without a seed."""
 
     def run(self, problem: DesignProblem, steps: int, seed: int) -> Iterator[Candidates]:
-        designs = problem.evaluate(problem.start)
+        designs = problem.start
         yield designs
         for _ in range(steps):
             others = problem.evaluate(designs.x + 0.1 * torch.randn_like(designs.x))

@@ -17,6 +17,7 @@ from matopt.stages.records import (
     DesignResult,
     Evaluation,
     GeneratorResult,
+    Round,
     SampleSet,
     SpaceResult,
     TrialResult,
@@ -158,4 +159,9 @@ def _design(draw: st.DrawFn, random: np.random.Generator, properties: Properties
     baselines = [replace(spaces[0], role=role) for role in roles]
     goal = draw(st.sampled_from(["maximize", "minimize", TYPICAL[p.name]]))
     tolerance = draw(st.none() | st.just(0.01))
-    return DesignResult(p.name, goal, tolerance, tuple(spaces), tuple(baselines))
+    rounds = [
+        Round(number, taught_by, 3 * number, spaces[0])
+        for number in range(1, 1 + draw(st.integers(0, 2)))
+        for taught_by in ("designs", "samples")
+    ]
+    return DesignResult(p.name, goal, tolerance, tuple(spaces), tuple(baselines), tuple(rounds))

@@ -8,6 +8,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from made_up import PROPERTIES, findings
@@ -18,12 +21,13 @@ from matopt.registry import Component
 from matopt.report.figures.base import FIGURES
 from matopt.report.findings import Findings
 from matopt.report.page import write_report
-from matopt.stages.records import TrialResult
+from matopt.stages.records import DesignResult, TrialResult
 from matopt.study.config.study import load_study
 from matopt.study.records import TrialRecord
 
 ORDER = [
-    "samples", "properties", "augmentation", "parity", "responses", "traits", "morphing", "ascent", "designs", "search"
+    "samples", "properties", "augmentation", "parity", "responses", "traits", "morphing", "ascent", "designs",
+    "closed_loop", "search",
 ]  # fmt: skip
 TRIAL = TrialRecord(0, "complete", {}, TrialResult({"r2": 0.5}, "", "", 1, 0))
 MINIMAL = Findings("tiny", "name: tiny", PROPERTIES[:1], ("r2",), (TRIAL,), 0)
@@ -60,7 +64,7 @@ def drawable(found: Findings) -> list[str]:
     """The figures that findings allow, in the order of the page."""
     names = {"search"}
     if found.design is not None:
-        names |= {"morphing", "ascent", "designs"}
+        names |= {"morphing", "ascent", "designs"} | ({"closed_loop"} if found.design.rounds else set())
     if found.evaluation is not None:
         names |= {"samples", "properties", "augmentation", "responses"}
         if found.evaluation.audit:
@@ -71,8 +75,22 @@ def drawable(found: Findings) -> list[str]:
     return [name for name in ORDER if name in names]
 
 
+def check_designs(table: pa.Table, design: DesignResult) -> None:
+    """Every design is in the table at every step, with its microstructure."""
+    runs = [*design.spaces, *design.baselines]
+    assert len(table) == sum(run.predicted.numel() for run in runs)
+    seed, column = len(runs[-1].predicted) - 1, len(runs[-1].checked) - 1
+    phases = table["phases"].combine_chunks().to_numpy_ndarray()[-1]
+    assert np.array_equal(phases, runs[-1].snapshots[seed, column].numpy())
+    last = {name: table[name][-1].as_py() for name in ("role", "seed", "step", "property", "predicted", "limit")}
+    assert last == {
+        "role": runs[-1].role, "seed": seed, "step": runs[-1].checked[column], "property": design.property,
+        "predicted": float(runs[-1].predicted[seed, column]), "limit": runs[-1].limit,
+    }  # fmt: skip
+
+
 @pytest.mark.filterwarnings("error")  # of what cannot be drawn matplotlib and NumPy only warn
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(found=findings())
 def test_whatever_a_study_found_its_report_is_whole(found: Findings) -> None:
     folder = Path(tempfile.mkdtemp())
@@ -80,7 +98,7 @@ def test_whatever_a_study_found_its_report_is_whole(found: Findings) -> None:
         page, *pictures = write_report(folder, found)
         text = html.unescape(page.read_text(encoding="utf-8"))
         assert [path.stem for path in pictures] == drawable(found)
-        assert len(list(folder.iterdir())) == 1 + 2 * len(pictures)
+        assert len(list(folder.iterdir())) == 1 + 2 * len(pictures) + (found.design is not None)
         for path in pictures:
             assert path.read_bytes().startswith(b"\x89PNG")
             with path.with_suffix(".csv").open(newline="") as file:
@@ -89,9 +107,9 @@ def test_whatever_a_study_found_its_report_is_whole(found: Findings) -> None:
         assert places == sorted(places)
 
         assert ("The study asks for no evaluation" in text) == (found.evaluation is None)
-        assert ("Not shown: morphing and ascent and designs, as the study asks for no design." in text) == (
-            found.design is None
-        )
+        assert (
+            "Not shown: morphing and ascent and designs and closed loop, as the study asks for no design." in text
+        ) == (found.design is None)
         assert ("Not shown: traits, as the study names no traits." in text) == (
             found.evaluation is not None and not found.evaluation.audit
         )
@@ -99,6 +117,9 @@ def test_whatever_a_study_found_its_report_is_whole(found: Findings) -> None:
             found.evaluation is not None and "parity" not in drawable(found)
         )
         assert all(f"<td>{trial.number}</td>" in text for trial in found.trials)
+        if found.design is not None:
+            assert 'href="designs.parquet"' in text
+            check_designs(pq.read_table(folder / "designs.parquet"), found.design)
     finally:
         shutil.rmtree(folder)
 

@@ -15,15 +15,17 @@ from matopt.microstructures import Microstructures
 from matopt.physics.base import Physics
 from matopt.registry import Component
 from matopt.stages.artifacts import ArtifactStore
-from matopt.stages.ascent import DesignPlan
+from matopt.stages.ascent import DesignPlan, seed_of_round
 from matopt.stages.data import Dataset
 from matopt.stages.design import design
 from matopt.stages.evaluation import EvaluationSettings, evaluate
-from matopt.stages.models import ModelContext, PredictorTask
+from matopt.stages.models import ModelContext, PredictorTask, load_generator
 from matopt.stages.records import TrialResult
 from matopt.stages.simulate import simulate
 from matopt.stages.trial import TrialSettings, run_trial
 from matopt.stages.workers import LocalWorkers
+
+TRIAL = TrialSettings(GENERATOR, PREDICTOR, TRAITS, 10, 0)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,7 @@ def shop(shared_artifacts: ArtifactStore, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="module")
 def trial(dataset: Dataset, physics: Physics, shop: ModelContext) -> TrialResult:
-    return run_trial(TrialSettings(GENERATOR, PREDICTOR, TRAITS, 10, 0), dataset, physics, CountingLabel(), shop)
+    return run_trial(TRIAL, dataset, physics, CountingLabel(), shop)
 
 
 class Recording(LocalWorkers):
@@ -79,7 +81,7 @@ def test_designs_are_checked_by_the_physics_as_binarised(
     settings = DesignSettings(
         property="youngs_modulus", seeds=6, steps=4, n_checked=3, physics_seeds=2, optimiser=optimiser
     )
-    plan = DesignPlan(settings, trial.generator_key, trial.predictor_key, tuple(map(Component, PROPERTIES)))
+    plan = DesignPlan(settings, trial.generator_key, trial.predictor_key, TRIAL, tuple(map(Component, PROPERTIES)))
     found = design(plan, dataset, LocalWorkers(CountingLabel(), shop), shop)
     assert found.property == "youngs_modulus"
     assert [space.space for space in found.spaces] == ["latent", "pixel"]
@@ -109,6 +111,32 @@ def test_designs_are_checked_by_the_physics_as_binarised(
     assert roles["best_of_solved"].solves.max() <= roles["physics"].solves.double().mean() + 1
 
 
+def test_a_closed_loop_learns_from_its_designs_beside_one_that_learns_from_samples(
+    dataset: Dataset, shop: ModelContext, trial: TrialResult
+) -> None:
+    settings = DesignSettings(
+        property="youngs_modulus", seeds=4, spaces=(Component("pixel"), Component("latent")), steps=2, n_checked=2,
+        optimiser=Component("moves", {"draws": 2}), baselines=(), rounds=2,
+    )  # fmt: skip
+    plan = DesignPlan(settings, trial.generator_key, trial.predictor_key, TRIAL, tuple(map(Component, PROPERTIES)))
+    workers = Recording(CountingLabel(), shop)
+    found = design(plan, dataset, workers, shop)
+    made = [(r.number, r.taught_by, r.solves) for r in found.rounds]
+    assert made == [(1, "designs", 4), (1, "samples", 4), (2, "designs", 8), (2, "samples", 8)]
+    first = found.spaces[1]
+    for round_ in found.rounds:
+        assert round_.designs.space == "latent"
+        assert torch.equal(round_.designs.snapshots[:, 0], first.snapshots[:, 0]), "all rounds have the same starts"
+    by_designs, by_samples = (task.train.microstructures for task in workers.tasks)
+    known = len(dataset.train) + TRIAL.augmentation
+    assert by_designs.hashes[:known] == by_samples.hashes[:known]
+    ends = (*first.ends(1e-6).hashes, *found.rounds[0].designs.ends(1e-6).hashes)
+    assert by_designs.hashes[known:] == ends
+    samples = load_generator(trial.generator_key, shop).draw(8, seed_of_round(plan, 3))
+    assert by_samples.hashes[known:] == samples.hashes
+    assert found.rounds[2].designs.predicted.ne(found.rounds[0].designs.predicted).any()
+
+
 def test_a_report_has_every_figure_and_its_data(
     dataset: Dataset, physics: Physics, shop: ModelContext, trial: TrialResult, tmp_path: Path
 ) -> None:
@@ -128,7 +156,7 @@ def test_a_report_has_every_figure_and_its_data(
         property="youngs_modulus", seeds=4, spaces=(Component("latent"),), optimiser=Component("moves", {"draws": 2}),
         steps=2, n_checked=2, physics_seeds=2,
     )  # fmt: skip
-    plan = DesignPlan(settings, trial.generator_key, trial.predictor_key, tuple(map(Component, PROPERTIES)))
+    plan = DesignPlan(settings, trial.generator_key, trial.predictor_key, TRIAL, tuple(map(Component, PROPERTIES)))
     designs = design(plan, dataset, workers, shop)
     record = TrialRecord(
         0,

@@ -23,6 +23,7 @@ from matopt.stages.design import design_key
 from matopt.stages.evaluation import EvaluationSettings, evaluation_key
 from matopt.stages.keys import component_identity, stage_key
 from matopt.stages.models import GeneratorTask, ModelContext, PredictorTask
+from matopt.stages.trial import TrialSettings
 
 
 def labelled(n: int, seed: int) -> LabelledSet:
@@ -55,13 +56,15 @@ def changed(value: Any) -> Any:
     if isinstance(value, dict):
         (name, first), *others = value.items()
         return {name: changed(first), **dict(others)}
+    if isinstance(value, TrialSettings):
+        return replace(value, augmentation=value.augmentation + 1)
     if isinstance(value, DesignSettings):
         return replace(value, steps=value.steps + 1)
     return replace(value, tolerance=2 * value.tolerance)  # a simulator
 
 
 def of(stage: str) -> Callable[[Any], str]:
-    return lambda task: stage_key(stage, task, folder=HERE.folder)
+    return lambda task: stage_key(stage, task, code="matopt.stages.models", folder=HERE.folder)
 
 
 DESIGN = DesignSettings(property="youngs_modulus", goal=3e10, limits={"permeability": (1.0, 2.0)})
@@ -73,7 +76,14 @@ SETTINGS = [
         lambda settings: evaluation_key(settings, DATASET, PHYSICS, HERE),
     ),
     (
-        DesignPlan(DESIGN, "generator", "predictor", (Component("youngs_modulus"),), 0),
+        DesignPlan(
+            DESIGN,
+            "generator",
+            "predictor",
+            TrialSettings(GENERATOR, PREDICTOR, TRAITS, 10, 0),
+            (Component("youngs_modulus"),),
+            0,
+        ),
         lambda plan: design_key(plan, DATASET, HERE),
     ),
     (DESIGN, of("design")),
@@ -123,7 +133,7 @@ def test_a_task_with_an_edited_file_of_the_user_has_another_key(tmp_path: Path) 
     keys = set()
     for text in ("class Mine: pass", "class Mine: x = 1"):
         (tmp_path / "mine.py").write_text(text)
-        keys.add(stage_key("predictor", task, folder=tmp_path))
+        keys.add(stage_key("predictor", task, code="matopt.stages.models", folder=tmp_path))
     assert len(keys) == 2
 
 
@@ -134,4 +144,4 @@ class Strange:
 
 def test_what_has_no_content_is_refused() -> None:
     with pytest.raises(TypeError, match="object has no content key"):
-        stage_key("stage", Strange(object()), folder=HERE.folder)
+        stage_key("stage", Strange(object()), code="matopt.stages.models", folder=HERE.folder)

@@ -20,6 +20,7 @@ from matopt.stages.data import Dataset
 from matopt.stages.design import design, design_key
 from matopt.stages.models import GeneratorTask, ModelContext, PredictorTask, fit_generator, fit_predictor
 from matopt.stages.simulate import simulate
+from matopt.stages.trial import TrialSettings
 from matopt.stages.workers import LocalWorkers
 
 TESTS = Path(__file__).parents[1]
@@ -35,8 +36,9 @@ def context(shared_artifacts: ArtifactStore, tmp_path: Path) -> ModelContext:
 @pytest.fixture
 def plan(dataset: Dataset, context: ModelContext) -> DesignPlan:
     data = dataset.train, dataset.validation
-    generator = fit_generator(GeneratorTask(Component("tiny_components.py:Noise"), *data, seed=0), context)
-    predictor = fit_predictor(PredictorTask(Component("tiny_components.py:Linear"), (), *data, seed=0), context)
+    trial = TrialSettings(Component("tiny_components.py:Noise"), Component("tiny_components.py:Linear"), (), 0, seed=0)
+    generator = fit_generator(GeneratorTask(trial.generator, *data, seed=0), context)
+    predictor = fit_predictor(PredictorTask(trial.predictor, (), *data, seed=0), context)
     settings = DesignSettings(
         property="youngs_modulus",
         seeds=5,
@@ -46,7 +48,7 @@ def plan(dataset: Dataset, context: ModelContext) -> DesignPlan:
         n_checked=2,
         porosity_tolerance=None,
     )
-    return DesignPlan(settings, generator, predictor, (Component("youngs_modulus"),))
+    return DesignPlan(settings, generator, predictor, trial, (Component("youngs_modulus"),))
 
 
 @pytest.mark.parametrize("optimiser", ["random_steps.py:RandomSteps", "adam"])

@@ -375,7 +375,7 @@ def test_the_other_keys_of_the_design_are_settings_of_its_optimiser(folder):
         (
             "rate: 0.1",
             "design.rate: no such key; there are: property, goal, porosity_tolerance, limits, seeds, steps, n_checked, "
-            "batch_size, spaces, optimiser, baselines, physics_seeds, draws",
+            "batch_size, spaces, optimiser, baselines, physics_seeds, rounds, draws",
         ),
         ("steps: 0", "design.steps: must be at least 1, got 0"),
         ("n_checked: 1", "design.n_checked: must be at least 2, got 1"),
@@ -385,6 +385,8 @@ def test_the_other_keys_of_the_design_are_settings_of_its_optimiser(folder):
         ("limits: {colour: [2.0, null]}", "design.limits.colour: 'colour' is not simulated"),
         ("optimiser: draw_and_screen", "design.optimiser: draw_and_screen needs a space that can draw"),
         ("baselines: [luck]", "design.baselines[0]: must be"),
+        ("rounds: -1", "design.rounds: must be at least 0, got -1"),
+        ("spaces: [pixel], rounds: 1", "design.rounds: rounds are made in a space that knows the material; add latent"),
         ("steps: many", 'design.steps: must be a whole number, got "many"'),
         ("optimiser: adam, step_size: 0", "design.step_size: step_size must be above 0, got 0"),
         ("spaces: [latnt]", "design.spaces[0]: no spaces called 'latnt'; did you mean 'latent'?"),
@@ -413,11 +415,11 @@ def test_a_space_and_an_optimiser_of_a_users_own_are_named_in_the_study(folder):
     study = load_study(edited(folder, "resources:", DESIGN.replace("steps: 5", own)))
     assert study.design.spaces == (Component("dilation.py:Dilation", {"largest": 3.0}),)
     assert study.design.optimiser == Component("random_steps.py:RandomSteps", {"spread": 0.5})
-    keys = {stage_key("design", study.design, folder=folder)}
+    keys = {stage_key("design", study.design, code="matopt.stages.design", folder=folder)}
     for name in ("dilation.py", "random_steps.py"):
         with (folder / name).open("a") as file:
             file.write("# edited\n")
-        keys.add(stage_key("design", study.design, folder=folder))
+        keys.add(stage_key("design", study.design, code="matopt.stages.design", folder=folder))
     assert len(keys) == 3
     with pytest.raises(InputError, match=r"design\.larges: no such key; .*spread"):
         load_study(folder / "example.yaml", ["design.larges=2"])

@@ -44,7 +44,7 @@ class Adam(Optimiser):
 
     def run(self, problem: DesignProblem, steps: int, seed: int) -> Iterator[Candidates]:
         """Yield the designs at their start, and then the best so far after each step."""
-        best = problem.evaluate(problem.start)
+        best = problem.start
         yield best
         best = screened(problem, best, self._draws, seed)
         now = problem.evaluate(best.x, with_gradient=True)

@@ -44,7 +44,7 @@ class CMAES(Optimiser):
         Raises:
             InputError: too many coordinates.
         """
-        best = problem.evaluate(problem.start)
+        best = problem.start
         n, dimension = best.x.shape
         if not 2 <= dimension <= MOST_COORDINATES:
             raise InputError(

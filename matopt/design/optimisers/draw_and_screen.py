@@ -36,7 +36,7 @@ class DrawAndScreen(Optimiser):
         """
         if not problem.space.knows_material:
             raise InputError("draw_and_screen: this space cannot draw microstructures; choose another, like moves")
-        designs = problem.evaluate(problem.start)
+        designs = problem.start
         yield designs
         for step in range(steps):
             first, last = self._draws * step // steps, self._draws * (step + 1) // steps

@@ -25,7 +25,7 @@ class Moves(Optimiser):
 
     def run(self, problem: DesignProblem, steps: int, seed: int) -> Iterator[Candidates]:
         """Yield the designs at their start, and then after each step."""
-        designs = problem.evaluate(problem.start)
+        designs = problem.start
         yield designs
         designs = screened(problem, designs, self._draws, seed)
         for step in range(steps):

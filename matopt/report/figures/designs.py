@@ -10,6 +10,7 @@ import torch
 from matopt.properties import Property
 from matopt.report.figures.base import FIGURES, NO_DESIGN, Figure
 from matopt.report.findings import Findings
+from matopt.report.gains import gains, is_solved
 from matopt.report.sections import DESIGN
 from matopt.report.style import canvas, colour, display_values, note, unit, words, write_table
 from matopt.report.tables import Table, number
@@ -105,18 +106,9 @@ def _title(run: SpaceResult) -> str:
 
 def _gains(run: SpaceResult, design: DesignResult, p: Property) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Promised gain, true gain and change of porosity of the seeds whose start and end the physics could solve."""
-    solved = (run.usable[:, 0] & run.usable[:, -1]).numpy()
-    porosity = run.porosity
-    gains = [_gain(display_values(p, v), design.goal, p.display_factor)[solved] for v in (run.predicted, run.true)]
-    return gains[0], gains[1], (porosity[:, -1] - porosity[:, 0])[solved]
-
-
-def _gain(values: np.ndarray, goal: str | float, factor: float) -> np.ndarray:
-    """How much nearer to the goal ``(N, C)`` values in display units end than they began."""
-    if isinstance(goal, str):
-        return (values[:, -1] - values[:, 0]) * (1 if goal == "maximize" else -1)
-    off = np.abs(values - goal * factor)
-    return off[:, 0] - off[:, -1]
+    solved, porosity = is_solved(run), run.porosity
+    promised, true = gains(run, design, p)
+    return promised[solved], true[solved], (porosity[:, -1] - porosity[:, 0])[solved]
 
 
 def _inside(run: SpaceResult) -> torch.Tensor:
@@ -127,7 +119,7 @@ def _inside(run: SpaceResult) -> torch.Tensor:
 def _rows(run: SpaceResult, p: Property) -> list[tuple[object, ...]]:
     predicted, true = display_values(p, run.predicted), display_values(p, run.true)
     porosity = run.porosity
-    inside, usable = _inside(run), run.usable[:, 0] & run.usable[:, -1]
+    inside, usable = _inside(run), is_solved(run)
     return [
         (
             seed, predicted[seed, 0], predicted[seed, -1], true[seed, 0], true[seed, -1], porosity[seed, 0],

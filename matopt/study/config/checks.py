@@ -70,6 +70,10 @@ def cross_problems(config: StudyConfig, folder: Path) -> list[Problem]:
             if name not in properties:
                 message = f"{name!r} is not simulated; {suggestion(name, properties)}"
                 problems.append(Problem(("design", "limits", name), message))
+        if config.design.rounds and not any(SPACES.find(s.kind, folder).knows_material for s in config.design.spaces):
+            known = [name for name in SPACES.names() if SPACES.find(name).knows_material]
+            message = f"rounds are made in a space that knows the material; add {' or '.join(known)} to the spaces"
+            problems.append(Problem(("design", "rounds"), message))
         generator = GENERATORS.find(config.generator.kind, folder)
         optimiser = config.design.optimiser.kind
         needs_draws = OPTIMISERS.find(optimiser, folder).needs_draws

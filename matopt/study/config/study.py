@@ -19,6 +19,7 @@ from matopt.predictors.base import PREDICTORS
 from matopt.registry import Component, Registry
 from matopt.stages.keys import component_identity
 from matopt.stages.metrics.base import METRICS, split_objective
+from matopt.stages.trial import TrialSettings
 from matopt.study.config.checks import SEARCHABLE, check_fields, cross_problems, space_problems
 from matopt.study.config.component_fields import Checking
 from matopt.study.config.components import resolve_paths
@@ -97,6 +98,12 @@ class Study:
         return self._resolved(SAMPLERS, self.config.search.sampler)
 
     @property
+    def trial(self) -> TrialSettings:
+        """What a trial fits, at the settings of the study."""
+        size, seed = self.config.augmentation.size, self.config.seed
+        return TrialSettings(self.generator, self.predictor, self.traits, size, seed, self.metrics)
+
+    @property
     def metrics(self) -> tuple[Component, ...]:
         """The metrics of the user's own among the objectives; those of the registry are computed anyway."""
         kinds = dict.fromkeys(split_objective(name)[0] for name in self.config.search.objectives)
@@ -144,7 +151,7 @@ class Study:
     def inputs(self, stage: str) -> dict[str, Any]:
         """Select the part of the study that a stage's result follows from, as JSON values for a content key.
 
-        Paths count by what is written; the text of a user's file (``path.py:Name``) counts whole. Which trials were
+        Paths count by what is written; the code of what the stage is made with counts too. Which trials were
         asked for, and how many there are, does not change what a trial finds: the search's total is left out.
 
         Args:
@@ -152,12 +159,13 @@ class Study:
         """
         whole = self.as_json
         part = {name: whole[name] for name in STAGES[stage]}
-        members = [self.generator, self.predictor, *self.traits, *self.simulators, *self.baselines.values()]
+        members = [self.source, *self.simulators]
         if stage == "search":
-            members += self.metrics
+            members += [self.generator, self.predictor, *self.traits, *self.metrics, *map(Component, METRICS.names())]
+            space = self.config.search.space
+            members += [Component(str(k)) for n, chosen in space.items() if n.endswith(".kind") for k in chosen.items]
             part["search"] = {key: whole["search"][key] for key in ("space", "objectives")}
-        identities = [component_identity(member, self.folder) for member in (self.source, *members)]
-        part["sources"] = {i["kind"]: i["source"] for i in identities if "source" in i}
+        part["code"] = [component_identity(member, self.folder)["source"] for member in members]
         return part
 
     def _resolved(self, registry: Registry, component: Component) -> Component:

@@ -10,7 +10,6 @@ import optuna
 
 from matopt.stages.data import Dataset
 from matopt.stages.records import TrialResult
-from matopt.stages.trial import TrialSettings
 from matopt.study.config.study import Study
 from matopt.study.records import TrialRecord, best
 from matopt.study.samplers.base import SAMPLERS
@@ -48,9 +47,7 @@ def run_search(session: Session, dataset: Dataset, ledger: Ledger) -> list[Trial
 def _point(study: Study) -> Callable[[optuna.trial.BaseTrial], TrialPoint]:
     def point(trial: optuna.trial.BaseTrial) -> TrialPoint:
         params = suggest(study.config.search.space, trial)
-        at = study.with_parameters(params)
-        size, seed = at.config.augmentation.size, study.config.seed
-        return TrialPoint(params, TrialSettings(at.generator, at.predictor, at.traits, size, seed, study.metrics))
+        return TrialPoint(params, study.with_parameters(params).trial)
 
     return point
 

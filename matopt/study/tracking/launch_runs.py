@@ -88,6 +88,10 @@ class LaunchRuns:
             for step, values in zip(space.checked, space.true.numpy().T, strict=True):
                 mean = {f"true {found.property}/{name}": values.mean()}
                 self._tracker.metrics(run, _names(mean), step)
+        for made in found.rounds:
+            end = made.designs.true[:, -1].mean()
+            name = f"true {found.property}/rounds taught by {made.taught_by}"
+            self._tracker.metrics(run, _names({name: float(end)}), made.number)
 
     def report(self, files: Sequence[Path]) -> None:
         """Keep the files of the report with the launch."""

@@ -43,13 +43,12 @@ class Raw(Format):
                 f"{expected}{_likely(len(data) - offset, voxels, expected, offset)}"
             )
         numbers = np.frombuffer(data, dtype, offset=offset)
-        if (
-            dtype.itemsize > 1
-            and dtype.kind in "ui"
-            and likeness(numbers.byteswap(), 1) > 2 * max(likeness(numbers, 1), 0.1)
-        ):
-            other = dtype.newbyteorder("<" if dtype.str[0] == ">" else ">").str
-            warn(f"neighbours are hardly alike in {dtype.str}, but they are in {other}: that is most likely its dtype")
+        turned = dtype.newbyteorder()
+        if dtype.itemsize > 1 and dtype.kind in "ui":
+            given, other = likeness(numbers, 1), likeness(numbers.view(turned), 1)
+            if other > 2 * max(given, 0.1):
+                words = f"hardly alike in {dtype.str}, but they are in {turned.str}"
+                warn(f"neighbours are {words}: that is most likely its dtype")
         return numbers
 
 

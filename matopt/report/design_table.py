@@ -1,0 +1,63 @@
+"""All designs of a study as one table: what was promised, what the physics found, and the microstructures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from matopt.atomic_write import atomic_write
+from matopt.stages.records import DesignResult, SpaceResult
+
+NAME = "designs.parquet"
+
+
+def write_designs(folder: Path, design: DesignResult) -> Path:
+    """Write ``designs.parquet``: a row for each seed at each step that the physics was asked about.
+
+    Its columns are ``space``, ``role`` (``design`` or a baseline), ``seed``, ``step``, ``property``, ``predicted`` and
+    ``physics`` (SI), ``usable`` (whether the simulators call it ``ok``), ``porosity``, ``distance`` from the authentic
+    morphologies and the ``limit`` on it (null without a trust region), ``judged`` (how often the judge was asked about
+    the design on its whole way) and ``phases``, an Arrow tensor of ``(*S)`` uint8, 1 in grain.
+
+    Args:
+        folder: where it goes.
+        design: what the design stage found.
+
+    Returns:
+        The file's path.
+
+    Raises:
+        FailureError: the folder cannot be written to.
+    """
+    tables = [_table(run, design.property) for run in (*design.spaces, *design.baselines)]
+    path = folder / NAME
+    with atomic_write(path) as partial:
+        pq.write_table(pa.concat_tables(tables), partial, compression="zstd")
+    return path
+
+
+def _table(run: SpaceResult, property_: str) -> pa.Table:
+    seeds, steps = run.predicted.shape
+    n = seeds * steps
+    has_region = run.limit is not None
+    distance = run.distance.double().numpy().ravel()
+    return pa.table(
+        {
+            "space": pa.array([run.space] * n),
+            "role": pa.array([run.role] * n),
+            "seed": np.repeat(np.arange(seeds), steps),
+            "step": np.tile(np.array(run.checked), seeds),
+            "property": pa.array([property_] * n),
+            "predicted": run.predicted.double().numpy().ravel(),
+            "physics": run.true.double().numpy().ravel(),
+            "usable": run.usable.numpy().ravel(),
+            "porosity": run.porosity.ravel(),
+            "distance": pa.array(distance if has_region else [None] * n, pa.float64()),
+            "limit": pa.array([run.limit] * n, pa.float64()),
+            "judged": np.repeat(run.solves.numpy(), steps),
+            "phases": pa.FixedShapeTensorArray.from_numpy_ndarray(run.snapshots.flatten(0, 1).contiguous().numpy()),
+        }
+    )
