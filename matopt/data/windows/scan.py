@@ -150,8 +150,8 @@ class Windows:
         Arguments and errors as for :meth:`choose`; counts without names are refused.
         """
         if unnamed or not counts:
-            numbers = (*unnamed, 200, 100)[: max(len(unnamed), 2)]
-            named = ", ".join(f"{name}={n}" for name, n in zip(("train", "test"), numbers, strict=False))
+            numbers = zip(("train", "test", "validation"), unnamed or (200, 100), strict=False)
+            named = ", ".join(f"{name}={n}" for name, n in numbers)
             raise InputError(f"split: give each number of windows a name, as `windows.split({named})`")
         return tuple(self.cut(corners) for corners in self.choose(counts, seed, buffer).values())
 
