@@ -72,6 +72,6 @@ def length_text(*edges: float | None) -> str:
     One of them, or equal ones, are one number; what is not known (None) is ``?``.
     """
     least = min(edge for edge in edges if edge is not None)
-    unit = "um" if 1e-8 <= least < 1e-2 else "nm" if least < 1e-8 else "m"
+    unit = "nm" if least < 1e-8 else "um" if least < 1e-3 else "mm" if least < 1 else "m"
     words = ["?" if edge is None else f"{edge / UNITS[unit]:.6g}" for edge in edges]
     return f"{words[0] if len(set(words)) == 1 else ' x '.join(words)} {unit}"

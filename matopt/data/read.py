@@ -77,6 +77,8 @@ def read(
                 raise InputError(f"an array has no {setting} to choose; leave `{setting}` out")
         with named("the array"):
             return as_scan(*as_image(path, None, options), voxel_size, options)
+    if not isinstance(path, (str, PathLike)):
+        raise InputError(f"give the path of a file, or a NumPy array, not a {type(path).__name__}")
     return read_scan(local_path(path), voxel_size, options)
 
 

@@ -10,6 +10,7 @@ from matopt.data.read import read
 from matopt.data.scan_statistics import percolation
 from matopt.data.windows.scan import Scan
 from matopt.errors import InputError
+from matopt.stages.simulate import simulate
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +92,19 @@ def test_a_real_scan_cut_short_is_refused(shared_data, tmp_path):
         (tmp_path / name).write_bytes(data[: len(data) // 2])
         with pytest.raises(InputError, match=name):
             read_grey(tmp_path / name, ReadOptions(**setting))
+
+
+@pytest.mark.slow
+def test_resampled_slices_conduct_and_let_through_as_those_that_were_left_out(scan):
+    """Of Berea every fourth slice is kept: what is made of them is far nearer to the rock than these as they are."""
+    for a, b, c in ((0, 0, 0), (200, 200, 200), (100, 220, 20)):
+        block = scan.phases[a : a + 96, b : b + 96, c : c + 96]
+        kept = block[::4]
+        resampled = read(kept, "21.38 x 5.345 x 5.345 um", resample=True).phases
+        true, ignored, made = (
+            simulate(phases[None], ["diffusivity", "permeability"], voxel_size="5.345 um").values[0]
+            for phases in (block, kept, resampled)
+        )
+        assert (ignored / true < (0.3, 0.15)).all()
+        np.testing.assert_allclose(made / true, 1, atol=0.4)
+        assert abs(made[0] / true[0] - 1) < 0.25

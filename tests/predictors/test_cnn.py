@@ -67,6 +67,12 @@ def test_predictions_do_not_change_when_axes_are_reversed(fitted: CNN, axes: tup
     torch.testing.assert_close(fitted.predict(density.flip(axes)), fitted.predict(density), rtol=1e-5, atol=0)
 
 
+def test_microstructures_are_predicted_like_their_densities(fitted: CNN) -> None:
+    phases = (np.random.default_rng(0).random((3, *fitted.shape)) < 0.6).astype(np.uint8)
+    batch = Microstructures(phases, fitted.voxel_size)
+    assert torch.equal(fitted.predict(batch), fitted.predict(batch.density()))
+
+
 def test_exchanging_axes_is_not_taken_for_a_symmetry(fitted: CNN) -> None:
     density = blobs(5, (32, 32), 3).density()
     change = fitted.predict(density.transpose(2, 3)) / fitted.predict(density) - 1

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
 import numpy as np
 
 from matopt.data.images.colours import grey_or_named
 from matopt.data.images.formats.base import shape_text
+from matopt.data.images.likeness import likelier_shape
 from matopt.data.images.read_options import ReadOptions
 from matopt.data.images.spacing import Spacing
 from matopt.errors import InputError, warn
@@ -18,12 +18,6 @@ CHANNELS = 4
 
 CLASSES = 12
 """An axis with so few points, at most, may be of one-hot phases, wherever it stands."""
-
-SAMPLES = 1 << 14
-"""Pairs of voxels whose likeness tells the order of axes."""
-
-ALIKE = 0.3
-"""Correlation of neighbours along every axis above which a shape is believed."""
 
 
 def as_image(grey: np.ndarray, spacing: Spacing | None, options: ReadOptions) -> tuple[np.ndarray, Spacing | None]:
@@ -78,37 +72,6 @@ def _reshaped(grey: np.ndarray, spacing: Spacing | None, shape: Sequence[int]) -
                 "axes is most likely that (slowest first; ImageJ's width x height x depth is the other way round)"
             )
     return grey, spacing
-
-
-def likelier_shape(grey: np.ndarray) -> tuple[int, ...] | None:
-    """Find the order of an image's edges in which neighbours are alike, where they are not in that of its shape.
-
-    Args:
-        grey: laid out in the order of its axes, the last one fastest.
-
-    Returns:
-        A permutation of its shape, or None where none is better by far.
-    """
-    flat = grey.ravel()
-
-    def alike(shape: tuple[int, ...]) -> float:
-        return min(_likeness(flat, int(np.prod(shape[axis:]))) for axis in range(1, len(shape)))
-
-    orders = [order for order in dict.fromkeys(itertools.permutations(grey.shape)) if order != grey.shape]
-    if not orders or grey.size < 64 or (given := alike(grey.shape)) > ALIKE:
-        return None
-    likeness, best = max((alike(order), order) for order in orders)
-    return best if likeness > ALIKE and given < likeness / 2 else None
-
-
-def _likeness(flat: np.ndarray, apart: int) -> float:
-    """Correlation of voxels ``apart`` from each other in a file; 0 where one of them is constant."""
-    if apart >= flat.size:
-        return 0.0
-    first = np.random.default_rng(0).integers(0, flat.size - apart, SAMPLES)
-    a, b = flat[first].astype(np.float64), flat[first + apart].astype(np.float64)
-    spread = float(a.std() * b.std())
-    return float(((a - a.mean()) * (b - b.mean())).mean()) / spread if spread > 0 else 0.0
 
 
 def _channel_axis(array: np.ndarray) -> tuple[int, str] | None:

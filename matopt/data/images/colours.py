@@ -16,8 +16,11 @@ compression and smoothed edges move colours without making one out of another.""
 LEAST_SHARE = 0.95
 """Of the pixels that must have one of the named colours or lie between two; all go to the nearest."""
 
-PURE_SHARE = 0.7
-"""Of the pixels that must have one of two colours, for these to be suggested: the others are their smoothed edges."""
+PURE_SHARE = (0.7, 0.9)
+"""Of the pixels that must have one of two, or of more, colours for these to be suggested; the others are edges."""
+
+MOST_COLOURS = 5
+"""Phases that a picture is believed to have; a photograph has more colours."""
 
 
 def colour_number(text: str) -> int:
@@ -116,21 +119,29 @@ def _assigned(colours: np.ndarray, named: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def _advice(colours: np.ndarray) -> str:
-    """Name the two colours that make up an image, by their share, or say that there are more."""
+    """Name the few colours that make up an image, by their share, or say that there are more."""
     if colours.dtype == np.uint8 and colours.shape[-1] == 3:
         packed, _, counts = _distinct(colours)
         palette = _channels(packed)
-        first = counts.argmax()
-        second = np.where(_distance(palette, palette[first]) > 255 * APART, counts, 0).argmax()
-        nearest, is_near, is_between = _assigned(palette, palette[[first, second]])
-        shares = [counts[is_near & (nearest == index)].sum() / counts.sum() for index in (0, 1)]
-        if second != first and sum(shares) >= PURE_SHARE and counts[is_between].sum() >= LEAST_SHARE * counts.sum():
-            one, other = (colour_text(int(packed[i])) for i in (first, second))
-            return (
-                f"it holds {one} ({shares[0]:.1%}) and {other} ({shares[1]:.1%}): add "
-                f"`phases: {{'{one}': pore, '{other}': grain}}`, or the other way round"
-            )
+        chosen = [int(counts.argmax())]
+        while len(chosen) < MOST_COLOURS:
+            apart = np.min([_distance(palette, palette[i]) for i in chosen], axis=0) > 255 * APART
+            if not apart.any():
+                break
+            chosen.append(int(np.where(apart, counts, 0).argmax()))
+            nearest, is_near, is_between = _assigned(palette, palette[chosen])
+            shares = [counts[is_near & (nearest == k)].sum() / counts.sum() for k in range(len(chosen))]
+            if sum(shares) >= PURE_SHARE[len(chosen) > 2] and counts[is_between].sum() >= LEAST_SHARE * counts.sum():
+                return _suggestion([colour_text(int(packed[i])) for i in chosen], shares)
     return "save it in grey, one channel"
+
+
+def _suggestion(names: Sequence[str], shares: Sequence[float]) -> str:
+    held = " and ".join(f"{name} ({share:.1%})" for name, share in zip(names, shares, strict=True))
+    words = ["pore", "grain", *["grain"] * (len(names) - 2)]
+    phases = ", ".join(f"'{name}': {word}" for name, word in zip(names, words, strict=True))
+    end = "or the other way round" if len(names) == 2 else "or whatever each of them is"
+    return f"it holds {held}: add `phases: {{{phases}}}`, {end}"
 
 
 def _channels(numbers: np.ndarray) -> np.ndarray:

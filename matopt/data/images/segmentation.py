@@ -157,7 +157,10 @@ def refuse_non_finite(grey: np.ndarray) -> None:
         nans += np.count_nonzero(np.isnan(part))
         infinite += np.count_nonzero(np.isinf(part))
     if nans or infinite:
-        raise InputError(f"{nans} voxels are NaN and {infinite} infinite; fill or crop them away first")
+        raise InputError(
+            f"{nans} voxels are NaN and {infinite} infinite; crop them away, or fill them with a level of their own "
+            "and say that it is `outside`"
+        )
 
 
 def levels_of_map(phases: Mapping[float | str, str]) -> dict[float, int]:

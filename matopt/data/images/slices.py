@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import cache
 from itertools import pairwise
 
-_NUMBER = re.compile(r"[-+]?(\d+)(?:[.,](\d+))?")
+_NUMBER = r"[-+]?(\d+)(?:[.,](\d+))?"
 
 
 def ordered(names: Sequence[str]) -> tuple[list[str], str | None]:
@@ -24,14 +24,13 @@ def ordered(names: Sequence[str]) -> tuple[list[str], str | None]:
         The names in order; and a line about what looks wrong with their numbers, if anything does: missing ones, the
         same one twice, several series.
     """
-    is_minus = cache(lambda before: _is_minus(before, names))
-    is_decimal = cache(lambda before: _is_decimal(before, names))
-    parts = {name: _split(name, is_minus, is_decimal) for name in names}
+    folder = _Names(names)
+    parts = {name: _split(name, folder) for name in names}
     order = sorted(names, key=lambda name: ([(0, p) if isinstance(p, str) else (1, p) for p in parts[name]], name))
     return order, _remark([parts[name] for name in order], order)
 
 
-def _split(name: str, is_minus: Callable[[str], bool], is_decimal: Callable[[str], bool]) -> list[str | Decimal]:
+def _split(name: str, folder: _Names) -> list[str | Decimal]:
     """Cut a name into words and numbers, always by turns: ``["slice_", 2, ".tif"]``."""
     stem, dot, ending = name.rpartition(".")
     text = stem if dot else name
@@ -40,9 +39,9 @@ def _split(name: str, is_minus: Callable[[str], bool], is_decimal: Callable[[str
     for match in re.finditer(r"([-+]?)(\d+)(?:[.,](\d+))?", text):
         sign, whole, fraction = match.groups()
         start, end = match.start(), match.end()
-        if sign and not is_minus(text[:start]):
+        if sign and not folder.is_minus(text[:start]):
             start, sign = start + 1, ""
-        if fraction is not None and not is_decimal(text[: match.start(2)]):
+        if fraction is not None and not folder.is_decimal(text[: match.start(2)]):
             end = match.end(2)
             fraction = None
         pieces += [text[at:start], Decimal(f"{sign}{whole}" + (f".{fraction}" if fraction else ""))]
@@ -54,22 +53,38 @@ def _split(name: str, is_minus: Callable[[str], bool], is_decimal: Callable[[str
     return [*pieces, text[at:] + dot + (ending if dot else "")]
 
 
-def _is_minus(before: str, names: Sequence[str]) -> bool:
-    """Whether the dash that follows ``before`` in one of the names is a minus."""
-    if not before or not before[-1].isalnum():
-        return True
-    if before[-1].isdigit():
-        return False
-    return any(name.startswith(before) and name[len(before) : len(before) + 1].isdigit() for name in names)
+class _Names:
+    """The names of a folder, asked what follows beginnings like one of theirs, whatever their numbers are."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+        self._is_number_without_dash = cache(self._number_without_dash)
+        self._is_decimal = cache(self._decimal)
+
+    def is_minus(self, before: str) -> bool:
+        """Whether the dash that follows ``before`` in one of the names is a minus."""
+        if not before or not before[-1].isalnum():
+            return True
+        return not before[-1].isdigit() and self._is_number_without_dash(_like(before))
+
+    def is_decimal(self, before: str) -> bool:
+        """Whether the dot behind the number that follows ``before`` in one of the names is a decimal one."""
+        return self._is_decimal(_like(before.rstrip("-+")))
+
+    def _number_without_dash(self, like: str) -> bool:
+        return any(re.match(rf"{like}\d", name) for name in self._names)
+
+    def _decimal(self, like: str) -> bool:
+        begins = re.compile(like + _NUMBER)
+        found = [m for name in self._names if (m := begins.match(name))]
+        fractions = [m[2] for m in found if m[2] is not None]
+        are_counted = len({len(f) for f in fractions}) > 1 and any(len(f) > 1 and f.endswith("0") for f in fractions)
+        return len({m[1] for m in found}) > 1 and not are_counted
 
 
-def _is_decimal(before: str, names: Sequence[str]) -> bool:
-    """Whether the dot behind the number that follows ``before`` is a decimal one."""
-    before = before.rstrip("-+")
-    found = [m for name in names if name.startswith(before) and (m := _NUMBER.match(name, len(before)))]
-    fractions = [m[2] for m in found if m[2] is not None]
-    are_counted = len({len(f) for f in fractions}) > 1 and any(len(f) > 1 and f.endswith("0") for f in fractions)
-    return len({m[1] for m in found}) > 1 and not are_counted
+def _like(before: str) -> str:
+    """Write the beginning of a name as a pattern in which its numbers are any."""
+    return r"\d+".join(re.escape(word) for word in re.split(r"\d+", before))
 
 
 def _remark(parts: Sequence[list[str | Decimal]], names: Sequence[str]) -> str | None:
@@ -83,12 +98,13 @@ def _remark(parts: Sequence[list[str | Decimal]], names: Sequence[str]) -> str |
         return f"the slices' names are of {len(shapes)} kinds, and follow one another: {names[0]} to {names[-1]}"
     numbers = [[p for p in part if isinstance(p, Decimal)] for part in parts]
     changing = [i for i in range(len(numbers[0])) if len({row[i] for row in numbers}) > 1]
-    if len(changing) > 1:
+    single = [i for i in changing if all(a[i] < b[i] for a, b in pairwise(numbers))]
+    if len(changing) > 1 and not single:
         return (
             f"the slices' names differ in {len(changing)} numbers ({names[0]}, {names[-1]}): several series may follow "
             "one another"
         )
-    series = [row[changing[0]] for row in numbers] if changing else []
+    series = [row[(single or changing)[0]] for row in numbers] if changing else []
     steps = [b - a for a, b in pairwise(series)]
     twice = sorted({a for a, step in zip(series, steps, strict=False) if step == 0})
     if twice or not changing:

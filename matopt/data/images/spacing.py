@@ -10,6 +10,9 @@ from matopt.units import UNITS, length_text
 TOLERANCE = 0.01
 """Sizes that differ by no more than this share of them are the same."""
 
+LEAST_DOTS = 2400
+"""Dots per inch below which a resolution is that of a printer or a screen, not of a microscope."""
+
 _WORDS = {
     "micron": "um", "microns": "um", "micrometer": "um", "micrometre": "um", "micrometers": "um", "micrometres": "um",
     "\\u00b5m": "um",  # as ImageJ writes it, in six letters

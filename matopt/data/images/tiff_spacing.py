@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-from matopt.data.images.spacing import Spacing
+from matopt.data.images.spacing import LEAST_DOTS, Spacing
 
 if TYPE_CHECKING:
     import tifffile
-
-LEAST_DOTS = 2400
-"""Dots per inch below which a resolution is that of a printer or a screen, not of a microscope."""
 
 _CENTIMETRE, _INCH = 3, 2
 

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from matopt.data.windows.autocorrelation import decorrelation_length
-from matopt.data.windows.splitting import Grid, blocked_corners, blocks, most
+from matopt.data.windows.splitting import Grid, best_origin, blocked_corners, blocks, most
 from matopt.data.windows.window import Window
 from matopt.data.windows.zoom import enlarged
 from matopt.errors import InputError
@@ -147,8 +147,10 @@ class Windows:
             deep = 1
             across = window.slice_step or self.scan.decorrelation_length(0) if self.scan.is_volume else 1
         size, step = (deep, window.size, window.size), (across, stride, stride)
-        blocked = blocked_corners(self.scan.volume == OUTSIDE, size) if self.scan.is_masked else None
-        return Grid(shape, size, step, blocked)
+        if not self.scan.is_masked:
+            return Grid(shape, size, step)
+        blocked = blocked_corners(self.scan.volume == OUTSIDE, size)
+        return Grid(shape, size, step, blocked, best_origin(blocked, size, step))
 
     def split(
         self, *unnamed: int, seed: int = 0, buffer: int | None = None, **counts: int
@@ -158,8 +160,8 @@ class Windows:
         Arguments and errors as for :meth:`choose`; counts without names are refused.
         """
         if unnamed or not counts:
-            numbers = (*unnamed, 200, 100)[: max(len(unnamed), 2)]
-            named = ", ".join(f"{name}={n}" for name, n in zip(("train", "test"), numbers, strict=False))
+            numbers = zip(("train", "test", "validation"), unnamed or (200, 100), strict=False)
+            named = ", ".join(f"{name}={n}" for name, n in numbers)
             raise InputError(f"split: give each number of windows a name, as `windows.split({named})`")
         return tuple(self.cut(corners) for corners in self.choose(counts, seed, buffer).values())
 

@@ -23,12 +23,14 @@ class Grid:
         size: of a window.
         step: between neighbouring windows.
         blocked: of the image's shape, from :func:`blocked_corners`: where no window may begin; None if it may anywhere.
+        origin: the first window's first voxel, along the axes that blocks do not lie along.
     """
 
     shape: tuple[int, int, int]
     size: tuple[int, int, int]
     step: tuple[int, int, int]
     blocked: np.ndarray | None = None
+    origin: tuple[int, int, int] = (0, 0, 0)
 
     def counts(self, shape: tuple[int, int, int]) -> tuple[int, ...]:
         """Count the windows side by side along each axis of a box of this shape."""
@@ -40,9 +42,7 @@ class Grid:
         if self.blocked is not None:
             chosen = np.flatnonzero(self._free(axis, block))[chosen]
         places = np.stack(np.unravel_index(chosen, self.counts(self._box(axis, block))), axis=-1)
-        corners = places * np.array(self.step)
-        corners[:, axis] += block[0]
-        return corners
+        return places * np.array(self.step) + self._first(axis, block)
 
     def number(self, axis: int, block: Block) -> int:
         """Count the windows in a block along ``axis``."""
@@ -62,13 +62,17 @@ class Grid:
     def _free(self, axis: int, block: Block) -> np.ndarray:
         """Tell of each window in a block along ``axis`` whether it may begin where it does, a bool for each place."""
         assert self.blocked is not None
-        first = [block[0] if a == axis else 0 for a in range(3)]
-        places = zip(first, self.counts(self._box(axis, block)), self.step, strict=True)
+        places = zip(self._first(axis, block), self.counts(self._box(axis, block)), self.step, strict=True)
         return ~self.blocked[tuple(slice(start, start + n * step, step) for start, n, step in places)]
 
     def _box(self, axis: int, block: Block) -> tuple[int, int, int]:
-        first, second, third = (block[1] - block[0] if a == axis else n for a, n in enumerate(self.shape))
+        ends = [block[1] if a == axis else n for a, n in enumerate(self.shape)]
+        first, second, third = (end - start for end, start in zip(ends, self._first(axis, block), strict=True))
         return first, second, third
+
+    def _first(self, axis: int, block: Block) -> list[int]:
+        """The first voxel of the first window in a block along ``axis``."""
+        return [block[0] if a == axis else start for a, start in enumerate(self.origin)]
 
 
 def blocked_corners(outside: np.ndarray, size: Sequence[int]) -> np.ndarray:
@@ -78,6 +82,18 @@ def blocked_corners(outside: np.ndarray, size: Sequence[int]) -> np.ndarray:
         if edge > 1:  # the maximum over the window's voxels from its first on
             blocked = scipy.ndimage.maximum_filter1d(blocked, edge, axis, mode="nearest", origin=-(edge // 2))
     return blocked.view(bool)
+
+
+def best_origin(blocked: np.ndarray, size: Sequence[int], step: Sequence[int]) -> tuple[int, int, int]:
+    """Find the origin in the plane from which most windows may begin: in a core a grid from its corner has few."""
+    free = np.count_nonzero(~blocked[:: step[0]], axis=0)[
+        : blocked.shape[1] - size[1] + 1, : blocked.shape[2] - size[2] + 1
+    ]
+    padded = np.pad(free, [(0, -n % s) for n, s in zip(free.shape, step[1:], strict=True)])
+    rows, columns = (n // s for n, s in zip(padded.shape, step[1:], strict=True))
+    counts = padded.reshape(rows, step[1], columns, step[2]).sum((0, 2))
+    first, second = np.unravel_index(counts.argmax(), counts.shape)
+    return 0, int(first), int(second)
 
 
 def blocks(grid: Grid, axis: int, counts: Sequence[int], buffer: int) -> list[Block] | None:

@@ -1,5 +1,7 @@
 """The axes of arrays: their order, and those that are not space."""
 
+import warnings
+
 import numpy as np
 import pytest
 import tifffile
@@ -18,6 +20,17 @@ def test_a_shape_in_another_order_is_said_with_the_likelier_one(tmp_path, given)
     ROCK.tofile(tmp_path / "a.raw")
     with pytest.warns(InputWarning, match=r"hardly alike in shape .* but they are in \[24, 40, 48\]"):
         read(tmp_path / "a.raw", "1 um", shape=given, dtype="uint8")
+
+
+@pytest.mark.parametrize(("order", "other"), [("<u2", ">u2"), (">u2", "<u2")])
+def test_bytes_in_another_order_are_said(tmp_path, order, other):
+    grey = (gaussian_filter(np.random.default_rng(0).standard_normal(ROCK.shape), 2) * 9000 + 3000).astype(order)
+    grey.tofile(tmp_path / "a.raw")
+    with pytest.warns(InputWarning, match=f"neighbours are hardly alike in {other}, but they are in {order}"):
+        read_grey(tmp_path / "a.raw", ReadOptions(shape=ROCK.shape, dtype=other))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(read_grey(tmp_path / "a.raw", ReadOptions(shape=ROCK.shape, dtype=order)), grey)
 
 
 def test_the_right_order_and_noise_are_left_alone(tmp_path, recwarn):

@@ -27,6 +27,7 @@ from matopt.errors import InputWarning
         "scan2.0008 scan2.0009 scan2.0010",  # a dot that separates
         "2020-01-05_9 2020-01-05_10 2020-01-05_11",
         "0 100 200 300",
+        "z-0001_9.75um z-0002_10.00um z-0003_10.25um",  # a number and a position, of one series
         "top middle-of-it zero",
         "one",
     ],
@@ -47,6 +48,7 @@ def test_slices_are_in_the_order_of_their_numbers(names):
         ("s0010 s0020 s0030 s0060", r"2 slices are missing \(40 to 50\)"),
         ("1 01 2", "slice 1 is there twice"),
         ("a1_1 a1_2 a2_1", "differ in 2 numbers .*several series"),
+        ("1.9 1.10 2.1", "differ in 2 numbers"),
         ("rec1 rec2 rec_spr", "names are of 2 kinds"),
     ],
 )

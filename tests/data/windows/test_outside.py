@@ -45,13 +45,26 @@ def test_windows_of_a_core_lie_in_it_and_splits_share_none(stack, dimensions):
     assert len({tuple(corner) for corner in np.concatenate(list(chosen.values()))}) == 50
     assert not (taken["train"] & taken["test"]).any()
     every = windows.choose({"all": len(windows)})["all"]
+    step, (_, row, column) = windows.grid.step[0], windows.grid.origin
     inside = [
         (a, b, c)
-        for a, b, c in np.ndindex(*CORE.shape)
-        if a % windows.grid.step[0] == b % 8 == c % 8 == 0 and a + depth <= 64 and b + 16 <= 96 and c + 16 <= 96
-        and (CORE[a : a + depth, b : b + 16, c : c + 16] != OUTSIDE).all()
-    ]  # fmt: skip
+        for a in range(0, 64 - depth + 1, step)
+        for b in range(row, 96 - 16 + 1, 8)
+        for c in range(column, 96 - 16 + 1, 8)
+        if (CORE[a : a + depth, b : b + 16, c : c + 16] != OUTSIDE).all()
+    ]
     assert sorted(map(tuple, every.tolist())) == inside
+
+
+def test_the_grid_begins_where_most_windows_lie_in_the_core():
+    """A square of 62 fits into a circle of 88, and four of 31: none of them from the corner of the image."""
+    for size, number in ((62, 1), (31, 4)):
+        windows = Scan(CORE[:1], 1e-6, "images").windows(size)
+        assert len(windows) == number
+        (parts,) = windows.split(all=number)
+        assert len(parts) == number
+    with pytest.raises(InputError, match="no window of 63 voxels lies wholly in the sample"):
+        Scan(CORE[:1], 1e-6, "images").windows(63).split(train=1)
 
 
 def test_a_sample_that_only_starts_half_way_is_split_along_it():

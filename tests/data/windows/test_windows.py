@@ -209,5 +209,7 @@ def test_windows_of_an_array_and_splits_that_are_not_named():
             windows.split(*unnamed)
     with pytest.raises(InputError, match="the array: it has more than two grey levels"):
         matopt.read(np.arange(4096).reshape(64, 64), "2 um")
+    with pytest.raises(InputError, match="give the path of a file, or a NumPy array, not a list"):
+        matopt.read(image.tolist(), "2 um")
     with pytest.raises(InputError, match="an array has no dtype to choose; leave `dtype` out"):
         matopt.read(image, "2 um", dtype="uint8")

@@ -30,9 +30,10 @@ class Npz(WritableFormat):
     def spacing(self, stream: BinaryIO, options: ReadOptions) -> Spacing | None:
         """Take ``voxel_size``, in metres, as :meth:`write` puts it beside the phases."""
         with np.load(stream, allow_pickle=False) as archive:
-            size = archive["voxel_size"] if "voxel_size" in archive.files else None
+            if "voxel_size" not in archive.files or archive["voxel_size"].size != 1:
+                return None
             name = choose_variable({name: archive[name].shape for name in archive.files}, options.variable)
-            return None if size is None or size.size != 1 else Spacing.of((size.item(),) * archive[name].ndim, "m")
+            return Spacing.of((archive["voxel_size"].item(),) * archive[name].ndim, "m")
 
     def write(self, stream: BinaryIO, microstructures: Microstructures) -> None:
         """Write the arrays ``phases`` ``(N, *S)`` and ``voxel_size`` in metres."""

@@ -9,6 +9,7 @@ import numpy as np
 from matopt.data.images.colours import grey_or_named
 from matopt.data.images.formats.base import FORMATS, Format
 from matopt.data.images.read_options import ReadOptions
+from matopt.data.images.spacing import LEAST_DOTS, Spacing
 from matopt.errors import InputError
 
 
@@ -36,3 +37,13 @@ class Picture(Format):
             if image.mode in ("1", "L", "I", "I;16", "I;16B", "F", "LA", "RGB", "RGBA"):
                 return grey_or_named(np.asarray(image), options.phases)
             raise InputError(f"its colours are {image.mode}; save it in grey")
+
+    def spacing(self, stream: BinaryIO, options: ReadOptions) -> Spacing | None:
+        """Take the resolution, where it is finer than that of printers and screens."""
+        from PIL import Image
+
+        with Image.open(stream) as image:
+            across, down = image.info.get("dpi", (0, 0))
+        if min(across, down) <= LEAST_DOTS:
+            return None
+        return Spacing.of((2.54 / float(down), 2.54 / float(across)), "cm")

@@ -8,8 +8,9 @@ from typing import BinaryIO
 import numpy as np
 
 from matopt.data.images.formats.base import FORMATS, Format, shape_text
+from matopt.data.images.likeness import likeness
 from matopt.data.images.read_options import ReadOptions
-from matopt.errors import InputError
+from matopt.errors import InputError, warn
 
 
 @FORMATS.register("raw")
@@ -41,7 +42,14 @@ class Raw(Format):
                 f"it holds {len(data) - offset} bytes{behind}, but {shape_text(tuple(options.shape))} {dtype} are "
                 f"{expected}{_likely(len(data) - offset, voxels, expected, offset)}"
             )
-        return np.frombuffer(data, dtype, offset=offset)
+        numbers = np.frombuffer(data, dtype, offset=offset)
+        turned = dtype.newbyteorder()
+        if dtype.itemsize > 1 and dtype.kind in "ui":
+            given, other = likeness(numbers, 1), likeness(numbers.view(turned), 1)
+            if other > 2 * max(given, 0.1):
+                words = f"hardly alike in {dtype.str}, but they are in {turned.str}"
+                warn(f"neighbours are {words}: that is most likely its dtype")
+        return numbers
 
 
 def _likely(size: int, voxels: int, expected: int, offset: int) -> str:

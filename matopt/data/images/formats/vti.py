@@ -78,12 +78,13 @@ class Vti(WritableFormat):
 
     def spacing(self, stream: BinaryIO, options: ReadOptions) -> Spacing | None:
         """Take the spacing along the axes that have more than one layer; VTK knows of no unit."""
-        found = re.search(rb"<ImageData[^>]*\bSpacing\s*=\s*[\"']([^\"']+)", stream.read(1 << 16))
+        head = stream.read(1 << 16)
+        found = re.search(rb"<ImageData[^>]*\bSpacing\s*=\s*[\"']([^\"']+)", head)
         edges = tuple(float(word) for word in found[1].split()) if found else ()
-        stream.seek(0)
-        arrays = read_vti(stream)
-        name = options.variable if options.variable is not None else next(iter(arrays))
-        return Spacing.of(edges[: arrays[name]().ndim])
+        piece = re.search(rb"<Piece[^>]*\bExtent\s*=\s*[\"']([^\"']+)", head)
+        extent = [int(word) for word in piece[1].split()] if piece else [0] * 6
+        has_layers = extent[5] - extent[4] > 1 or (extent[5] - extent[4] == 1 and b"<CellData" not in head)
+        return Spacing.of(edges if has_layers else edges[:2])
 
     def write(self, stream: BinaryIO, microstructures: Microstructures) -> None:
         """Write one image or volume for ParaView: cells with ``phase`` 0 or 1, lengths in metres, x = axis 0.
