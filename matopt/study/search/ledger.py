@@ -92,17 +92,20 @@ class Ledger:
         """Begin the next trial: one that waits to be run again, at its point, else a fresh one.
 
         A fresh point follows from what is complete and from how many points were fresh before, not from how often the
-        search was interrupted: one trial at a time, an interrupted search goes the way of an undisturbed one.
+        search was interrupted: one trial at a time, an interrupted search goes the way of an undisturbed one. (Optuna's
+        grid and cmaes go by the trials' numbers as well: the first takes its points in another order, the other draws
+        others.)
 
         Args:
             sampler: makes the sampler of a fresh point, given how many were chosen before it.
         """
         trials = self._study.get_trials(deepcopy=False)
         if any(trial.state is TrialState.WAITING for trial in trials):
-            self._study.sampler = optuna.samplers.RandomSampler(0)  # fills in what a crash kept from being chosen
+            chosen_by = optuna.samplers.RandomSampler(0)  # fills in what a crash kept from being chosen
         else:
-            self._study.sampler = sampler(self.n_started)
-        return self._study.ask()
+            chosen_by = sampler(self.n_started)
+        # A study of its own, as samplers that have gone through a space would stop the one that trials are told to.
+        return optuna.load_study(study_name=self.key, storage=self.storage, sampler=chosen_by).ask()
 
     def complete(self, number: int, outcome: TrialResult) -> None:
         """Enter what a trial found.
