@@ -135,13 +135,13 @@ class _LedgerSearch(OptunaSearch):
         )
         self._point = point
         self._ledger = ledger
-        self._sampler = sampler
+        self._choose = sampler
         self._callback = callback
 
     def suggest(self, trial_id: str) -> dict[str, Any]:
         with warnings.catch_warnings():  # that an interface may change, which its user cannot act on
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            chosen = self._ledger.ask(self._sampler)
+            chosen = self._ledger.ask(self._choose)
         try:
             point = self._point(chosen)
         except InputError as error:  # settings that exclude each other: this trial fails, the search goes on
