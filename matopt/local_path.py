@@ -42,11 +42,13 @@ def local_path(text: str | PathLike[str]) -> Path:
         hint = "leave that out" if address[1] == "file" else "copy it to a folder or mount it, and name that"
         raise InputError(f"{written!r} is an address ({address[1]}:), and paths on this machine alone are read; {hint}")
     path = Path(written)
-    if path.is_absolute() and _is_there(path):
+    # The longest part that ends with a sign: a folder of this very name is meant as it is, unless the sign says more.
+    signed = next((part for part in (path, *path.parents) if _VARIABLE.search(part.name)), path)
+    if path.is_absolute() and _is_there(signed):
         return path
     unset = [name for name in _VARIABLE.findall(written) if name.strip("{}") not in os.environ]
     if unset:
-        if _is_there(path):
+        if _is_there(signed):
             return path
         raise InputError(f"{written!r}: the variable {unset[0].strip('{}')} is not set; set it, or write the path out")
     path = Path(os.path.expandvars(written))

@@ -25,7 +25,10 @@ def test_home_and_variables_are_read_and_all_other_signs_are_part_of_the_name(mo
     for name in ("$NOWHERE", "~nobody_of_this_name"):
         Path(name).mkdir()
         assert local_path(name) == Path(name), "there is one of this very name"
-    assert local_path(tmp_path / "$NOWHERE") == tmp_path / "$NOWHERE"
+    assert local_path(tmp_path / "$NOWHERE" / "runs") == tmp_path / "$NOWHERE" / "runs"
+    (tmp_path / "$SCRATCH").mkdir()
+    assert local_path("$SCRATCH/runs") == Path("/scratch/me/runs")
+    assert local_path(tmp_path / "$SCRATCH" / "runs") == tmp_path / "$SCRATCH" / "runs"
 
 
 @pytest.mark.parametrize(

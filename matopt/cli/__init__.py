@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 import warnings
@@ -58,18 +59,28 @@ def callback(
     Start with [bold]matopt study launch studies/quickstart.yaml[/bold], or look at your own images with
     [bold]matopt data check PATH[/bold]. Every command explains itself with [bold]--help[/bold].
 
-    Exit codes: 0 done, 1 could not be done, 2 bad input, 130 interrupted.
+    Exit codes: 0 done, 1 could not be done, 2 bad input, 130 interrupted, 143 terminated.
     """
     _options["debug"] = debug
 
 
 def main() -> None:
     """Run the command line; errors end as one line and an exit code."""
-    with outliving_streams():
-        _run()
+    terminated: list[int] = []
+
+    def terminate(number: int, frame: object) -> None:
+        terminated.append(number)
+        raise KeyboardInterrupt  # the one exception that Ray hands on from inside its waits
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        with outliving_streams():
+            _run(terminated)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
-def _run() -> None:
+def _run(terminated: Sequence[int]) -> None:
     warnings.showwarning = _show_warning  # ty: ignore[invalid-assignment]
     try:
         app(_debug_first(sys.argv[1:]), prog_name="matopt")
@@ -78,11 +89,15 @@ def _run() -> None:
             traceback.print_exc()
         print(f"matopt: {error}", file=sys.stderr)
         sys.exit(1 if isinstance(error, FailureError) else 2)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as end:
+        if isinstance(end, SystemExit) and end.code != 128 + signal.SIGINT:  # what Typer makes of an interrupt
+            raise
         print(
-            "matopt: interrupted; what was finished is kept, and the same command goes on from there", file=sys.stderr
+            f"matopt: {'terminated' if terminated else 'interrupted'}; what was finished is kept, and the same command"
+            " goes on from there",
+            file=sys.stderr,
         )
-        sys.exit(130)
+        sys.exit(128 + (signal.SIGTERM if terminated else signal.SIGINT))
 
 
 def _debug_first(arguments: Sequence[str]) -> list[str]:

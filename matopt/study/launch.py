@@ -47,6 +47,10 @@ MakeReport = Callable[[LaunchResult], list[Path]]
 """Writes the report's files and returns them, the page first."""
 
 
+CLOSING_SECONDS, INTERRUPTED_SECONDS = 30.0, 8.0
+"""Seconds for MLflow to take what is left at the end, and where somebody wants the process gone."""
+
+
 def changes(study: Study) -> list[str]:
     """List what is different from the study's last launch, a line each; nothing where it was never launched."""
     before = read_json(Layout.of(study).config)
@@ -81,16 +85,18 @@ def launch(
         write_json(layout.config, study.as_json)
         tracker = Tracker(layout, study.config.tracking.uri)
         session = _session(study, address, state, LaunchRuns(tracker, study))
+        patience = CLOSING_SECONDS
         try:
             result = _run(session, make_report)
             session.runs.end("FINISHED")
         except BaseException as error:
+            patience = CLOSING_SECONDS if isinstance(error, Exception) else INTERRUPTED_SECONDS
             session.runs.end("FAILED" if isinstance(error, Exception) else "KILLED")
             raise
         finally:
             with state.overhead():
                 session.workers.close()
-                undelivered = tracker.close()
+                undelivered = tracker.close(patience)
         # Relative to the study's folder, which may be moved.
         state.note(stage="", report=[os.path.relpath(path, layout.folder) for path in result.report])
         objective, direction = next(iter(study.objectives.items()))

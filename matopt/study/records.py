@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,6 +98,16 @@ class LaunchResult:
     def layout(self) -> Layout:
         """Where the study rests on disk."""
         return Layout.of(self.study)
+
+
+def failures(records: Sequence[TrialRecord]) -> str:
+    """Say how many trials failed, and why, the commonest reason first; empty where none did."""
+    reasons = Counter(record.error for record in records if record.state == "failed")
+    if not reasons:
+        return ""
+    why = "; ".join(f"{count} times: {reason}" if count > 1 else reason for reason, count in reasons.most_common(3))
+    more = f"; and {len(reasons) - 3} other reasons" if len(reasons) > 3 else ""
+    return f"{reasons.total()} of {len(records)} trials failed ({why}{more})"
 
 
 def best(records: Sequence[TrialRecord], objectives: Mapping[str, str]) -> TrialRecord | None:

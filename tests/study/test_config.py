@@ -112,6 +112,7 @@ WRONG = [
     ('  "parts.py:Mine":', '  "parts.py:NotATrait":', "is not a Trait; derive it from matopt.traits.base.Trait"),
     ('  "parts.py:Mine":', '  "parts.py:Min":', "parts.py has no class 'Min'"),
     ("{weight: 0.1}", "{weight: [0.1]}", "traits.hashin_shtrikman.weight: must be a number, got [0.1]"),
+    ("trials: 3", "trials: 3\n  min_complete: 4", "search.min_complete: asks for more complete trials than the 3 that"),
     ("trials: 3", "trials: 3\n  sampler: tpee", "no samplers called 'tpee'; did you mean 'tpe'?"),
     ("trials: 3", "trials: 3\n  select: r4", "search.select: 'r4' is not among the objectives; there are: r2, morph"),
     ("{r2: maximize, ", "{r2: minimize, ", "search.objectives.r2: r2 is better the other way: maximize"),

@@ -31,7 +31,7 @@ data:
   split: {train: 12, validation: 8, test: 8}
 physics:
   properties: [diffusivity, "tiny_components.py:Solid"]
-  "tiny_components.py:Solid": {seconds: 0.1, log: LOG}
+  "tiny_components.py:Solid": {seconds: 0.1, log: "LOG"}
 generator: {kind: "tiny_components.py:Noise", seconds: 1.0}
 predictor: {kind: "tiny_components.py:Linear", seconds: 0.5}
 augmentation: {size: 4}

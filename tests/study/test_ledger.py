@@ -9,7 +9,7 @@ import pytest
 
 from matopt.errors import FailureError
 from matopt.stages.records import TrialResult
-from matopt.study.records import best
+from matopt.study.records import best, failures
 from matopt.study.search.ledger import Ledger, read_records
 
 OBJECTIVES = {"r2": "maximize", "distance": "minimize"}
@@ -42,6 +42,9 @@ def test_a_ledger_is_read_as_it_was_written(journal):
     assert again[1].outcome == outcome(0.9)
     assert best(again, OBJECTIVES) == again[1]
     assert again[3].error == "ValueError: no such thing"
+    assert failures(again) == "1 of 4 trials failed (ValueError: no such thing)" and failures(again[:3]) == ""
+    ledger.fail(ask(ledger), "ValueError: no such thing")
+    assert failures(ledger.records()) == "2 of 5 trials failed (2 times: ValueError: no such thing)"
     assert read_records(journal, "b") == []
 
 

@@ -11,8 +11,11 @@ import pytest
 
 import matopt
 from matopt.errors import FailureError
+from matopt.stages.keys import code_version
 from matopt.study.cluster import local_ray
 from matopt.study.cluster.driver_path import driver_path, matopt_file
+from matopt.study.cluster.ray_cluster import _check_code
+from matopt.study.cluster.whereabouts import Whereabouts, look
 
 
 def test_waiting_has_an_end_with_likely_reasons():
@@ -61,3 +64,35 @@ def test_other_processes_look_for_modules_where_this_one_does(monkeypatch, tmp_p
     path = driver_path()
     assert path[0] == str(Path(matopt.__file__).parents[1]) and path[1] == str(tmp_path)
     assert matopt_file() == Path(matopt.__file__).resolve()
+
+
+@pytest.mark.parametrize(
+    ("found", "is_here", "message"),
+    [
+        (
+            Whereabouts("t", "/data/matopt/__init__.py", "0.0.9", None),
+            True,
+            "import matopt 0.0.9 in /data/matopt, this",
+        ),
+        (Whereabouts("t", None, None, None), True, "its processes import no matopt, this one"),
+        (
+            Whereabouts("t", "/data/matopt/__init__.py", "0.0.9", "abc"),
+            False,
+            "import matopt 0.0.9 in /data/matopt, this",
+        ),
+    ],
+)
+def test_a_node_with_another_matopt_is_refused_by_name(found, is_here, message):
+    with pytest.raises(FailureError, match=message) as caught:
+        _check_code("n1", found, is_here)
+    assert "node n1 has another version of matopt: " in str(caught.value)
+    assert f"this one {matopt.__version__} in {Path(matopt.__file__).parent}" in str(caught.value)
+
+
+def test_a_process_looks_at_what_it_imports(tmp_path):
+    (probe := tmp_path / "probe").write_text("token")
+    found = look(str(probe), True)
+    assert found == Whereabouts("token", matopt.__file__, matopt.__version__, code_version())
+    assert look(str(tmp_path / "none"), False).token is None
+    for is_here in (True, False):
+        _check_code("n1", found, is_here)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import shutil
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import optuna
@@ -60,6 +62,33 @@ def searched(
             number = sum(float(v or 0) for v in point.values() if not isinstance(v, str))
             ledger.complete(trial.number, TrialResult({"r2": number, "s2_error": -number}, "", "", 1.0, 0.0))
     return [tuple(record.params.values()) for record in Ledger(journal, "search", objectives).records()]
+
+
+def asked(journal: Path, kind: str, search: SearchSpec, interrupted: set[int]) -> list[dict]:
+    """The points of a search of twelve trials, one at a time; the launch is killed in the middle of some of them."""
+    choose = partial(SAMPLERS.build(Component(kind)).build, search)
+    ledger, n_complete, attempts = Ledger(journal, "search", ONE), 0, 0
+    while n_complete < 12:
+        trial = ledger.ask(choose)
+        point = suggest(search.space, trial)
+        attempts += 1
+        if attempts in interrupted:
+            ledger = Ledger(journal, "search", ONE)
+            ledger.recover()
+            continue
+        r2 = sum(float(v or 0) for v in point.values() if not isinstance(v, str))
+        ledger.complete(trial.number, TrialResult({"r2": r2}, "", "", 1.0, 0.0))
+        n_complete += 1
+    return [record.params for record in ledger.records()]
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.parametrize("kind", ["tpe", "random", "gp", "qmc", "nsga2", "nsga3", "brute_force"])
+def test_an_interrupted_search_finds_what_an_undisturbed_one_finds(tmp_path, kind):
+    search = replace(spec(FINITE if kind == "brute_force" else MIXED, ONE, 12), concurrent=1, seed=2**40)
+    undisturbed = asked(tmp_path / "a", kind, search, set())
+    assert asked(tmp_path / "b", kind, search, {1, 5, 6, 11}) == undisturbed
+    assert len({tuple(point.values()) for point in undisturbed}) > 6
 
 
 def types(space: dict) -> set[tuple]:

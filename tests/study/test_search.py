@@ -1,5 +1,6 @@
 """Searches with Ray Tune and Optuna for real, over trials of milliseconds."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -121,3 +122,7 @@ def test_settings_that_exclude_each_other_fail_their_trial_alone(context, tmp_pa
     records = search(plan(tmp_path, 6, settings), ledger, context, Heard())
     assert {r.state for r in records} == {"complete", "failed"}
     assert all(("exclude each other" in r.error) == (r.params["width"] > 5) for r in records)
+    with pytest.raises(
+        FailureError, match=r"of 6 trials failed \(.*exclude each other.*\); search\.min_complete asks for 6"
+    ):
+        search(replace(plan(tmp_path, 6, settings), least=6), ledger, context, Heard())

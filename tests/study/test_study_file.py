@@ -22,7 +22,8 @@ def test_every_number_is_read_as_it_was_written(number):
     ("text", "value"),
     [("1e-3", 1e-3), ("94.5e9", 94.5e9), ("1e3", 1000.0), (".5", 0.5), ("010", 10), ("no", "no"), ("on", "on"),
      ("1:30", "1:30"), ("2026-01-01", "2026-01-01"), ("true", True), ("~", None), ("", None), ("'1'", "1"),
-     ("5.345 um", "5.345 um"), ("[1, 2.0]", [1, 2.0]), ("1_000", "1_000"), (".nan", ".nan")],
+     ("5.345 um", "5.345 um"), ("[1, 2.0]", [1, 2.0]), ("1_000", "1_000"), (".nan", ".nan"),
+     ("/data/run #1", "/data/run #1"), ("'a #b'", "a #b"), ("a#b", "a#b")],
 )  # fmt: skip
 def test_scalars_mean_what_they_look_like(text, value):
     read = read_value(text, "here")

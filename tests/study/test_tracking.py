@@ -20,6 +20,7 @@ from mlflow.entities import Run
 
 from matopt.errors import FailureError, InputError
 from matopt.study.layout import Layout
+from matopt.study.tracking.database import database_uri
 from matopt.study.tracking.mlflow_calls import Experiment
 from matopt.study.tracking.spool import SpoolWriter, read_events
 from matopt.study.tracking.tracker import Tracker, undelivered
@@ -319,13 +320,14 @@ Experiment(sys.argv[1], "rock", None, print)
 
 def test_a_process_killed_while_it_creates_the_database_leaves_none(tmp_path):
     """Half of MLflow's tables would be taken for a broken database by every launch to come."""
-    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    folder = tmp_path / "run #1 of ~me? 50%25 $x=1"
+    uri = database_uri(folder / "mlflow.db")
     with subprocess.Popen([sys.executable, "-c", OPEN, uri]) as process:
         patience = time.monotonic() + 120
-        while not any(file.stat().st_size > 0 for file in tmp_path.glob(".mlflow.db.*/mlflow.db")):
+        while not any(file.stat().st_size > 0 for file in folder.glob(".mlflow.db.*/mlflow.db")):
             assert process.poll() is None and time.monotonic() < patience
             time.sleep(0.01)
         process.kill()
-    assert not (tmp_path / "mlflow.db").exists()
+    assert not (folder / "mlflow.db").exists()
     assert Experiment(uri, "rock", None, print).id == Experiment(uri, "rock", None, print).id
-    assert (tmp_path / "mlflow.db").exists()
+    assert (folder / "mlflow.db").exists() and list(tmp_path.iterdir()) == [folder]

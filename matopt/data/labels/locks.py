@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +22,13 @@ class ByteLocks:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except PermissionError:
+            if not path.exists():
+                raise
+            with tempfile.TemporaryFile() as alone:  # another user's, shared with nobody: names cannot be locked
+                self._file = os.dup(alone.fileno())
 
     def __enter__(self) -> ByteLocks:
         return self

@@ -6,10 +6,13 @@ import gc
 import logging
 import math
 import os
+import signal
 import socket
+import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +74,11 @@ class Cluster:
             raise FailureError("Ray runs in this process already; call ray.shutdown() first, as a study brings its own")
         Config.initialize("")  # Ray read the authentication mode when it was imported
         logging.getLogger("ray").setLevel(logging.CRITICAL)  # what fails here is raised here, in one line
-        if self._address is None:
-            start_local(self._cpus)
-        else:
-            self._join(self._address)
+        with _own_signals():
+            if self._address is None:
+                start_local(self._cpus)
+            else:
+                self._join(self._address)
         try:
             self._check_nodes()
         except BaseException:
@@ -167,6 +171,17 @@ class Cluster:
         finally:
             cloudpickle.unregister_pickle_by_value(whereabouts)
             probe.unlink(missing_ok=True)
+
+
+@contextmanager
+def _own_signals() -> Generator[None]:
+    """Keep this process's answer to SIGTERM: Ray's own ends it in the middle of whatever waits, by an abort."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread() and before is not None:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _check_code(node: str, found: Whereabouts, is_here: bool) -> None:

@@ -49,6 +49,9 @@ def cross_problems(config: StudyConfig, folder: Path) -> list[Problem]:
     if config.search.select is not None and config.search.select not in config.search.objectives:
         hint = suggestion(config.search.select, list(config.search.objectives))
         problems.append(Problem(("search", "select"), f"{config.search.select!r} is not among the objectives; {hint}"))
+    if config.search.min_complete > config.search.trials:
+        message = f"asks for more complete trials than the {config.search.trials} that are run"
+        problems.append(Problem(("search", "min_complete"), message))
     sampler = build_component(SAMPLERS, config.search.sampler, folder)
     if refusal := sampler.refusal(config.search_spec):
         problems.append(Problem(("search", "sampler"), refusal))

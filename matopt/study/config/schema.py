@@ -132,11 +132,13 @@ class AugmentationSection(Section):
 class SearchSection(Section):
     """Sets what the trials vary, how their points are chosen and what they are judged by.
 
-    ``trials`` is a total; ``startup`` points are random before a sampler trusts its model; ``select`` is the objective
-    that picks the best trial (the first by default).
+    ``trials`` is a total, of which ``min_complete`` must be complete in the end, or the launch has failed; ``startup``
+    points are random before a sampler trusts its model; ``select`` is the objective that picks the best trial (the
+    first by default).
     """
 
     trials: AtLeastOne = 1
+    min_complete: AtLeastOne = 1
     sampler: SamplerField = Field(default_factory=default_sampler)
     startup: AtLeastOne = 10
     space: Annotated[

@@ -94,11 +94,13 @@ def read_study_file(path: Path) -> StudyText:
 
 
 def read_value(text: str, place: str) -> Any:
-    """Read one piece of YAML, as given on a command line.
+    """Read one piece of YAML, as given on a command line, where nothing is a comment: ``/data/run #1`` is a text.
 
     Raises:
         InputError: not YAML.
     """
+    if " #" in text and text.lstrip()[0] not in "\"'[{":
+        return text.strip()
     return _parse(text, place, None)
 
 

@@ -53,21 +53,21 @@ class Sampler(ABC):
 
     @abstractmethod
     def build(self, search: SearchSpec, n_started: int) -> optuna.samplers.BaseSampler:
-        """Make the Optuna sampler of a launch.
+        """Make the Optuna sampler of one point, which knows of the others by their trials alone.
 
         Args:
             search: what is searched.
-            n_started: how many trials earlier launches began. A sampler that draws at random is seeded by it too, or it
-                would begin with the points that it began with then.
+            n_started: how many points were chosen before it. A sampler that draws at random is seeded by it too (see
+                :func:`sampler_seed`): each point draws other numbers, and the same ones whenever it is drawn.
         """
-
-    @staticmethod
-    def seed(search: SearchSpec, n_started: int = 0) -> int:
-        """Make a seed of 32 bits, as samplers take, of the study's, and of how many trials were begun."""
-        return int(np.random.SeedSequence([search.seed, n_started]).generate_state(1)[0])
 
 
 SAMPLERS: Registry[Sampler] = Registry("samplers", "matopt.study.samplers")
+
+
+def sampler_seed(search: SearchSpec, n_started: int = 0) -> int:
+    """Make a seed of 32 bits, as samplers take, of the study's and of how many points were chosen before."""
+    return int(np.random.SeedSequence([search.seed, n_started]).generate_state(1)[0])
 
 
 def finite_space(search: SearchSpec) -> dict[str, tuple[Plain, ...]] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import optuna
 
-from matopt.study.samplers.base import SAMPLERS, Sampler, SearchSpec, exhaustive_refusal
+from matopt.study.samplers.base import SAMPLERS, Sampler, SearchSpec, exhaustive_refusal, sampler_seed
 
 
 @SAMPLERS.register("brute_force")
@@ -17,4 +17,4 @@ class BruteForce(Sampler):
 
     def build(self, search: SearchSpec, n_started: int) -> optuna.samplers.BaseSampler:
         """Make Optuna's sampler."""
-        return optuna.samplers.BruteForceSampler(seed=self.seed(search, n_started))
+        return optuna.samplers.BruteForceSampler(seed=sampler_seed(search, n_started))

@@ -7,7 +7,7 @@ from typing import Annotated
 import optuna
 from pydantic import Field
 
-from matopt.study.samplers.base import SAMPLERS, Sampler, SearchSpec
+from matopt.study.samplers.base import SAMPLERS, Sampler, SearchSpec, sampler_seed
 from matopt.study.space import Choice
 
 
@@ -34,5 +34,5 @@ class CMAES(Sampler):
     def build(self, search: SearchSpec, n_started: int) -> optuna.samplers.BaseSampler:
         """Make Optuna's sampler."""
         return optuna.samplers.CmaEsSampler(
-            n_startup_trials=search.startup, popsize=self.population_size, seed=self.seed(search, n_started)
+            n_startup_trials=search.startup, popsize=self.population_size, seed=sampler_seed(search, n_started)
         )

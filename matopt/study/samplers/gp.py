@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import optuna
 
-from matopt.study.samplers.base import SAMPLERS, Sampler, SearchSpec
+from matopt.study.samplers.base import SAMPLERS, Sampler, SearchSpec, sampler_seed
 
 
 @SAMPLERS.register("gp")
@@ -19,4 +19,4 @@ class GaussianProcess(Sampler):
 
     def build(self, search: SearchSpec, n_started: int) -> optuna.samplers.BaseSampler:
         """Make Optuna's sampler."""
-        return optuna.samplers.GPSampler(n_startup_trials=search.startup, seed=self.seed(search, n_started))
+        return optuna.samplers.GPSampler(n_startup_trials=search.startup, seed=sampler_seed(search, n_started))

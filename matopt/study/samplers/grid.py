@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import optuna
 
-from matopt.study.samplers.base import SAMPLERS, Sampler, SearchSpec, exhaustive_refusal, finite_space
+from matopt.study.samplers.base import SAMPLERS, Sampler, SearchSpec, exhaustive_refusal, finite_space, sampler_seed
 
 
 @SAMPLERS.register("grid")
@@ -19,4 +19,4 @@ class Grid(Sampler):
         """Make Optuna's sampler, shuffled by the study's seed: one order for all launches."""
         values = finite_space(search)
         assert values is not None
-        return optuna.samplers.GridSampler(values, seed=self.seed(search))
+        return optuna.samplers.GridSampler(values, seed=sampler_seed(search))

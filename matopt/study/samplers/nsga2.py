@@ -7,7 +7,7 @@ from typing import Annotated
 import optuna
 from pydantic import Field
 
-from matopt.study.samplers.base import SAMPLERS, Sampler, SearchSpec
+from matopt.study.samplers.base import SAMPLERS, Sampler, SearchSpec, sampler_seed
 
 
 @SAMPLERS.register("nsga2")
@@ -25,4 +25,4 @@ class NSGAII(Sampler):
 
     def build(self, search: SearchSpec, n_started: int) -> optuna.samplers.BaseSampler:
         """Make Optuna's sampler."""
-        return optuna.samplers.NSGAIISampler(population_size=self.population_size, seed=self.seed(search, n_started))
+        return optuna.samplers.NSGAIISampler(population_size=self.population_size, seed=sampler_seed(search, n_started))

@@ -6,7 +6,7 @@ from typing import Literal
 
 import optuna
 
-from matopt.study.samplers.base import SAMPLERS, Sampler, SearchSpec
+from matopt.study.samplers.base import SAMPLERS, Sampler, SearchSpec, sampler_seed
 
 
 @SAMPLERS.register("qmc")
@@ -26,4 +26,4 @@ class QuasiMonteCarlo(Sampler):
 
     def build(self, search: SearchSpec, n_started: int) -> optuna.samplers.BaseSampler:
         """Make Optuna's sampler, scrambled by the study's seed: one sequence for all launches."""
-        return optuna.samplers.QMCSampler(qmc_type=self.sequence, scramble=True, seed=self.seed(search))
+        return optuna.samplers.QMCSampler(qmc_type=self.sequence, scramble=True, seed=sampler_seed(search))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import optuna
 
-from matopt.study.samplers.base import SAMPLERS, Sampler, SearchSpec
+from matopt.study.samplers.base import SAMPLERS, Sampler, SearchSpec, sampler_seed
 
 
 @SAMPLERS.register("random")
@@ -13,4 +13,4 @@ class RandomSearch(Sampler):
 
     def build(self, search: SearchSpec, n_started: int) -> optuna.samplers.BaseSampler:
         """Make Optuna's sampler."""
-        return optuna.samplers.RandomSampler(self.seed(search, n_started))
+        return optuna.samplers.RandomSampler(sampler_seed(search, n_started))

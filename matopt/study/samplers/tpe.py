@@ -7,7 +7,7 @@ from typing import Annotated
 import optuna
 from pydantic import Field
 
-from matopt.study.samplers.base import SAMPLERS, Sampler, SearchSpec
+from matopt.study.samplers.base import SAMPLERS, Sampler, SearchSpec, sampler_seed
 
 
 @SAMPLERS.register("tpe")
@@ -32,5 +32,5 @@ class TPE(Sampler):
             n_ei_candidates=self.n_ei_candidates,
             multivariate=self.multivariate,
             constant_liar=search.concurrent > 1,
-            seed=self.seed(search, n_started),
+            seed=sampler_seed(search, n_started),
         )

@@ -6,7 +6,7 @@ It is an Optuna study in a journal file. The driver is its only writer; anyone m
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -85,8 +85,27 @@ class Ledger:
 
     @property
     def n_started(self) -> int:
-        """How many trials were ever started, repetitions included."""
-        return len(self._study.get_trials(deepcopy=False))
+        """How many points were ever chosen: trials without their repetitions."""
+        return sum(_REPEATS not in trial.user_attrs for trial in self._study.get_trials(deepcopy=False))
+
+    def ask(self, sampler: Callable[[int], optuna.samplers.BaseSampler]) -> optuna.trial.Trial:
+        """Begin the next trial: one that waits to be run again, at its point, else a fresh one.
+
+        A fresh point follows from what is complete and from how many points were fresh before, not from how often the
+        search was interrupted: one trial at a time, an interrupted search goes the way of an undisturbed one. (Optuna's
+        grid and cmaes go by the trials' numbers as well: the first takes its points in another order, the other draws
+        others.)
+
+        Args:
+            sampler: makes the sampler of a fresh point, given how many were chosen before it.
+        """
+        trials = self._study.get_trials(deepcopy=False)
+        if any(trial.state is TrialState.WAITING for trial in trials):
+            chosen_by = optuna.samplers.RandomSampler(0)  # fills in what a crash kept from being chosen
+        else:
+            chosen_by = sampler(self.n_started)
+        # A study of its own, as samplers that have gone through a space would stop the one that trials are told to.
+        return optuna.load_study(study_name=self.key, storage=self.storage, sampler=chosen_by).ask()
 
     def complete(self, number: int, outcome: TrialResult) -> None:
         """Enter what a trial found.

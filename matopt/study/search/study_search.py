@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import optuna
@@ -36,10 +36,11 @@ def run_search(session: Session, dataset: Dataset, ledger: Ledger) -> list[Trial
     plan = SearchPlan(
         study.config.search.trials,
         _point(study),
-        _chooser(study),
+        _sampler(study),
         resources.trials,
         {"cpu": resources.cpus_per_trial, "gpu": session.workers.gpus},
         session.layout.scratch,
+        study.config.search.min_complete,
     )
     return search(plan, ledger, context, _LaunchCallback(session, ledger))
 
@@ -52,15 +53,8 @@ def _point(study: Study) -> Callable[[optuna.trial.BaseTrial], TrialPoint]:
     return point
 
 
-def _chooser(study: Study) -> Callable[[int], optuna.samplers.BaseSampler]:
-    sampler, spec = SAMPLERS.build(study.sampler, study.folder), study.config.search_spec
-
-    def chooser(n_started: int) -> optuna.samplers.BaseSampler:
-        with warnings.catch_warnings():  # that an interface may change, which its user cannot act on
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return sampler.build(spec, n_started)
-
-    return chooser
+def _sampler(study: Study) -> Callable[[int], optuna.samplers.BaseSampler]:
+    return partial(SAMPLERS.build(study.sampler, study.folder).build, study.config.search_spec)
 
 
 class _LaunchCallback(SearchCallback):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from ray.tune.search.optuna import OptunaSearch
 from matopt.errors import FailureError, InputError
 from matopt.stages.records import TrialResult
 from matopt.stages.trial import TrialSettings
-from matopt.study.records import TrialRecord
+from matopt.study.records import TrialRecord, failures
 from matopt.study.search.ledger import Ledger
 from matopt.study.search.trials import ERROR, OUTCOME, TrialContext, trial
 from matopt.training.report import Report, no_report
@@ -39,10 +40,11 @@ class SearchPlan:
     Attributes:
         total: how many trials are to be complete in the end.
         point: chooses a point with the sampler of an Optuna trial.
-        sampler: makes a sampler, given how many trials were ever begun.
+        sampler: makes the sampler of a fresh point, given how many were chosen before it.
         concurrent: how many trials run at once.
         resources: what each trial asks of Ray: "cpu" and "gpu".
         scratch: where the engine may write; deleted afterwards.
+        least: with fewer complete trials in the end the search has failed.
     """
 
     total: int
@@ -51,6 +53,7 @@ class SearchPlan:
     concurrent: int
     resources: dict[str, float]
     scratch: Path
+    least: int = 1
 
 
 class SearchCallback:
@@ -73,7 +76,7 @@ def search(plan: SearchPlan, ledger: Ledger, context: TrialContext, callback: Se
     A trial that raises is entered as failed, and the search goes on. A trial whose process dies is run again.
 
     Raises:
-        FailureError: no trial is complete in the end.
+        FailureError: fewer trials than the plan's least are complete in the end.
     """
     ledger.recover()
     lost = _run(plan, ledger.missing(plan.total), ledger, context, callback)
@@ -82,8 +85,10 @@ def search(plan: SearchPlan, ledger: Ledger, context: TrialContext, callback: Se
             ledger.enqueue_again(number)
         lost = _run(plan, len(lost), ledger, context, callback)
     records = ledger.records()
-    if not any(record.state == "complete" for record in records):
-        raise FailureError(f"all {len(records)} trials failed; the last: {records[-1].error}")
+    if (complete := sum(record.state == "complete" for record in records)) < plan.least:
+        if not complete:
+            raise FailureError(f"all {len(records)} trials failed; the last: {records[-1].error}")
+        raise FailureError(f"{failures(records)}; search.min_complete asks for {plan.least} complete ones")
     return records
 
 
@@ -98,7 +103,7 @@ def _run(plan: SearchPlan, count: int, ledger: Ledger, context: TrialContext, ca
         tune.Tuner(
             tune.with_resources(tune.with_parameters(trial, context=context), plan.resources),
             tune_config=tune.TuneConfig(
-                search_alg=_LedgerSearch(plan.point, ledger, plan.sampler(ledger.n_started), callback),
+                search_alg=_LedgerSearch(plan.point, ledger, plan.sampler, callback),
                 num_samples=count,
                 max_concurrent_trials=plan.concurrent,  # more would be chosen blindly, long before they run
                 reuse_actors=True,
@@ -117,7 +122,7 @@ class _LedgerSearch(OptunaSearch):
         self,
         point: Callable[[Any], TrialPoint],
         ledger: Ledger,
-        sampler: optuna.samplers.BaseSampler,
+        sampler: Callable[[int], optuna.samplers.BaseSampler],
         callback: SearchCallback,
     ) -> None:
         modes = {"maximize": "max", "minimize": "min"}
@@ -125,16 +130,18 @@ class _LedgerSearch(OptunaSearch):
             space=lambda trial: point(trial).params,
             metric=list(ledger.objectives),
             mode=[modes[direction] for direction in ledger.objectives.values()],
-            sampler=sampler,
             study_name=ledger.key,
             storage=ledger.storage,
         )
         self._point = point
+        self._ledger = ledger
+        self._choose = sampler
         self._callback = callback
 
     def suggest(self, trial_id: str) -> dict[str, Any]:
-        assert self._ot_study is not None
-        chosen = self._ot_study.ask()
+        with warnings.catch_warnings():  # that an interface may change, which its user cannot act on
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            chosen = self._ledger.ask(self._choose)
         try:
             point = self._point(chosen)
         except InputError as error:  # settings that exclude each other: this trial fails, the search goes on

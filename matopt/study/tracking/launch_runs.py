@@ -31,16 +31,21 @@ class LaunchRuns:
         self._tracker = tracker
         self._study = study
         self._run = tracker.start_run("launch", "launch", None, _names(study.as_json), {"stage": "launch"})
+        self._open: list[str] = []
 
     def end(self, status: Status) -> None:
-        """End the launch's run."""
+        """End the launch's run, and those of trials that it leaves in their middle."""
+        for run in self._open:
+            self._tracker.end_run(run, "KILLED")
         self._tracker.end_run(self._run, status)
 
     def begin_trial(self, search: str, number: int, params: Mapping[str, Any]) -> str:
         """Begin the run of a trial; returns its token."""
-        return self._tracker.start_run(
+        run = self._tracker.start_run(
             f"trial/{search}/{number}", f"trial {number}", self._run, _names(params), {"stage": "trial"}
         )
+        self._open.append(run)
+        return run
 
     def report_of(self, run: str) -> SpoolReport:
         """Make what takes a trial's training curves to its run, from whatever process the trial is in."""
@@ -51,6 +56,7 @@ class LaunchRuns:
         if metrics is not None:
             self._tracker.metrics(run, _names(metrics))
         self._tracker.end_run(run, "FINISHED" if metrics is not None else "FAILED")
+        self._open.remove(run)
 
     def register(self, winner: TrialRecord, artifacts: ArtifactStore) -> None:
         """Enter the best trial's metrics with the launch, and its models in the registry."""

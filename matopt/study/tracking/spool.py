@@ -53,7 +53,7 @@ class SpoolWriter:
         self._lock = threading.Lock()
         self._not_finite: set[tuple[str, str]] = set()
         try:
-            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         except OSError as error:
             raise FailureError(f"cannot write to the tracking spool {self.folder}: {error.strerror}") from error
         self._close_file = weakref.finalize(self, os.close, self._file)
