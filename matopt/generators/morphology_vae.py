@@ -7,10 +7,11 @@ from typing import Any, Self
 
 import torch
 
+from matopt.descriptors.phases import volume_fraction
 from matopt.errors import InputError
 from matopt.generators.base import GENERATORS
 from matopt.generators.diffusion.denoiser import LocalDenoiser
-from matopt.generators.diffusion.detail import Detail, redrawing_level
+from matopt.generators.diffusion.detail import Detail, PorosityMap, redrawing_level
 from matopt.generators.diffusion.sharpening import find_weight, n_compared
 from matopt.generators.diffusion.training import train_denoiser
 from matopt.generators.variational.autoencoding import AutoencodingGenerator
@@ -21,8 +22,12 @@ from matopt.microstructures import Microstructures
 from matopt.training.loop import Loss
 from matopt.training.report import OneAfterTheOther, Report, no_report, prefixed
 
-NOISE_DIM = 8
-"""Numbers of a code that set the noise which detail is drawn from."""
+NOISE_DIM = 64
+"""Numbers of a code that set the noise which detail is drawn from: with 8 of them a classifier learnt the fields that
+noise of all samples is mixed from."""
+
+PRIOR_SAMPLES = 512
+"""Shapes by whose porosities those of samples are found."""
 
 PATCHES = 16
 """A step of the denoiser's training."""
@@ -38,7 +43,7 @@ class MorphologyVAE(AutoencodingGenerator):
     between pairs of images, and what keeps it from being met by a trick. Shapes are smooth: a code is too short to say
     where every corner and speck lies. So these are drawn over the shapes by the denoiser of local diffusion
     (:class:`matopt.generators.diffusion.detail.Detail`), from noise that the last :data:`NOISE_DIM` numbers of a code
-    set. Those of microstructures that are encoded are 0.
+    set. Those of microstructures that are encoded are 0, for one noise that is the same for all.
 
     Gradients of decoded densities are those of their shapes, as if detail were added to them: what is drawn is binary,
     and its own derivative says nothing of steps that move more than a voxel. So a design that follows a gradient
@@ -117,8 +122,10 @@ class MorphologyVAE(AutoencodingGenerator):
             report=prefixed(heard, "detail"),
             seed=seed,
         )
-        detail = Detail(denoiser, float(images.mean()), redrawing_level(images))
         n = n_compared(train.shape)
+        shapes = (self.sample(PRIOR_SAMPLES, seed) >= 0.5).float()
+        porosity = PorosityMap.between(volume_fraction(shapes), volume_fraction(images))
+        detail = Detail(denoiser, float(images.mean()), redrawing_level(images), porosity)
 
         def draw(weight: float) -> torch.Tensor:
             self._detail = replace(detail, weight=weight)
@@ -160,6 +167,7 @@ class MorphologyVAE(AutoencodingGenerator):
                 "channels": self.channels,
                 "solid_fraction": self._detail.solid_fraction,
                 "level": self._detail.level,
+                "porosity": [self._detail.porosity.offset, self._detail.porosity.slope],
                 "weight": self._detail.weight,
                 "denoiser": self._detail.denoiser.state_dict(),
             }
@@ -176,7 +184,8 @@ class MorphologyVAE(AutoencodingGenerator):
             denoiser = LocalDenoiser.seeded(len(state["shape"]), self.channels, seed=0)
             denoiser.load_state_dict(detail["denoiser"])
             denoiser.to(self._device).eval()
-            self._detail = Detail(denoiser, detail["solid_fraction"], detail["level"], detail["weight"])
+            porosity = PorosityMap(*detail["porosity"])
+            self._detail = Detail(denoiser, detail["solid_fraction"], detail["level"], porosity, detail["weight"])
 
     def _set_noise_dim(self, noise_dim: int) -> None:
         self.latent_dim += noise_dim - self._noise_dim
