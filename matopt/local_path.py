@@ -12,9 +12,6 @@ from matopt.errors import InputError
 LONGEST_NAME, LONGEST_PATH = 255, 4095
 """Bytes that the file systems in use allow."""
 
-LONGEST_NAME, LONGEST_PATH = 255, 4095
-"""Bytes that the file systems in use allow."""
-
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
 _VARIABLE = re.compile(r"\$(\w+|\{\w+\})")
 
