@@ -16,6 +16,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import boundaries
@@ -133,13 +134,15 @@ def _refined(
     return rows
 
 
+LEARNT = "What a network learns of labels, by boundary"
 CASES: dict[str, tuple[str, Callable[[np.ndarray, bool], list[dict]]]] = {
     "known": ("Ratio to the exact permeability", known_bodies),
     "sections": ("Sections of Berea, every voxel refined", refined_sections),
     "blocks": ("Blocks of Berea, every voxel refined", refined_blocks),
     "boundaries": ("What is beyond a sample's faces", boundaries.scatter),
     "whole": ("Windows against whole slices", boundaries.against_whole),
-    "learnt": ("What a network learns of labels, by boundary", boundaries.learnt),
+    "learnt": (LEARNT, partial(boundaries.learnt, 2)),
+    "learnt_volumes": (LEARNT, partial(boundaries.learnt, 3)),
 }
 
 
@@ -174,7 +177,9 @@ def main() -> None:
         print(f"{name}, {time.process_time() - start:.0f} s\n{page.table(results[name])}\n", flush=True)
         kept.write_text(json.dumps(results, indent=1) + "\n")
         parts = ["# Permeability: the grid and the boundaries", __doc__.split("\n\n")[2].replace("\n", " ")]
-        parts += [f"## {CASES[n][0]}\n\n{page.table(results[n])}" for n in CASES if n in results]
+        for heading in dict.fromkeys(heading for heading, _ in CASES.values()):
+            tables = [page.table(results[n]) for n in CASES if n in results and CASES[n][0] == heading]
+            parts += ["\n\n".join([f"## {heading}", *tables])] if tables else []
         rows = [dict(zip(("goal", "value", "wanted", "met"), (g, *v), strict=True)) for g, v in goals(results).items()]
         parts += [f"## Goals\n\n{page.table(rows)}"] if rows else []
         (HERE / f"{stem}.md").write_text("\n\n".join(parts) + "\n")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,12 +22,13 @@ def lengths(open_share: torch.Tensor, axis: int, periodic: bool) -> torch.Tensor
         axis: of ``open_share``.
         periodic: whether the grid is; else it ends in mirrors.
     """
-    line = _line(open_share, axis, periodic)
-    joined = _joined(line, axis)
-    length = 1 + carried(joined, joined, axis, 1)
-    behind = joined.roll(1, axis)
-    length += carried(behind, behind, axis, -1)
-    return length.narrow(axis, 0, open_share.shape[axis])
+    layers = _layers(_line(open_share, axis, periodic), axis)
+    joined = [here * there for here, there in zip(layers, [*layers[1:], layers[0]], strict=True)]
+    ahead = _around(joined, joined, range(len(joined))[::-1])
+    before = [joined[-1], *joined[:-1]]
+    behind = _around(before, before, range(len(before)))
+    found = [a.add_(b).add_(1) for a, b in zip(ahead, behind, strict=True)]
+    return torch.stack(found[: open_share.shape[axis]]).movedim(0, axis)
 
 
 def lengths_slope(open_share: torch.Tensor, weight: torch.Tensor, axis: int, periodic: bool) -> torch.Tensor:
@@ -108,7 +109,7 @@ class Reaches:
 
 
 def carried(start: torch.Tensor, factor: torch.Tensor, axis: int, step: int) -> torch.Tensor:
-    """Solve ``x = start + factor * (x of the next cell)`` on periodic lines, by doubling how far x has been carried.
+    """Solve ``x = start + factor * (x of the next cell)`` on periodic lines.
 
     Args:
         start: ``(B, *S)``.
@@ -116,11 +117,22 @@ def carried(start: torch.Tensor, factor: torch.Tensor, axis: int, step: int) -> 
         axis: along which the cells follow.
         step: 1 where the next cell is ahead, -1 where it is behind.
     """
-    for doubling in range(math.ceil(math.log2(start.shape[axis])) + 1):
-        shift = -step * 2**doubling
-        start = torch.addcmul(start, factor, start.roll(shift, axis))
-        factor = factor * factor.roll(shift, axis)
-    return start
+    order = range(start.shape[axis])[::-step]
+    return torch.stack(_around(_layers(start, axis), _layers(factor, axis), order)).movedim(0, axis)
+
+
+def _layers(x: torch.Tensor, axis: int) -> Sequence[torch.Tensor]:
+    """The layers across an axis, each in one piece: they stay in the cache as lines are gone along."""
+    return x.movedim(axis, 0).contiguous().unbind(0)
+
+
+def _around(start: Sequence[torch.Tensor], factor: Sequence[torch.Tensor], order: Sequence[int]) -> list[torch.Tensor]:
+    """Solve ``x = start + factor * (x before)`` in layers, going around them twice in an order."""
+    x, found = torch.zeros_like(start[0]), list(start)
+    for _ in range(2):
+        for cell in order:
+            x = found[cell] = torch.addcmul(start[cell], factor[cell], x)
+    return found
 
 
 def _line(open_share: torch.Tensor, axis: int, periodic: bool) -> torch.Tensor:

@@ -26,9 +26,10 @@ def wall(chord: torch.Tensor) -> torch.Tensor:
     """The viscous coupling of a velocity to a wall beside it, in a pore of a chord of so many cells across the wall.
 
     It is the flux of Poiseuille's profile at the wall over its mean in the outermost cell, so that slits of any width
-    are exact: 6 where they are one cell wide, 3, 18/7 and so on, and 2 in wide pores, as half a cell away.
+    are exact, ``6 h / (3 h - 2)``: 6 where they are one cell wide, 3, 18/7 and so on, and 2 in wide pores, as half a
+    cell away.
     """
-    return 6 * chord / (3 * chord - 2)
+    return (3 * chord).sub_(2).reciprocal_().mul_(4).add_(2)
 
 
 def couplings(open_share: torch.Tensor, axis: int, periodic: bool) -> torch.Tensor:
@@ -42,8 +43,11 @@ def couplings(open_share: torch.Tensor, axis: int, periodic: bool) -> torch.Tens
         axis: of ``open_share``.
         periodic: whether the grid is; else it ends in mirrors.
     """
-    behind, ahead = sides(open_share, axis, periodic)
-    return 1 + (1 - behind * ahead) * (wall(_chord(open_share, axis, periodic)) - 1)
+    # With the axis first, what is done cell by cell runs along memory.
+    share = open_share.movedim(axis, 0).contiguous()
+    behind, ahead = sides(share, 0, periodic)
+    beside = wall(_chord(share, 0, periodic)).sub_(1)
+    return beside.mul_(1 - behind * ahead).add_(1).movedim(0, axis).contiguous()
 
 
 def couplings_slope(open_share: torch.Tensor, weight: torch.Tensor, axis: int, periodic: bool) -> torch.Tensor:
