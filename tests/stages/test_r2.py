@@ -20,7 +20,8 @@ def constant_model(value: tuple[float, float]) -> CNN:
     values = np.tile(value, (4, 1))
     labels = PropertyTable(PROPERTIES, values, np.full((4, 2), OK), np.zeros((4, 2)))
     model = CNN(steps=1, width=4).fit(train, labels)
-    for p in model._networks.parameters():
+    assert model._network is not None
+    for p in model._network.parameters():
         p.data.zero_()
     return model
 
