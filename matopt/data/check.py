@@ -81,7 +81,7 @@ def check(
     if is_resampled:
         hints.insert(0, _resampled(grey, scan, told, said, size))
     if voxel_size is None:
-        hints.insert(0, "the voxel size is what the file says; check it" if is_known else _no_size(said))
+        hints.insert(0, _size_of_file(said) if is_known else _no_size(said))
     return FileReport(
         path=path,
         shape=grey.shape,
@@ -184,6 +184,12 @@ def _rule(levels: Levels, options: ReadOptions, suggested: float | None) -> str:
         return f"{outside}pore is {pore:g}, grain is {solid:g}{swap}"
     level = f"{options.threshold:g}" if suggested is None else f"{suggested:g} (Otsu's threshold)"
     return f"{outside}grain is {options.grain} {level}"
+
+
+def _size_of_file(said: Spacing | None) -> str:
+    is_whole = said is not None and None not in said.edges
+    slices = "" if is_whole else ", which does not tell the distance of its slices; it is taken for the same"
+    return f"the voxel size is what the file says{slices}; check it"
 
 
 def _no_size(said: Spacing | None) -> str:

@@ -12,7 +12,9 @@ from matopt.data.images.read_options import ReadOptions
 from matopt.data.read import read
 from matopt.data.sources.base import SOURCES
 from matopt.data.windows.window import Window
+from matopt.data.write import write
 from matopt.errors import InputError
+from matopt.microstructures import Microstructures
 from matopt.registry import Component
 
 
@@ -194,6 +196,9 @@ def test_the_size_that_the_file_says_is_suggested_and_voxels_become_cubes(tmp_pa
     assert "voxels       8 x 2 x 2 um by the file" in text and "the voxel size is what the file says" in text
     assert report.source["voxel_size"] == "8 x 2 x 2 um" and report.source["resample"] is True
     assert "24 x 64 x 64 voxels resampled to 96 x 64 x 64" in text and report.voxel_size == pytest.approx(2e-6)
+    write(tmp_path / "own.tif", Microstructures(rock(1, 24, 64, 64) // 255, "2 um"))
+    report_of_own = str(check(tmp_path / "own.tif", ReadOptions()))
+    assert "voxels       ? x 2 x 2 um" in report_of_own and "does not tell the distance of its slices" in report_of_own
     along, *across = report.decorrelation
     assert max(across) - 2 <= along <= max(across) + 4  # as in the rock that was cut into slices
     settings = dict(report.source)

@@ -20,8 +20,8 @@ def pixel_spacing(tiff: tifffile.TiffFile, n_axes: int) -> Spacing | None:
     pixels = (1 / down if down else None, 1 / across if across else None)
     if tiff.is_ome:
         return _fitted(_ome(tiff.ome_metadata or ""), n_axes)
-    if tiff.is_imagej:
-        said = tiff.imagej_metadata or {}
+    said = tiff.imagej_metadata or {}
+    if tiff.is_imagej and said.get("unit") not in ("inch", "inches"):  # those are what a printer was told
         return _fitted(Spacing.of((said.get("spacing"), *pixels), said.get("unit")), n_axes)
     if (found := _microscope(tiff)) is not None:
         return _fitted(found, n_axes)

@@ -69,6 +69,7 @@ FILES = {
     "imagej_u.tif": (imagej("\\u00B5m", spacing=20.0), "20 x 5 x 5 um"),
     "imagej_px.tif": (imagej("pixel", spacing=4.0), "4 x 5 x 5 (no unit said)"),
     "slices.tif": (imagej("nm"), "? x 5 x 5 nm"),
+    "printed.tif": (imagej("inch", spacing=2.0), None),
     "ome.ome.tif": (lambda path: tifffile.imwrite(path, ROCK, metadata=OME), "20 x 5 x 5 um"),
     "screen.tif": (lambda path: tifffile.imwrite(path, ROCK, resolution=(300, 300), resolutionunit="INCH"), None),
     "plain.tif": (lambda path: tifffile.imwrite(path, ROCK), None),
