@@ -140,7 +140,7 @@ WRONG = [
     ("timeout: 600", "timeout: 0", "resources.timeout: must be more than 0"),
     ("timeout: 600", "device: gpu", 'resources.device: must be cpu, cuda, cuda:0 or mps, got "gpu"; did you m'),
     ("timeout: 600", "timeout: 1e30", "resources.timeout: must be at most 1000000000"),
-    ("seed: 7", "seed: 9223372036854775808", "9223372036854775808 is too large a whole number; the largest is 9223"),
+    ("seed: 7", "seed: 9223372036854775808", "seed: must be at most 9223372036854775807, got 9223372036854775808"),
     ("table: radii.csv", "table: $NOWHERE/r.csv", "data.source.table: '$NOWHERE/r.csv': the variable NOWHERE is not"),
     ("table: radii.csv", "table: s3://b/radii.csv", "data.source.table: 's3://b/radii.csv' is an address (s3:)"),
     ("{weight: 0.1}", "{weight: -5}", "traits.hashin_shtrikman.weight: weight must be at least 0, and finite; got -5"),
@@ -168,7 +168,12 @@ def test_an_error_names_file_line_and_key_and_what_would_be_right(folder, old, n
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        (f"seed={'9' * 40}", "is too large a whole number"),
+        (f"seed={'9' * 40}", "seed: must be at most 9223372036854775807, got 999"),
+        (
+            f"generator.steps={'9' * 40}",
+            "generator.steps: must be at most 9223372036854775807, as a whole number, got 999",
+        ),
+        (f"data.window.size={'9' * 40}", "data.window.size: must be at most 9223372036854775807, got 999"),
         (f"name={'x' * 300}", "name: must have 200 bytes at most, as it names folders and models, got 300"),
         (f"name={'ä' * 101}", "name: must have 200 bytes at most, as it names folders and models, got 202"),
         (f"storage={'/x' * 1800}", "storage: its path is 3600 bytes long; 3071 leave room for the files in it"),

@@ -311,6 +311,34 @@ def test_a_server_killed_in_the_middle_costs_neither_time_nor_data(storage: Path
     assert slowest < 2
 
 
+def test_artifacts_are_found_though_the_storage_folder_was_moved(storage, tmp_path_factory):
+    (storage / "figure.png").write_bytes(b"picture")
+    old = tmp_path_factory.mktemp("lab") / "run #1? 50%25"
+    shutil.copytree(storage, old)
+
+    def launched(at: Path) -> MlflowClient:
+        tracker = Tracker(Layout(at, "sandstone"))
+        run = tracker.start_run("launch", "launch")
+        tracker.artifact(run, at / "figure.png")
+        tracker.model(run, "sandstone.generator", at / "figure.png")
+        tracker.end_run(run)
+        assert not tracker.close(60)
+        return MlflowClient(database_uri(at / "mlflow.db"), database_uri(at / "mlflow.db"))
+
+    launched(old)
+    new = old.with_name("moved")
+    old.rename(new)
+    client = launched(new)
+    assert not old.exists()
+    runs = client.search_runs(["1"])
+    assert len(runs) == 2
+    for run in runs:
+        assert [file.path for file in client.list_artifacts(run.info.run_id)] == ["figure.png", "models"]
+        assert Path(client.download_artifacts(run.info.run_id, "figure.png")).read_bytes() == b"picture"
+    sources = [version.source for version in client.search_model_versions("name = 'sandstone.generator'")]
+    assert len(sources) == 2 and all(source.startswith(new.as_uri() + "/") for source in sources)
+
+
 OPEN = """
 import sys
 from matopt.study.tracking.mlflow_calls import Experiment

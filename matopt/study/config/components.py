@@ -24,7 +24,7 @@ from matopt.local_path import local_path
 from matopt.registry import Component, Registry, file_and_class
 from matopt.spelling import suggestion
 from matopt.study.config.messages import problems_of
-from matopt.study.config.study_file import Problem
+from matopt.study.config.study_file import LARGEST_INTEGER, Problem, shown
 
 KIND = "kind"
 T = TypeVar("T")
@@ -98,6 +98,10 @@ def check_settings(
             found = problems_of(error, {"value": value}, lambda key: ())
             problems += [Problem((name, *problem.key[1:]), problem.message) for problem in found]
             continue
+        if _has_large_integer(getattr(checked, "value")):  # noqa: B009 (made by create_model)
+            problems.append(
+                Problem((name,), f"must be at most {LARGEST_INTEGER}, as a whole number, got {shown(value)}")
+            )
         complete[name] = value if known[name].is_path else getattr(checked, "value")  # noqa: B009 (made by create_model)
         if known[name].is_path and isinstance(value, str) and (problem := _path_problem(value, folder)):
             problems.append(Problem((name,), problem))
@@ -172,6 +176,12 @@ def _path_problem(value: str, folder: Path) -> str:
         return "" if path.exists() else f"there is no {path.resolve()}; paths are relative to {folder}"
     except (InputError, OSError, RuntimeError) as error:  # a name that is too long, a loop of links
         return str(error)
+
+
+def _has_large_integer(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return any(map(_has_large_integer, value))
+    return isinstance(value, int) and abs(value) > LARGEST_INTEGER
 
 
 def _is_place(value: Any, setting: Setting) -> bool:

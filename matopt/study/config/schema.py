@@ -32,7 +32,7 @@ from matopt.study.config.component_fields import (
 )
 from matopt.study.config.components import build_component
 from matopt.study.config.messages import nested
-from matopt.study.config.study_file import Problem, shown
+from matopt.study.config.study_file import LARGEST_INTEGER, Problem, shown
 from matopt.study.samplers.base import SearchSpec
 from matopt.study.space import DIMENSIONS, Dimension, read_dimension
 from matopt.traits.base import TRAITS
@@ -40,8 +40,8 @@ from matopt.traits.base import TRAITS
 LONGEST_STUDY_NAME = 200
 """Bytes: folders' names may have 255, and models' names in MLflow, which go on after the study's, 250."""
 
-AtLeastOne = Annotated[int, Field(ge=1)]
-NotNegative = Annotated[int, Field(ge=0)]
+AtLeastOne = Annotated[int, Field(ge=1, le=LARGEST_INTEGER)]
+NotNegative = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
 Direction = Literal["maximize", "minimize"]
 
 

@@ -21,7 +21,7 @@ Key = tuple[str | int, ...]
 
 
 LARGEST_INTEGER = 2**63 - 1
-"""What libraries below take."""
+"""Whole numbers that are larger are no setting: libraries below take 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -213,8 +213,4 @@ def _scalar(node: Any, wrong: Any) -> Any:
     value = float(text)
     if not math.isfinite(value):
         raise wrong(f"{text[:40]} is too large a number")
-    if not _INT.fullmatch(text):
-        return value
-    if abs(int(text)) > LARGEST_INTEGER:
-        raise wrong(f"{text[:40]} is too large a whole number; the largest is {LARGEST_INTEGER}")
-    return int(text)
+    return int(text) if _INT.fullmatch(text) else value

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -23,6 +25,28 @@ def database_uri(path: Path) -> str:
     return f"{_SQLITE}{_FILE}{quote(quote(text, safe=''), safe='')}{_QUERY}"
 
 
+def follow_artifacts(uri: str, experiment: str, before: str, now: str) -> None:
+    """Write into a database where the artifacts of an experiment lie, after its storage folder was moved.
+
+    MLflow stores whole addresses, of each run and each version of a model too, and has no call to change them.
+
+    Args:
+        uri: of :func:`database_uri`.
+        experiment: its id.
+        before: the address that the database has.
+        now: the address where they are.
+    """
+    columns = {"runs": ["artifact_uri"], "model_versions": ["source", "storage_location"]}
+    with closing(sqlite3.connect(_path(uri), timeout=30)) as database, database:
+        database.execute("UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", (now, experiment))
+        for table, names in columns.items():
+            for name in names:
+                database.execute(
+                    f"UPDATE {table} SET {name} = ? || substr({name}, ?) WHERE substr({name}, 1, ?) = ?",
+                    (now, len(before) + 1, len(before) + 1, f"{before}/"),
+                )
+
+
 def ensure_database(uri: str) -> None:
     """Create the SQLite file of a tracking URI where there is none; other URIs are left to MLflow.
 
@@ -34,8 +58,7 @@ def ensure_database(uri: str) -> None:
     """
     if not uri.startswith(_SQLITE):
         return
-    text = uri.removeprefix(_SQLITE)
-    path = Path(unquote(unquote(text.removeprefix(_FILE).removesuffix(_QUERY))) if text.startswith(_FILE) else text)
+    path = _path(uri)
     if path.exists():
         return
     from mlflow import MlflowClient
@@ -50,3 +73,8 @@ def ensure_database(uri: str) -> None:
             return  # another launch was first
         except OSError:  # a file system without hard links
             whole.replace(path)
+
+
+def _path(uri: str) -> Path:
+    text = uri.removeprefix(_SQLITE)
+    return Path(unquote(unquote(text.removeprefix(_FILE).removesuffix(_QUERY))) if text.startswith(_FILE) else text)

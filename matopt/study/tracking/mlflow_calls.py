@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from matopt.study.tracking.database import ensure_database
+from matopt.study.tracking.database import ensure_database, follow_artifacts
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -38,7 +38,8 @@ class Experiment:
     Args:
         uri: MLflow's tracking URI.
         name: the experiment's name; it is created if there is none.
-        artifacts: where a new experiment keeps its artifacts; None leaves it to the server.
+        artifacts: where the experiment keeps its artifacts, and has them though its folder was moved; None leaves it to
+            the server.
         set_aside: takes what MLflow refuses of a batch, and why.
     """
 
@@ -64,6 +65,8 @@ class Experiment:
             self.id = self._client.create_experiment(name, artifact_location=artifacts)
         elif experiment.lifecycle_stage == "active":
             self.id = experiment.experiment_id
+            if artifacts is not None and experiment.artifact_location != artifacts:
+                follow_artifacts(uri, self.id, experiment.artifact_location, artifacts)
         else:
             raise MlflowException(f"experiment {name!r} is deleted in MLflow; restore it there, or rename the study")
 
