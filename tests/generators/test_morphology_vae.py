@@ -54,7 +54,7 @@ def speckled(n: int, size: int, seed: int) -> Microstructures:
 
 @pytest.fixture(scope="module")
 def fitted() -> MorphologyVAE:
-    return MorphologyVAE(latent_dim=5, steps=12, detail_steps=12, channels=8).fit(blobs(9, 32, seed=0), seed=3)
+    return MorphologyVAE(latent_dim=5, steps=12, detail_steps=12, channels=2).fit(blobs(9, 16, seed=0), seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_both_are_found_by_name_and_the_plain_one_has_no_morphology_weight() -> 
 
 
 def test_another_seed_gives_another_generator(fitted: MorphologyVAE) -> None:
-    other = MorphologyVAE(latent_dim=5, steps=12, detail_steps=0).fit(blobs(9, 32, seed=0), seed=4)
+    other = MorphologyVAE(latent_dim=5, steps=12, detail_steps=0).fit(blobs(9, 16, seed=0), seed=4)
     z = torch.randn(4, fitted.latent_dim, generator=torch.Generator().manual_seed(1))
     assert not torch.allclose(other.shapes(z[:, :5]), fitted.shapes(z))
 
@@ -81,7 +81,7 @@ def test_a_state_on_disk_becomes_the_same_generator(fitted: MorphologyVAE, tmp_p
     copy.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
     assert copy.latent_dim == 5 + NOISE_DIM and copy.voxel_size == fitted.voxel_size
     assert torch.equal(copy.sample(3, seed=0), fitted.sample(3, seed=0))
-    images = blobs(4, 32, seed=5).density()
+    images = blobs(4, 16, seed=5).density()
     assert torch.equal(copy.encode(images), fitted.encode(images))
 
 
@@ -125,8 +125,8 @@ def test_progress_is_reported_and_can_be_stopped() -> None:
         heard[step] = scalars
         return step >= 60
 
-    generator = MorphologyVAE(steps=40, detail_steps=40, channels=4)
-    generator.fit(blobs(9, 32, seed=0), blobs(5, 32, seed=1), report)
+    generator = MorphologyVAE(steps=40, detail_steps=40, channels=2)
+    generator.fit(blobs(9, 16, seed=0), blobs(5, 16, seed=1), report)
     assert max(heard) == 60
     assert {"reconstruction", "divergence", "aggregate", "morphology", "layout", "validation_reconstruction"} <= set(
         heard[40]
