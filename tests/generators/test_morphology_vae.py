@@ -167,8 +167,9 @@ def test_a_code_sets_the_layout_and_its_noise_the_detail(learnt: MorphologyVAE) 
     moved = (drawn != again).float().mean()
     unlike = (drawn != drawn.roll(1, 0)).float().mean()
     assert 0.01 < moved < 0.6 * unlike
-    porosity = np.corrcoef([x.float().flatten(1).mean(1) for x in (shapes, drawn)])
-    assert porosity[0, 1] > 0.8
+    porosity = [1 - x.float().flatten(1).mean(1).numpy() for x in (shapes, drawn)]
+    assert np.corrcoef(porosity)[0, 1] > 0.99
+    assert porosity[1].std() == pytest.approx(speckled(60, 32, seed=0).porosity.std(), rel=0.25)
 
 
 @pytest.mark.parametrize("of", ["all", "half"])
