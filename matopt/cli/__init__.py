@@ -12,8 +12,9 @@ from typing import Annotated, TextIO
 import typer
 
 import matopt
-from matopt.cli.data import check_command, export_command, formats_command, label_command
+from matopt.cli.data import check_command, export_command, formats_command
 from matopt.cli.doctor import doctor_command
+from matopt.cli.label import label_command
 from matopt.cli.paths import RefusedPath
 from matopt.cli.streams import outliving_streams
 from matopt.cli.study import study_app
