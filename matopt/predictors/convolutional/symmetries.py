@@ -41,6 +41,12 @@ def randomly_moved(
     return turned[:, 0][sample, *index][:, None]
 
 
+def moved(density: torch.Tensor, symmetry: Symmetry) -> Iterator[torch.Tensor]:
+    """Move samples ``(N, 1, *S)`` in all ways that change no value, but for shifts: mirrored and turned."""
+    for turned in turns(density, symmetry):
+        yield from mirror_images(turned)
+
+
 def turns(density: torch.Tensor, symmetry: Symmetry) -> Iterator[torch.Tensor]:
     """Exchange those axes of samples ``(N, 1, *S)`` that are alike, in all ways; the first leaves them as they are."""
     for turn in itertools.permutations(symmetry.alike):
