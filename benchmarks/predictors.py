@@ -64,7 +64,7 @@ COVERAGES = (0.5, 0.9)
 """Of the intervals of ensembles, nominally."""
 
 WITHIN = 0.1
-"""How far coverages may be off: 100 windows to choose by and 648 to test on leave .05 open in one of twenty."""
+"""How far coverages may be off: 100 windows to calibrate by and 648 to test on leave as much open in one of twenty."""
 
 SKILLS = {"skill": 0.85, "skill, constant porosity": 0.6}
 """Of the default predictor of stiffness, from 100 windows."""
