@@ -23,8 +23,8 @@ from matopt.training.loop import Loss
 from matopt.training.report import OneAfterTheOther, Report, no_report, prefixed
 
 NOISE_DIM = 64
-"""Numbers of a code that set the noise which detail is drawn from: with 8 of them a classifier learnt the fields that
-noise of all samples is mixed from."""
+"""Numbers of a code that set the noise which detail is drawn from: with 8 of them a classifier told samples from rock
+more often than with noise of each sample's own."""
 
 PRIOR_SAMPLES = 512
 """Shapes by whose porosities those of samples are found."""
