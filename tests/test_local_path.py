@@ -62,7 +62,7 @@ def test_arrays_and_labels_are_read_and_kept_where_a_person_says(monkeypatch, tm
     np.save(tmp_path / "rock.npy", phases)
     images = matopt.Microstructures(matopt.read("~/rock.npy", "1 um").phases[None], 1e-6)
     matopt.write("$SCRATCH/rock.npz", images)
-    np.testing.assert_array_equal(matopt.read("~/run #1?/rock.npz", "1 um").phases[0], phases)
+    np.testing.assert_array_equal(matopt.read("~/run #1?/rock.npz", "1 um").phases.squeeze(), phases)
     matopt.simulate(images, ["diffusivity"], matopt.LabelStore("$SCRATCH/labels"))
     assert list((tmp_path / "run #1?" / "labels" / "labels").glob("*.parquet"))
     for wrong in (lambda: matopt.read("s3://b/rock.npy", 1e-6), lambda: matopt.write("s3://b/rock.npz", images)):

@@ -108,7 +108,9 @@ class CNN(Predictor):
         self.shape: tuple[int, ...] = ()
         self._device = torch.device("cpu")
         self._network: Branches | None = None
-        self._scales = Scales((), torch.zeros(0, dtype=torch.float32), torch.ones(0, dtype=torch.float32))
+        self._scales = Scales(
+            (), torch.zeros(0, dtype=torch.float32, device="cpu"), torch.ones(0, dtype=torch.float32, device="cpu")
+        )
 
     def fit(
         self,

@@ -52,7 +52,7 @@ class Ensemble(Predictor):
         self._member = Component(member, dict(settings or {}))
         self._device = torch.device("cpu")
         self._fitted: list[Predictor] = []
-        self._typical = torch.zeros(0, dtype=torch.float32)
+        self._typical = torch.zeros(0, dtype=torch.float32, device="cpu")
         self._errors: list[torch.Tensor] = []
         self._new_member()
 

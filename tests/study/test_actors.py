@@ -133,10 +133,12 @@ def descendants(pid):
 
 def listening(pid):
     """The hexadecimal addresses that a process listens on."""
-    links = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()]
-    rows = [
-        row.split() for table in ("tcp", "tcp6") for row in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()
-    ]
+    here = Path(f"/proc/{pid}")
+    try:
+        links = [str(link.readlink()) for link in (here / "fd").iterdir() if link.is_symlink()]
+        rows = [row.split() for table in ("tcp", "tcp6") for row in (here / "net" / table).read_text().splitlines()]
+    except FileNotFoundError:  # it has ended
+        return []
     return [row[1].split(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in links]
 
 
@@ -185,13 +187,6 @@ def test_what_no_node_can_give_is_refused_at_once(cluster):
         cluster.require({"trials": (3, 1, 0)})
     with pytest.raises(FailureError, match=r"0\.5 GPUs"):
         cluster.require({"simulators": (1, 0, 0.5)})
-
-
-def test_a_cluster_that_is_not_there_is_told_at_once(tmp_path):
-    start = time.perf_counter()
-    with pytest.raises(FailureError, match=r"no Ray cluster answers at 127\.0\.0\.1:9"):
-        Cluster("127.0.0.1:9", tmp_path).start()
-    assert time.perf_counter() - start < 15
 
 
 class Threads(Actor):

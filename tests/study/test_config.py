@@ -261,7 +261,10 @@ def test_paths_are_read_from_the_environment_and_stored_as_they_are_written(fold
     (folder / "example.yaml").write_text(text)
     study = load_study(folder / "example.yaml")
     assert GENERATORS.build(study.generator, study.folder).latent_dim == 8
-    assert study.inputs("search")["sources"]["$LAB/mine (2).py:Latent"]
+    before = study.inputs("search")
+    with (folder / "mine (2).py").open("a") as file:
+        file.write("# edited\n")
+    assert study.inputs("search") != before
 
 
 def test_a_dimension_of_the_search_is_set_by_its_dotted_name(folder):

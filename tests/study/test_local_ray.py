@@ -14,7 +14,7 @@ from matopt.errors import FailureError
 from matopt.stages.keys import code_version
 from matopt.study.cluster import local_ray
 from matopt.study.cluster.driver_path import driver_path, matopt_file
-from matopt.study.cluster.ray_cluster import _check_code
+from matopt.study.cluster.ray_cluster import Cluster, _check_code
 from matopt.study.cluster.whereabouts import Whereabouts, look
 
 
@@ -96,3 +96,10 @@ def test_a_process_looks_at_what_it_imports(tmp_path):
     assert look(str(tmp_path / "none"), False).token is None
     for is_here in (True, False):
         _check_code("n1", found, is_here)
+
+
+def test_a_cluster_that_is_not_there_is_told_at_once(tmp_path):
+    start = time.perf_counter()
+    with pytest.raises(FailureError, match=r"no Ray cluster answers at 127\.0\.0\.1:9"):
+        Cluster("127.0.0.1:9", tmp_path).start()
+    assert time.perf_counter() - start < 15
