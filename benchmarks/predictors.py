@@ -81,16 +81,16 @@ class Rock:
         windows = self._windows(range(0, 165, 5))
         return self.labelled(windows[np.random.default_rng([0, seed]).permutation(len(windows))[:count]], property_)
 
-    @cache  # noqa: B019  one rock a process
+    @cache  # noqa: B019  (one rock a process)
     def validation(self, property_: str) -> LabelledSet:
         windows = self._windows(range(174, 200, 5))
         return self.labelled(windows[np.random.default_rng(0).permutation(len(windows))[:100]], property_)
 
-    @cache  # noqa: B019
+    @cache  # noqa: B019  (one rock a process)
     def test(self, property_: str) -> LabelledSet:
         return self.labelled(self._windows(range(220, 400, 10)), property_)
 
-    @cache  # noqa: B019
+    @cache  # noqa: B019  (one rock a process)
     def responses(self, property_: str) -> Responses:
         return responses(self.test(property_), lambda moved: self._label(moved, property_))
 
@@ -100,7 +100,7 @@ class Rock:
     def _label(self, microstructures: Microstructures, property_: str) -> PropertyTable:
         return simulate(microstructures, [SIMULATORS[property_]], self.store)
 
-    @cache  # noqa: B019
+    @cache  # noqa: B019  (one rock a process)
     def _windows(self, slices: range) -> Microstructures:
         corners = range(0, self.scan.shape[1] - SIZE + 1, SIZE)
         cuts = [self.scan[z, y : y + SIZE, x : x + SIZE] for z in slices for y in corners for x in corners]

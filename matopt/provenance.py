@@ -23,6 +23,8 @@ _ROOT = Path(__file__).parent
 _NO_RESULT = ("matopt", "matopt.stages.keys", "matopt.provenance")
 """What names results and makes none; they import all families."""
 
+_NOT_SCIENCE = ("study", "report", "cli", "testing")
+
 
 def origin(member: type) -> str:
     """Tell where a class comes from that is not matopt's own; empty for one that is.
@@ -47,6 +49,17 @@ def origin(member: type) -> str:
                 "write it into a file"
             ) from error
     return _package(module)
+
+
+@cache
+def code_version() -> str:
+    """Hash matopt's own source, as far as it can change a result."""
+    digest = hashlib.blake2b(digest_size=8)
+    for path in sorted(_ROOT.rglob("*.py")):
+        relative = path.relative_to(_ROOT)
+        if relative.parts[0] not in _NOT_SCIENCE:
+            digest.update(relative.as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def code_digest(modules: Iterable[str], files: Iterable[Path] = ()) -> str:
@@ -99,6 +112,7 @@ def _homes() -> dict[str, str]:
     return {alias.name: str(node.module) for node in found for alias in node.names}
 
 
+@cache
 def _file(module: str) -> Path | None:
     """The file of a module of matopt; None where there is no such module."""
     first, *rest = module.split(".")

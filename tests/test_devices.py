@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -48,14 +50,14 @@ def test_a_device_that_is_not_here_is_told_though_the_store_has_all_labels(tmp_p
     absent = f"cuda:{torch.cuda.device_count() if torch.cuda.is_available() else 0}"
     for device in ("gpu", absent):
         uses = [
-            lambda: matopt.simulate(images, ["diffusivity"], store, device),  # noqa: B023
-            lambda: matopt.simulate(images, ["diffusivity"], device=device),  # noqa: B023
-            lambda: images.density(device),  # noqa: B023
-            lambda: matopt.CNN().to(device),  # noqa: B023
-            lambda: matopt.MorphologyVAE().to(device),  # noqa: B023
-            lambda: matopt.LocalDiffusion().to(device),  # noqa: B023
-            lambda: matopt.MarkovRandomField().to(device),  # noqa: B023
-            lambda: matopt.ascend(None, "diffusivity", starts=images, device=device),  # noqa: B023
+            partial(matopt.simulate, images, ["diffusivity"], store, device),
+            partial(matopt.simulate, images, ["diffusivity"], device=device),
+            partial(images.density, device),
+            partial(matopt.CNN().to, device),
+            partial(matopt.MorphologyVAE().to, device),
+            partial(matopt.LocalDiffusion().to, device),
+            partial(matopt.MarkovRandomField().to, device),
+            partial(matopt.ascend, None, "diffusivity", starts=images, device=device),
         ]
         for use in uses:
             with pytest.raises(InputError, match=r"^device "):

@@ -221,11 +221,9 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what another generator learnt, the network's width included."""
-        denoiser = LocalDenoiser.seeded(len(state["shape"]), state["channels"], seed=0)
-        denoiser.load_state_dict(state["denoiser"])
-        self.channels = state["channels"]
-        denoiser.to(self._device).eval()
         shape, size = tuple(state["shape"]), state["voxel_size"]
+        denoiser = LocalDenoiser.restored(len(shape), state["channels"], state["denoiser"], self._device)
+        self.channels = state["channels"]
         self._learn(_Fitted(denoiser, shape, size, state["solid_fraction"], state["weight"]))
 
     def _learn(self, fitted: _Fitted) -> None:

@@ -89,6 +89,7 @@ class MorphologyVAE(AutoencodingGenerator):
         self.channels = channels
         self.transpositions = transpositions
         self._detail: Detail | None = None
+        self._code_noise: CodeNoise  # there where there is detail
         self._set_noise_dim(NOISE_DIM if detail_steps else 0)
 
     def fit(
@@ -109,6 +110,7 @@ class MorphologyVAE(AutoencodingGenerator):
         super().fit(train, validation, heard, seed)
         if self.detail_steps == 0:
             return self
+        self._code_noise = CodeNoise(self._noise_dim, train.shape)
         heard.begin_next()
         images = train.density(self._device)
         denoiser = train_denoiser(
@@ -145,7 +147,7 @@ class MorphologyVAE(AutoencodingGenerator):
             return shapes
         of_shapes = self._learnt.networks.latent_dim
         with torch.no_grad():
-            noise = CodeNoise(self._noise_dim, self._learnt.shape)(z[:, of_shapes:].to(shapes))
+            noise = self._code_noise(z[:, of_shapes:].to(shapes))
             drawn = self._detail.drawn(shapes, noise)
         return drawn + (shapes - shapes.detach())
 
@@ -181,11 +183,11 @@ class MorphologyVAE(AutoencodingGenerator):
         super().load_state_dict(state)
         if detail is not None:
             self.channels = detail["channels"]
-            denoiser = LocalDenoiser.seeded(len(state["shape"]), self.channels, seed=0)
-            denoiser.load_state_dict(detail["denoiser"])
-            denoiser.to(self._device).eval()
+            shape = state["shape"]
+            denoiser = LocalDenoiser.restored(len(shape), self.channels, detail["denoiser"], self._device)
             porosity = PorosityMap(*detail["porosity"])
             self._detail = Detail(denoiser, detail["solid_fraction"], detail["level"], porosity, detail["weight"])
+            self._code_noise = CodeNoise(self._noise_dim, shape)
 
     def _set_noise_dim(self, noise_dim: int) -> None:
         self.latent_dim += noise_dim - self._noise_dim

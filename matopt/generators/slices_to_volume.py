@@ -200,10 +200,9 @@ class SlicesToVolume(Generator):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what another generator of the same settings learnt."""
         self.channels = state["channels"]
-        denoisers = [LocalDenoiser.seeded(2, self.channels, seed=0) for _ in state["denoisers"]]
-        for denoiser, learnt in zip(denoisers, state["denoisers"], strict=True):
-            denoiser.load_state_dict(learnt)
-            denoiser.to(self._device).eval()
+        denoisers = [
+            LocalDenoiser.restored(2, self.channels, parameters, self._device) for parameters in state["denoisers"]
+        ]
         self._fitted = _Fitted(
             denoisers, tuple(state["shape"]), state["voxel_size"], state["solid_fraction"], state["variance"]
         )

@@ -251,34 +251,30 @@ class Permeability(Simulator):
         continuation = self._continuation(density.ndim - 2)
         density, share = continuation.apply(density), continuation.share(tuple(density.shape[2:]))
         with torch.no_grad():
-            solid = density.detach()[:, 0]
-            crossing = self._crossing(solid, voxel_size)
-            tensor, carries, worst = crossing.found()
-            solution = self._solution(density, voxel_size, tensor * share, carries, worst)
+            crossing, solution, scale = self._crossing(density.detach(), share, voxel_size)
             if not density.requires_grad:
                 return solution
             slope = crossing.with_part(crossing.stokes.sensitivity(crossing.first, crossing.axes[0]))
-            slope = slope[:, None] * (share * voxel_size**2 / solid[0].numel())
-        return replace(solution, values=with_gradient(density, solution.values, slope))
+        return replace(solution, values=with_gradient(density, solution.values, slope[:, None] * scale))
 
     def _flips_across(self, density: torch.Tensor, voxel_size: float) -> Sensitivity:
         """The sensitivities of the flow between the grains."""
         continuation = self._continuation(density.ndim - 2)
-        solid, share = continuation.apply(density)[:, 0], continuation.share(tuple(density.shape[2:]))
-        crossing = self._crossing(solid, voxel_size)
+        density, share = continuation.apply(density), continuation.share(tuple(density.shape[2:]))
+        crossing, solution, scale = self._crossing(density, share, voxel_size)
         stokes, axis = crossing.stokes, crossing.axes[0]
         flip = stokes_flips.flips(stokes.solid, *stokes.fields(crossing.first), axis)
-        scale = share * voxel_size**2 / solid[0].numel()
         both = [crossing.with_part(each)[:, None] * scale for each in (stokes.sensitivity(crossing.first, axis), flip)]
-        tensor, carries, worst = crossing.found()
-        solution = self._solution(density, voxel_size, tensor * share, carries, worst)
         return Sensitivity(solution, *(continuation.take_back(each) for each in both))
 
-    def _crossing(self, solid: torch.Tensor, voxel_size: float) -> Crossing:
-        """Solve for the flow across periodic samples ``(n, *S)``."""
-        axes = tuple(range(solid.ndim - 1)) if self.flow == "all" else ("xyz".index(self.flow),)
+    def _crossing(self, density: torch.Tensor, share: float, voxel_size: float) -> tuple[Crossing, Solution, float]:
+        """Solve for the flow across continued samples ``(n, 1, *S)``; also the scale of its sensitivities."""
+        axes = tuple(range(density.ndim - 2)) if self.flow == "all" else ("xyz".index(self.flow),)
         grain_drag = voxel_size**2 / self.grain_permeability if self.grain_permeability else None
-        return Crossing.solved(solid, axes, grain_drag, self.tolerance, self.max_iterations)
+        crossing = Crossing.solved(density[:, 0], axes, grain_drag, self.tolerance, self.max_iterations)
+        tensor, carries, worst = crossing.found()
+        solution = self._solution(density, voxel_size, tensor * share, carries, worst)
+        return crossing, solution, share * voxel_size**2 / density[0].numel()
 
     def _solution(
         self,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
 from matopt.registry import Component
 from matopt.stages.ascent import DesignPlan, seed_of_round
@@ -13,8 +13,13 @@ from matopt.stages.records import Round, SpaceResult
 from matopt.stages.trial import training_set
 from matopt.stages.workers import Workers
 
-Redesign = Callable[[DesignPlan, Component, int], SpaceResult]
-"""Makes the designs of a plan in a space, in a round of this number."""
+
+class Redesign(Protocol):
+    """What makes the designs of a round."""
+
+    def __call__(self, plan: DesignPlan, space: Component, *, round: int) -> SpaceResult:
+        """Make the designs of a plan in a space, in a round of this number."""
+        ...
 
 
 def closed_loop(
@@ -43,9 +48,9 @@ def closed_loop(
     Returns:
         The rounds, those by designs and by samples in turn.
     """
-    settings = plan.settings
+    settings, trial = plan.settings, plan.trial
     generator = load_generator(plan.generator_key, context)
-    before = training_set(plan.trial, dataset.train, generator, workers.label)
+    before = training_set(trial, dataset.train, generator, workers.label)
     samples = generator.draw(settings.rounds * len(first.true), seed_of_round(plan, settings.rounds + 1))
     solved = {"designs": before, "samples": before}
     latest = first
@@ -57,13 +62,12 @@ def closed_loop(
         }
         for name, microstructures in further.items():
             solved[name] += LabelledSet(microstructures, workers.label(microstructures))
-        trial = plan.trial
         tasks = [
             PredictorTask(trial.predictor, trial.traits, train, dataset.validation, trial.seed)
             for train in solved.values()
         ]
         for name, key in zip(solved, workers.fit_predictors(tasks), strict=True):
-            found = redesign(replace(plan, predictor_key=key), space, number)
+            found = redesign(replace(plan, predictor_key=key), space, round=number)
             rounds.append(Round(number, name, len(solved[name]) - len(before), found))
             if name == "designs":
                 latest = found

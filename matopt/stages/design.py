@@ -26,51 +26,43 @@ def design_key(plan: DesignPlan, dataset: Dataset, context: ModelContext) -> str
 
 def design(plan: DesignPlan, dataset: Dataset, workers: Workers, context: ModelContext) -> DesignResult:
     """Improve the seeds in each space and by each baseline, and let the simulators say what became of them."""
-    run = _Run(plan, dataset, workers)
+    run = _Run(dataset, workers)
     settings = plan.settings
-    spaces = [run.found(space, "design") for space in settings.spaces]
+    spaces = [run.found(plan, space) for space in settings.spaces]
     baselines = []
-    for space in settings.spaces:
-        if not _knows_material(space, context):
-            continue
+    in_material = [space for space in settings.spaces if SPACES.find(space.kind, context.folder).knows_material]
+    for space in in_material:
         for role in ("free", "solid_fraction", "nothing", "physics"):
             if role in settings.baselines and not (role == "solid_fraction" and isinstance(settings.goal, float)):
-                baselines.append(run.found(space, role))
+                baselines.append(run.found(plan, space, role))
         if "best_of_solved" in settings.baselines:
             solved = [b.solves for b in baselines if b.space == space.kind and b.role == "physics"]
             draws = int(solved[0].double().mean()) if solved else settings.steps
-            baselines.append(run.found(space, "best_of_solved", draws))
+            baselines.append(run.found(plan, space, "best_of_solved", draws))
     rounds: tuple[Round, ...] = ()
-    for space, first in zip(settings.spaces, spaces, strict=True):
-        if settings.rounds and not rounds and _knows_material(space, context):
-            rounds = closed_loop(plan, first, space, dataset, workers, context, run.again)
+    if settings.rounds and in_material:
+        space = in_material[0]
+        first = spaces[settings.spaces.index(space)]
+        rounds = closed_loop(plan, first, space, dataset, workers, context, run.found)
     goal, tolerance = settings.goal, settings.porosity_tolerance
     return DesignResult(settings.property, goal, tolerance, tuple(spaces), tuple(baselines), rounds)
 
 
-def _knows_material(space: Component, context: ModelContext) -> bool:
-    return SPACES.find(space.kind, context.folder).knows_material
-
-
 class _Run:
-    """The designs of a plan, run and checked one space and role at a time."""
+    """Designs, run and checked one space and role at a time."""
 
-    def __init__(self, plan: DesignPlan, dataset: Dataset, workers: Workers) -> None:
-        self._plan = plan
+    def __init__(self, dataset: Dataset, workers: Workers) -> None:
         self._workers = workers
         self._authentic = dataset.train.microstructures
         self._held_out = dataset.validation.microstructures
         self._features = StyleFeatures(self._authentic.density())
 
-    def found(self, space: Component, role: Role, draws: int = 1) -> SpaceResult:
+    def found(
+        self, plan: DesignPlan, space: Component, role: Role = "design", draws: int = 1, round: int = 0
+    ) -> SpaceResult:
         """Run one batch of designs, and ask the physics for the property at each step that is kept."""
-        task = AscentTask(self._plan, space, role, self._authentic, self._held_out, max(1, draws))
+        task = AscentTask(plan, space, role, self._authentic, self._held_out, max(1, draws), round)
         return self._checked(space.kind, role, self._workers.ascend(task))
-
-    def again(self, plan: DesignPlan, space: Component, number: int) -> SpaceResult:
-        """Run the designs of another plan in a round of the closed loop."""
-        task = AscentTask(plan, space, "design", self._authentic, self._held_out, round=number)
-        return self._checked(space.kind, "design", self._workers.ascend(task))
 
     def _checked(self, space: str, role: Role, designs: Designs) -> SpaceResult:
         true, usable, distance = [], [], []

@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import matopt
 from matopt.data.sources.base import SOURCES
 from matopt.design.optimisers.base import OPTIMISERS
 from matopt.design.spaces.base import SPACES
@@ -26,8 +24,6 @@ _FAMILIES: tuple[Registry[Any], ...] = (
     SOURCES, SIMULATORS, GENERATORS, PREDICTORS, TRAITS, METRICS, SPACES, OPTIMISERS,
 )  # fmt: skip
 """What a result can be made with. A component does not say which of them it is of: all that know its kind count."""
-
-_NOT_SCIENCE = ("study", "report", "cli", "testing")
 
 
 def stage_key(stage: str, *inputs: Any, code: str, folder: Path) -> str:
@@ -80,15 +76,3 @@ def component_identity(component: Component, folder: Path) -> dict[str, Any]:
 def _code(member: type) -> list[str]:
     """Where a class comes from, and a hash of the code of matopt that it and its bases are written in."""
     return [origin(member), code_digest(base.__module__ for base in member.__mro__)]
-
-
-@cache
-def code_version() -> str:
-    """Hash matopt's own source, as far as it can change a result."""
-    package = Path(matopt.__file__).parent
-    digest = hashlib.blake2b(digest_size=8)
-    for path in sorted(package.rglob("*.py")):
-        relative = path.relative_to(package)
-        if relative.parts[0] not in _NOT_SCIENCE:
-            digest.update(relative.as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()

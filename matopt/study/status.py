@@ -94,19 +94,13 @@ def status_of(study: Study) -> StudyStatus:
         InputError: nothing of this name was launched.
     """
     layout = Layout.of(study)
-    status = study_status(layout.storage, layout.name)
-    state = read_json(layout.state) or {}
+    state = _state_of(layout)
     search = state.get("searches", {}).get(search_settings_key(study))
-    records = read_records(layout.journal, search) if search is not None else []
+    status = _status(layout, state, search, study.objectives, study.config.search.trials)
     return replace(
         status,
         changed=differences(read_json(layout.config), study.as_json),
         report=status.report if search == state.get("search") else None,
-        trials=_counts(records, status.is_running),
-        trials_asked=study.config.search.trials,
-        failures=_failures(records),
-        objectives=study.objectives,
-        best=best(records, study.objectives),
     )
 
 
@@ -117,35 +111,8 @@ def study_status(storage: Path, name: str) -> StudyStatus:
         InputError: there is no such study.
     """
     layout = Layout(storage.resolve(), name)
-    if not layout.config.is_file():
-        known = ", ".join(_names(storage)) or "none"
-        raise InputError(f"no study {name!r} was launched in {layout.storage}; there are: {known}")
-    state = read_json(layout.state) or {}
-    is_running = lock_owner(layout) is not None
-    objectives = state.get("objectives", {})
-    records = read_records(layout.journal, state["search"]) if "search" in state else []
-    left = [str(spool) for spool in undelivered(layout)]
-    report = layout.folder / state["report"][0] if state.get("report") else None
-    return StudyStatus(
-        name=name,
-        folder=layout.folder,
-        is_running=is_running,
-        stage=state.get("stage", ""),
-        done=state.get("done", 0),
-        total=state.get("total", 0),
-        message=state.get("message", ""),
-        error=state.get("error", ""),
-        launches=state.get("launches", 0),
-        updated=state.get("updated", 0.0),
-        trials=_counts(records, is_running),
-        trials_asked=state.get("trials", 0),
-        failures=_failures(records),
-        objectives=objectives,
-        best=best(records, objectives) if objectives else None,
-        times=_times(state, is_running),
-        undelivered=". ".join(left),
-        report=report if report is not None and report.is_file() else None,
-    )
+    state = _state_of(layout)
+    return _status(layout, state, state.get("search"), state.get("objectives", {}), state.get("trials", 0))
 
 
 def list_studies(storage: Path) -> list[StudyStatus]:
@@ -169,6 +136,43 @@ def compare(storage: Path, names: Sequence[str]) -> list[ComparisonRow]:
         )
         for status, config in zip(statuses, configs, strict=True)
     ]
+
+
+def _state_of(layout: Layout) -> dict[str, Any]:
+    if not layout.config.is_file():
+        known = ", ".join(_names(layout.storage)) or "none"
+        raise InputError(f"no study {layout.name!r} was launched in {layout.storage}; there are: {known}")
+    return read_json(layout.state) or {}
+
+
+def _status(
+    layout: Layout, state: dict[str, Any], search: str | None, objectives: dict[str, str], trials_asked: int
+) -> StudyStatus:
+    """Put together the status of a study with the trials of ``search``, of which there are none before it began."""
+    is_running = lock_owner(layout) is not None
+    records = read_records(layout.journal, search) if search is not None else []
+    left = [str(spool) for spool in undelivered(layout)]
+    report = layout.folder / state["report"][0] if state.get("report") else None
+    return StudyStatus(
+        name=layout.name,
+        folder=layout.folder,
+        is_running=is_running,
+        stage=state.get("stage", ""),
+        done=state.get("done", 0),
+        total=state.get("total", 0),
+        message=state.get("message", ""),
+        error=state.get("error", ""),
+        launches=state.get("launches", 0),
+        updated=state.get("updated", 0.0),
+        trials=_counts(records, is_running),
+        trials_asked=trials_asked,
+        failures=_failures(records),
+        objectives=objectives,
+        best=best(records, objectives) if objectives else None,
+        times=_times(state, is_running),
+        undelivered=". ".join(left),
+        report=report if report is not None and report.is_file() else None,
+    )
 
 
 def _counts(records: Sequence[TrialRecord], is_running: bool) -> dict[str, int]:

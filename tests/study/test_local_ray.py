@@ -11,7 +11,7 @@ import pytest
 
 import matopt
 from matopt.errors import FailureError
-from matopt.stages.keys import code_version
+from matopt.provenance import code_version
 from matopt.study.cluster import local_ray
 from matopt.study.cluster.driver_path import driver_path, matopt_file
 from matopt.study.cluster.ray_cluster import Cluster, _check_code

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from matopt.data.images.colours import colour_number, colour_text, is_colour, refuse_mixed
+from matopt.data.images.colours import colour_number, is_colour, refuse_mixed
 from matopt.data.images.levels import Levels, levels_of
 from matopt.errors import InputError
 from matopt.microstructures import OUTSIDE
@@ -209,8 +209,3 @@ def _by_map(grey: np.ndarray, levels: Mapping[float, int]) -> np.ndarray:
 def rule_text(phases: Mapping[float | str, str]) -> str:
     """Put a map of phases in words."""
     return ", ".join(f"{level} is {phase}" for level, phase in phases.items())
-
-
-def level_text(level: float, are_colours: bool) -> str:
-    """Write a level for people: a colour as ``#rrggbb``, a grey level as a number."""
-    return colour_text(level) if are_colours else f"{level:g}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from numbers import Integral
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -106,12 +105,7 @@ class ProcessModel(Source):
         Raises:
             InputError: a window of no size or of other than 2 or 3 dimensions, or a negative count.
         """
-        for name in ("size", "stride", "zoom", "slice_step"):
-            value = getattr(window, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, Integral) or value < 1):
-                raise InputError(f"window: {name} must be a whole number of at least 1, not {value!r}")
-        if window.dimensions not in (2, 3):
-            raise InputError(f"window: dimensions must be 2 or 3, not {window.dimensions!r}")
+        window.check()
         for name, count in counts.items():
             if count < 0:
                 raise InputError(f"split: {name} must be a number of windows, not {count!r}")

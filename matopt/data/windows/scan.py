@@ -115,16 +115,11 @@ class Windows:
 
     def __post_init__(self) -> None:
         window, shape = self.window, self.scan.volume.shape
-        for name in ("size", "stride", "zoom", "slice_step"):
-            value = getattr(window, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1):
-                raise InputError(f"window: {name} must be a whole number of at least 1, not {value!r}")
+        window.check()
         if window.size * window.zoom > LARGEST_EDGE:
             raise InputError(
                 f"window: size x zoom must be at most {LARGEST_EDGE} voxels, not {window.size * window.zoom}"
             )
-        if window.dimensions not in (2, 3):
-            raise InputError(f"window: dimensions must be 2 or 3, not {window.dimensions!r}")
         if window.dimensions == 3 and not self.scan.is_volume:
             raise InputError("window: images have no 3D windows; set `dimensions: 2`, or read a volume")
         if window.slice_step is not None and (window.dimensions == 3 or not self.scan.is_volume):

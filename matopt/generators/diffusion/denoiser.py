@@ -64,6 +64,15 @@ class LocalDenoiser(nn.Module):
         """Build one with initial parameters from ``seed`` alone."""
         return build(lambda: cls(dims, channels), seed)
 
+    @classmethod
+    def restored(
+        cls, dims: int, channels: int, parameters: dict[str, torch.Tensor], device: torch.device
+    ) -> LocalDenoiser:
+        """Build one with learnt parameters, to be used on a device."""
+        denoiser = cls.seeded(dims, channels, seed=0)
+        denoiser.load_state_dict(parameters)
+        return denoiser.to(device).eval()
+
     def network_logit(self, y: torch.Tensor, sigma: torch.Tensor, periodic: bool = False) -> torch.Tensor:
         """Estimate the log odds of grain that a voxel's surroundings give it.
 

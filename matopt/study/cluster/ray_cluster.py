@@ -24,7 +24,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 import matopt
 from matopt.errors import FailureError, InputError
-from matopt.stages.keys import code_version
+from matopt.provenance import code_version
 from matopt.study.cluster import whereabouts
 from matopt.study.cluster.driver_path import DriverPath, matopt_file
 from matopt.study.cluster.local_ray import last_line, start_local

@@ -37,7 +37,7 @@ def look(probe: str | None, with_code: bool) -> Whereabouts:
     code = None
     if with_code:
         try:
-            from matopt.stages.keys import code_version
+            from matopt.provenance import code_version
 
             code = code_version()
         except Exception:

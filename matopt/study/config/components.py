@@ -98,11 +98,12 @@ def check_settings(
             found = problems_of(error, {"value": value}, lambda key: ())
             problems += [Problem((name, *problem.key[1:]), problem.message) for problem in found]
             continue
-        if _has_large_integer(getattr(checked, "value")):  # noqa: B009 (made by create_model)
+        understood = getattr(checked, "value")  # noqa: B009 (made by create_model, so unknown to the type checker)
+        if _has_large_integer(understood):
             problems.append(
                 Problem((name,), f"must be at most {LARGEST_INTEGER}, as a whole number, got {shown(value)}")
             )
-        complete[name] = value if known[name].is_path else getattr(checked, "value")  # noqa: B009 (made by create_model)
+        complete[name] = value if known[name].is_path else understood
         if known[name].is_path and isinstance(value, str) and (problem := _path_problem(value, folder)):
             problems.append(Problem((name,), problem))
     return {name: complete[name] for name in known if name in complete}, problems
