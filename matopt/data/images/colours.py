@@ -66,6 +66,8 @@ def grey_or_named(colours: np.ndarray, phases: Mapping[float | str, str] | None)
         full = np.iinfo(opacity.dtype).max if opacity.dtype.kind in "ui" else 1
         if (opacity != full).any():
             raise InputError("parts of it are transparent, which is no grey level; save it in grey")
+    if colours.ndim == 3 and colours.dtype == np.uint16 and not (colours % 257).any():
+        colours = (colours // 257).astype(np.uint8)  # eight bits, written as sixteen
     if phases is not None and any(is_colour(level) for level in phases):
         return _nearest_named(colours, [str(level).strip() for level in phases])
     if colours.ndim == 2:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from skimage.measure import label
 
 FEW = 12
 """So many levels, at most, are classes that someone made, not grey."""
@@ -17,6 +19,15 @@ THIN = 0.05
 LABELLED = 0.5
 """In an image of grain ids most voxels of a level have their like for a neighbour, and those at an edge any other. In
 grey images few have, and those beside an edge are of a level nearby."""
+
+STEP = 2
+"""Neighbours of a smooth grey image differ by fewer levels."""
+
+PIECES = 3
+"""Into so few pieces a slice cuts the level of an id, at most, in the median; of grey images it is dozens."""
+
+PATCH = 256
+"""Edge of the part of a slice that is searched for pieces."""
 
 MOST = 1 << 16
 """Different levels that are told apart."""
@@ -56,11 +67,11 @@ class Levels:
 
     @cached_property
     def are_labels(self) -> bool:
-        """Whether they number regions, as grain ids do: many whole numbers, each alike in whole patches."""
+        """Whether they number regions, as grain ids do: many whole numbers, each in whole patches or in few pieces."""
         if self.values is None or len(self.values) <= FEW or not (self.values == np.floor(self.values)).all():
             return False
         alike, step = _patches(self.grey)
-        return bool(np.median(alike) > LABELLED) and step > 1
+        return step > STEP and (bool(np.median(alike) > LABELLED) or _pieces(self.grey) <= PIECES)
 
     @cached_property
     def corner(self) -> float | None:
@@ -144,12 +155,33 @@ def _patches(grey: np.ndarray) -> tuple[np.ndarray, float]:
     """Compare the voxels of some slices with their neighbours.
 
     Returns the share of like neighbours along rows, for each level; and by how many places in the order of levels
-    neighbours differ where they do, the median: along the axis where they differ by more, as ids may follow one another
-    along the other.
+    unlike neighbours differ, the mean of a level, the median of them: along the axis where they differ by more, as ids
+    may follow one another along the other.
     """
     some = grey[:: max(1, len(grey) // 8)] if grey.ndim == 3 else grey
     places = np.unique(some, return_inverse=True)[1].reshape(some.shape)
-    steps = [np.abs(np.diff(places, axis=axis)) for axis in (-1, -2)]
-    first = places[..., :-1].ravel()
-    alike = np.bincount(first, (steps[0] == 0).ravel()) / np.maximum(np.bincount(first), 1)
-    return alike, max((float(np.median(step[step > 0])) for step in steps if step.any()), default=0.0)
+    steps = []
+    for axis in (-2, -1):
+        first = np.take(places, range(places.shape[axis] - 1), axis).ravel()
+        differences = np.abs(np.diff(places, axis=axis)).ravel()
+        unlike = np.bincount(first, differences > 0)
+        means = np.bincount(first, differences)[unlike > 0] / unlike[unlike > 0]
+        steps.append(float(np.median(means)) if len(means) else 0.0)
+    return 1 - unlike / np.maximum(np.bincount(first), 1), max(steps)
+
+
+def _pieces(grey: np.ndarray) -> float:
+    """Count the connected parts of each level in some slices; the median. Small ids have hardly a like neighbour.
+
+    Infinite where most parts are single voxels, as in grey images of more levels than voxels.
+    """
+    counts, n_parts, n_voxels = [], 0, 0
+    for image in grey[:: max(1, len(grey) // 4)] if grey.ndim == 3 else grey[None]:
+        part = image[:PATCH, :PATCH]
+        places = np.unique(part, return_inverse=True)[1].reshape(part.shape)
+        parts = label(places + 1, connectivity=1)  # 0 is its background
+        level = np.zeros(int(parts.max()) + 1, np.int64)
+        level[parts.ravel()] = places.ravel()
+        counts.append(np.bincount(level[1:]))
+        n_parts, n_voxels = n_parts + len(level) - 1, n_voxels + part.size
+    return float(np.median(np.concatenate(counts))) if 2 * n_parts < n_voxels else math.inf

@@ -24,6 +24,15 @@ from matopt.errors import FailureError, InputError, named, warn
 
 T = TypeVar("T")
 
+_PAGE = "it is a web page in place of the file; download the file itself"
+_INSTEAD = {
+    b"version https://git-lfs": "it is a pointer of Git LFS in place of the file; fetch that with `git lfs pull`",
+    b"/annex/objects/": "it is a pointer of git-annex in place of the file; fetch that with `git annex get`",
+    b"<!doctype html": _PAGE,
+    b"<html": _PAGE,
+}
+"""How a file begins that was left in place of another."""
+
 
 def read_grey(path: Path, options: ReadOptions) -> np.ndarray:
     """Read the grey levels of a file, as :func:`read_image` does, without what it says of its voxels."""
@@ -189,8 +198,12 @@ def _read(
     for setting in ("variable", "dtype", "offset"):
         if getattr(options, setting) is not None and setting not in form.uses:
             raise InputError(f"{name}: {suffix} files have no {setting} to choose; leave `{setting}` out")
-    if stream.read(1) == b"":
+    beginning = stream.read(64).lstrip().lower()
+    if beginning == b"" and not stream.read(1):
         raise InputError(f"{name}: the file is empty (0 bytes); copy it anew")
+    for begin, what in _INSTEAD.items():
+        if beginning.startswith(begin):
+            raise InputError(f"{name}: {what}")
     stream.seek(0)
 
     def read() -> tuple[np.ndarray, Spacing | None]:

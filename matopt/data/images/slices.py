@@ -111,6 +111,11 @@ def _remark(parts: Sequence[list[str | Decimal]], names: Sequence[str]) -> str |
         return f"slice {_few(twice or numbers[0][:1])} is there twice, under two names"
     step = min(Counter(steps).items(), key=lambda item: (-item[1], item[0]))[0]
     gaps = [(a, b) for a, b in pairwise(series) if b - a > step * Decimal("1.5")]
+    if not gaps and step > 1 and step == step.to_integral_value():
+        return (
+            f"the slices' numbers rise by {_plain(step)}: if those between were left out, slices are so many pixels "
+            f"apart, as `voxel_size: {_plain(step)} x 1 x 1 um`"
+        )
     if not gaps:
         return None
     missing = sum(round((b - a) / step) - 1 for a, b in gaps)

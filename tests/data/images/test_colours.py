@@ -22,7 +22,8 @@ NAMED = {"#3b4cc0": "pore", "#dddddd": "grain"}
 
 def save(path, colours):
     if path.suffix == ".tif":
-        tifffile.imwrite(path, colours, photometric="rgb")
+        deep = colours.astype(np.uint16) * 257 if path.stem == "deep" else colours
+        tifffile.imwrite(path, deep, photometric="rgb")
     elif path.suffix == ".npy":
         np.save(path, colours)
     else:
@@ -31,7 +32,7 @@ def save(path, colours):
     return path
 
 
-@pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.gif", "a.tif", "a.npy"])
+@pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.gif", "a.tif", "deep.tif", "a.npy"])
 def test_two_colours_are_named_by_their_share_and_told_by_phases(tmp_path, name):
     path = save(tmp_path / name, COLOURS)
     share = PHASES.mean()

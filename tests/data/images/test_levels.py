@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, label
 from scipy.spatial import cKDTree
 
 from matopt.data.images.levels import levels_of
@@ -28,14 +28,18 @@ def test_levels_of_either_sign_and_too_many_of_them():
 
 
 def grain_ids(numbered: str) -> np.ndarray:
-    """Polygons round random points, numbered by chance; or bricks, numbered along their rows."""
+    """Polygons round random points, numbered by chance; bricks, numbered along their rows; or pores, most of them
+    specks, as connected parts are numbered."""
+    if numbered == "specks":
+        field = gaussian_filter(RANDOM.standard_normal((24, 64, 64)), 1)
+        return label(field > np.quantile(field, 0.75))[0] % 256
     points = RANDOM.random((200, 2)) * 128
     if numbered == "along rows":
         return np.kron(np.arange(200).reshape(20, 10), np.ones((8, 16), int))
     return cKDTree(points).query(np.stack(np.mgrid[:128, :128], -1).reshape(-1, 2))[1].reshape(128, 128) + 1
 
 
-@pytest.mark.parametrize("numbered", ["by chance", "along rows"])
+@pytest.mark.parametrize("numbered", ["by chance", "along rows", "specks"])
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.float64])
 def test_grain_ids_are_named_as_what_they_are(numbered, dtype):
     ids = grain_ids(numbered).astype(dtype)
@@ -51,12 +55,17 @@ def test_grain_ids_are_named_as_what_they_are(numbered, dtype):
         60.0 + 120 * ROCK + RANDOM.normal(0, 8, ROCK.shape),
         np.clip(60.0 + 250 * ROCK + RANDOM.normal(0, 40, ROCK.shape), 0, 255),  # saturated
         gaussian_filter(ROCK * 255.0, 0.6),  # two phases with soft edges
+        np.mgrid[:128, :200][1] + 0.0,  # each level in one piece
     ],
-    ids=["smooth", "noisy", "saturated", "soft"],
+    ids=["smooth", "noisy", "saturated", "soft", "ramp"],
 )
 def test_grey_images_are_grey(grey):
     levels = levels_of(np.clip(grey, 0, 255).astype(np.uint8))
     assert not levels.are_labels and not levels.are_few
+
+
+def test_noise_of_more_levels_than_voxels_is_grey():
+    assert not levels_of(RANDOM.integers(0, 60000, (128, 128))).are_labels
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from matopt.data.images.formats.vti import vti_bytes
 from matopt.data.images.read_options import ReadOptions
 from matopt.data.images.readers import content_hash, read_grey
 from matopt.data.read import read
-from matopt.errors import FailureError, InputError
+from matopt.errors import FailureError, InputError, InputWarning
 
 VOLUME = (gaussian_filter(np.random.default_rng(0).standard_normal((7, 40, 50)), 1.5) > 0).astype(np.uint8)
 SLICE = VOLUME[0]
@@ -147,8 +148,12 @@ def test_tiff_numbers_are_those_stored_however_they_are_to_be_shown(tmp_path):
     tifffile.imwrite(tmp_path / "palette.tif", SLICE, photometric="palette", colormap=palette)
     tifffile.imwrite(tmp_path / "grey.tif", SLICE, photometric="miniswhite")
     tifffile.imwrite(tmp_path / "bits.tif", SLICE.astype(bool), photometric="miniswhite")
-    for name in ("palette.tif", "grey.tif", "bits.tif"):
-        np.testing.assert_array_equal(read_grey(tmp_path / name, ReadOptions()), SLICE)
+    for name, told in (("palette.tif", "0 as #00ff00, 1 as #000000"), ("grey.tif", "white"), ("bits.tif", "white")):
+        with pytest.warns(InputWarning, match=f"{name}: .*{told}.*the numbers that are stored count"):
+            np.testing.assert_array_equal(read_grey(tmp_path / name, ReadOptions()), SLICE)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # who says what the levels are has nothing to be told
+            read_grey(tmp_path / name, ReadOptions(phases={0: "pore", 1: "grain"}))
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int32])
@@ -181,6 +186,14 @@ def test_real_colours_are_refused(tmp_path, name):
         read_grey(tmp_path / name, ReadOptions())
 
 
+@pytest.mark.parametrize("photometric", ["separated", "cielab"])
+def test_numbers_that_are_no_colours_of_light_are_refused(tmp_path, photometric):
+    inks = np.stack([SLICE * 200] * (4 if photometric == "separated" else 3), -1)
+    tifffile.imwrite(tmp_path / "a.tif", inks, photometric=photometric)
+    with pytest.raises(InputError, match=r"its colours are (inks \(CMYK\)|CIELAB); save it in grey"):
+        read_grey(tmp_path / "a.tif", ReadOptions())
+
+
 def test_transparent_pixels_are_refused(tmp_path):
     Image.fromarray(np.stack([SLICE * 255, SLICE * 255], -1), mode="LA").save(tmp_path / "a.png")
     with pytest.raises(InputError, match="transparent"):
@@ -192,6 +205,21 @@ def test_transparent_pixels_are_refused(tmp_path):
 
 def one_line(error: BaseException, path: Path) -> None:
     assert str(error).startswith(str(path)) and "\n" not in str(error), str(error)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9\n", "pointer of Git LFS"),
+        ("/annex/objects/MD5E-s9--4d7a.tif\n", "pointer of git-annex"),
+        ("\n<!DOCTYPE html><html><body>404</body></html>", "it is a web page in place of the file"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.tif", "a.png", "a.npy", "a.raw", "a.csv"])
+def test_what_lies_in_place_of_a_file_is_named(tmp_path, name, content, told):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(InputError, match=told):
+        read_grey(tmp_path / name, ReadOptions(shape=(4, 4), dtype="uint8") if name == "a.raw" else ReadOptions())
 
 
 def test_nothing_there(tmp_path):
@@ -364,6 +392,10 @@ def test_files_that_are_not_read_say_how_to_convert(tmp_path):
         ("\ufeff1.5,2,3,\n4,5,6,\n", [[1.5, 2, 3], [4, 5, 6]]),
         ("ncols 2\nnrows 2\ncellsize 5\n1 2\n3 4", [[1, 2], [3, 4]]),
         ("0" * 20 + "\n" + "1" * 20, [[0] * 20, [1] * 20]),
+        ("1,0;0,5\n0,0;1,0\n", [[1, 0.5], [0, 1]]),
+        ("1,0 0,5\n0,0\t1,0\n", [[1, 0.5], [0, 1]]),
+        ("1, 0, 5\n0, 0, 1\n", [[1, 0, 5], [0, 0, 1]]),
+        ("1,0\n0,1\n", [[1, 0], [0, 1]]),
         ("a b\n1 2\n", "line 1 is no row of numbers: 'a b'"),
         ("1 2 3\n1 2\n", "line 2 has 2 numbers, but the first row has 3"),
         ("1 2 3\n" * 9, "9 lines of 3 numbers are no rows of an image; give its `shape`"),

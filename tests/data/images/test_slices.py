@@ -26,7 +26,6 @@ from matopt.errors import InputWarning
         "z_0,25 z_0,50 z_0,75 z_1,00",
         "scan2.0008 scan2.0009 scan2.0010",  # a dot that separates
         "2020-01-05_9 2020-01-05_10 2020-01-05_11",
-        "0 100 200 300",
         "z-0001_9.75um z-0002_10.00um z-0003_10.25um",  # a number and a position, of one series
         "top middle-of-it zero",
         "one",
@@ -46,6 +45,7 @@ def test_slices_are_in_the_order_of_their_numbers(names):
         ("z_-4 z_-3 z_-1 z_0", r"1 slice is missing \(-2\)"),
         ("z0.5 z1.0 z2.0 z2.5", r"1 slice is missing \(1.5\)"),
         ("s0010 s0020 s0030 s0060", r"2 slices are missing \(40 to 50\)"),
+        ("0 100 200 300", "rise by 100: .* `voxel_size: 100 x 1 x 1 um`"),
         ("1 01 2", "slice 1 is there twice"),
         ("a1_1 a1_2 a2_1", "differ in 2 numbers .*several series"),
         ("1.9 1.10 2.1", "differ in 2 numbers"),

@@ -11,16 +11,23 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from matopt.data.images.colours import grey_or_named
+from matopt.data.images.colours import colour_text, grey_or_named
 from matopt.data.images.formats.base import FORMATS, WritableFormat, only_one, shape_text
 from matopt.data.images.read_options import ReadOptions
 from matopt.data.images.spacing import Spacing
 from matopt.data.images.tiff_spacing import pixel_spacing
-from matopt.errors import InputError
+from matopt.errors import InputError, warn
 from matopt.microstructures import Microstructures
 
 if TYPE_CHECKING:
     import tifffile
+
+
+_READ = (0, 1, 2, 3, 4, 6)
+"""Photometric interpretations that are read: grey either way, colours, palettes, masks, and JPEG's, of which tifffile
+makes red, green and blue."""
+
+_INKS = {"SEPARATED": "inks (CMYK)", "CIELAB": "CIELAB", "ICCLAB": "CIELAB", "ITULAB": "CIELAB"}
 
 
 @FORMATS.register("tiff")
@@ -35,7 +42,7 @@ class Tiff(WritableFormat):
 
         The numbers are those stored, as in ImageJ, even where the file says that 0 is to be shown white or has a
         palette: in scans those are a matter of display. (The Berea sandstone of Imperial College is such a file; 0 is
-        its pore.)
+        its pore.) Where no rule says which level is pore, that is told by an ``InputWarning``.
 
         Raises:
             InputError: several images, channels or times, real colours, or a file that is not whole.
@@ -55,6 +62,7 @@ class Tiff(WritableFormat):
                 spans = zip(page.dataoffsets, page.databytecounts, strict=True) if page is not None else ()
                 if any(offset + size > end for offset, size in spans):
                     raise InputError(f"it is cut short in page {number} of {len(pages)}; copy it anew")
+            _check_meaning(tiff.pages.first, options)
             images = [_grey(s.asarray(), s.axes, options) for s in series]
         return images[0] if len(images) == 1 else np.stack(images)
 
@@ -93,6 +101,30 @@ class Tiff(WritableFormat):
 def _is_page(series: tifffile.TiffPageSeries) -> bool:
     """Whether a series is one image, in grey or in colours."""
     return all(n == 1 or axis in "YXS" for n, axis in zip(series.shape, series.axes, strict=True))
+
+
+def _check_meaning(page: tifffile.TiffPage, options: ReadOptions) -> None:
+    """Refuse numbers that are neither grey nor red, green and blue, and tell of a display that swaps light and dark."""
+    import tifffile
+
+    kind = page.photometric
+    if kind not in _READ:
+        name = tifffile.PHOTOMETRIC(kind).name
+        raise InputError(f"its colours are {_INKS.get(name, name)}; save it in grey, or in red, green and blue")
+    if options.phases is not None or options.threshold is not None:
+        return
+    if kind == tifffile.PHOTOMETRIC.MINISWHITE:
+        warn("its lowest level is shown white, the highest black; the numbers that are stored count")
+    elif kind == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None:
+        tables = page.colormap.astype(np.int64).sum(0)
+        if (np.diff(tables) < 0).any():
+            shown = ", ".join(f"{i} as {colour_text(_eight_bits(page.colormap[:, i]))}" for i in range(2))
+            warn(f"it shows its levels in colours ({shown}, ...); the numbers that are stored count")
+
+
+def _eight_bits(colour: np.ndarray) -> int:
+    red, green, blue = (int(channel) >> 8 for channel in colour)
+    return red << 16 | green << 8 | blue
 
 
 def _grey(image: np.ndarray, axes: str, options: ReadOptions) -> np.ndarray:
