@@ -90,6 +90,11 @@ def _run(terminated: Sequence[int]) -> None:
             traceback.print_exc()
         print(f"matopt: {error}", file=sys.stderr)
         sys.exit(1 if isinstance(error, FailureError) else 2)
+    except MemoryError as error:
+        if _options["debug"]:
+            traceback.print_exc()
+        print(f"matopt: out of memory ({error or 'no more is told'}); take fewer or smaller images", file=sys.stderr)
+        sys.exit(1)
     except (KeyboardInterrupt, SystemExit) as end:
         if isinstance(end, SystemExit) and end.code != 128 + signal.SIGINT:  # what Typer makes of an interrupt
             raise

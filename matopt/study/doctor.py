@@ -24,6 +24,7 @@ from packaging.requirements import Requirement
 
 import matopt
 from matopt.errors import FailureError, InputError
+from matopt.machine_memory import machine_memory
 from matopt.study.cluster.ray_cluster import Cluster
 from matopt.study.layout import Layout, mlflow_database, studies
 from matopt.study.tracking.tracker import Tracker, undelivered
@@ -105,10 +106,7 @@ def _mlflow_is_the_library() -> Finding:
 def _machine() -> Iterator[Finding]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     yield Finding("cores", "ok", str(cores))
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limit = Path("/sys/fs/cgroup/memory.max")
-    if limit.is_file() and (text := limit.read_text().strip()).isdigit():
-        memory = min(memory, int(text))
+    memory = machine_memory()
     if memory < 4 * GIB:
         yield Finding("memory", "warning", _gib(memory), "lower the batch sizes and run one trial at a time")
     else:

@@ -104,6 +104,7 @@ class ProcessModel(Source):
 
         Raises:
             InputError: a window of no size or of other than 2 or 3 dimensions, or a negative count.
+            FailureError: the windows do not fit into memory.
         """
         window.check()
         for name, count in counts.items():
@@ -118,7 +119,7 @@ class ProcessModel(Source):
     def _draw(self, window: Window, count: int, seed: int, name: str) -> Microstructures:
         """Cut ``count`` windows from as many specimens as it takes, which follow from ``seed`` and ``name``."""
         shape = (window.size if window.dimensions == 3 else 1, window.size, window.size)
-        cuts = np.empty((count, *(window.size * window.zoom,) * window.dimensions), np.uint8)
+        cuts = window.room_for(count)
         key = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest())
         unit = self.unit
         edge = max(self.EDGE * unit, window.size * self.voxel_size)

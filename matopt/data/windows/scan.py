@@ -21,10 +21,6 @@ Stack = Literal["volume", "images"]
 """What axis 0 of three is: space, so that neighbouring slices belong together, or a count of independent images."""
 
 
-LARGEST_EDGE = 1 << 16
-"""Voxels along an edge of a window, enlarged: a terabyte and more in 3D."""
-
-
 @dataclass(frozen=True, eq=False)
 class Scan:
     """A measured microstructure: an image, a stack of images or a volume of two phases, with a voxel size.
@@ -116,10 +112,6 @@ class Windows:
     def __post_init__(self) -> None:
         window, shape = self.window, self.scan.volume.shape
         window.check()
-        if window.size * window.zoom > LARGEST_EDGE:
-            raise InputError(
-                f"window: size x zoom must be at most {LARGEST_EDGE} voxels, not {window.size * window.zoom}"
-            )
         if window.dimensions == 3 and not self.scan.is_volume:
             raise InputError("window: images have no 3D windows; set `dimensions: 2`, or read a volume")
         if window.slice_step is not None and (window.dimensions == 3 or not self.scan.is_volume):
@@ -206,10 +198,14 @@ class Windows:
         return chosen
 
     def cut(self, corners: np.ndarray) -> Microstructures:
-        """Cut the microstructures at ``(N, 3)`` corners, and enlarge them by the window's zoom."""
+        """Cut the microstructures at ``(N, 3)`` corners, and enlarge them by the window's zoom.
+
+        Raises:
+            FailureError: they do not fit into memory.
+        """
         size, zoom = self.window.size, self.window.zoom
         flat = self.window.dimensions == 2
-        cuts = np.empty((len(corners), *(size * zoom,) * self.window.dimensions), np.uint8)
+        cuts = self.window.room_for(len(corners))
         for i, (a, b, c) in enumerate(corners):
             part = self.scan.volume[a if flat else slice(a, a + size), b : b + size, c : c + size]
             cuts[i] = part if zoom == 1 else enlarged(part, zoom)

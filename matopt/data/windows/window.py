@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from numbers import Integral
 
-from matopt.errors import InputError
+import numpy as np
+
+from matopt.errors import FailureError, InputError
+from matopt.machine_memory import machine_memory
+
+LARGEST_EDGE = 1 << 16
+"""Voxels along an edge of a window, enlarged: a terabyte and more in 3D."""
+
+GIB = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -38,3 +47,19 @@ class Window:
                 raise InputError(f"window: {name} must be a whole number of at least 1, not {value!r}")
         if self.dimensions not in (2, 3):
             raise InputError(f"window: dimensions must be 2 or 3, not {self.dimensions!r}")
+        if self.size * self.zoom > LARGEST_EDGE:
+            raise InputError(f"window: size x zoom must be at most {LARGEST_EDGE} voxels, not {self.size * self.zoom}")
+
+    def room_for(self, count: int) -> np.ndarray:
+        """Return room for ``count`` windows, ``(count, *S)`` uint8.
+
+        Raises:
+            FailureError: there is none; to be told before the system kills what takes too much.
+        """
+        shape = (count, *(self.size * self.zoom,) * self.dimensions)
+        if (needed := math.prod(shape)) > (memory := machine_memory()):
+            raise FailureError(
+                f"window: {count} of {self.size * self.zoom}^{self.dimensions} voxels take {needed / GIB:.0f} GiB, and "
+                f"this machine has {memory / GIB:.0f}; cut fewer or smaller ones"
+            )
+        return np.empty(shape, np.uint8)

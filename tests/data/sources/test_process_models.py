@@ -11,7 +11,7 @@ import pytest
 
 from matopt.data.sources.base import SOURCES, ProcessModel, Specimen
 from matopt.data.windows.window import Window
-from matopt.errors import InputError
+from matopt.errors import FailureError, InputError
 from matopt.registry import Component
 from matopt.study.config.components import check_component
 
@@ -140,3 +140,12 @@ def test_a_study_fills_in_all_settings_of_a_material_and_takes_them_back(kind: s
 def test_lengths_with_units_and_in_metres_are_one_setting() -> None:
     assert build("foam", cell_diameter="0.2 mm").fingerprint() == build("foam", cell_diameter=2e-4).fingerprint()
     assert build("fibres", orientation=(0, 1, 0)).fingerprint()["orientation"] == [0, 1, 0]
+
+
+@pytest.mark.parametrize("kind", MATERIALS)
+def test_windows_beyond_any_memory_are_refused_before_they_are_cut(kind):
+    source = build(kind)
+    with pytest.raises(InputError, match="size x zoom must be at most 65536 voxels"):
+        source.split(Window(1 << 20), {"train": 1}, seed=0)
+    with pytest.raises(FailureError, match=r"window: 100000 of 65536\^3 voxels take .* GiB, and this machine has"):
+        source.split(Window(1 << 16, dimensions=3), {"train": 100_000}, seed=0)
