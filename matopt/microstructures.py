@@ -13,7 +13,7 @@ import numpy as np
 
 from matopt.devices import device_named
 from matopt.errors import InputError
-from matopt.units import metres
+from matopt.units import length_text, metres
 
 if TYPE_CHECKING:
     import torch
@@ -45,14 +45,26 @@ class Microstructures:
         if self.phases.ndim not in (3, 4):
             one = "; write phases[None] for one image" if self.phases.ndim == 2 else ""
             raise InputError(f"phases must have the shape (N, *S), S of 2 or 3 axes; got {self.phases.shape}{one}")
-        if isinstance(self.voxel_size, str):
-            object.__setattr__(self, "voxel_size", metres(self.voxel_size))
-        if not (np.isfinite(self.voxel_size) and self.voxel_size > 0):
-            raise InputError(f"voxel_size must be positive, in metres; got {self.voxel_size}")
-        object.__setattr__(self, "voxel_size", float(self.voxel_size))
+        if self.phases.ndim == 4 and 1 in (self.phases.shape[1], self.phases.shape[-1]) and len(self.phases):
+            channel = "[:, 0]" if self.phases.shape[1] == 1 else "[..., 0]"
+            raise InputError(
+                f"phases of {self.phases.shape} are volumes of one voxel along an axis: if that is one of channels, "
+                f"write phases{channel}"
+            )
+        object.__setattr__(self, "voxel_size", metres(self.voxel_size))
 
     def __len__(self) -> int:
         return len(self.phases)
+
+    def __repr__(self) -> str:
+        kind = "images" if len(self.shape) == 2 else "volumes"
+        shape = " x ".join(map(str, self.shape))
+        pores = f", porosity {self.porosity.mean():.3f}" if self.phases.size else ""
+        return f"Microstructures: {len(self)} {kind} of {shape} voxels of {length_text(self.voxel_size)}{pores}"
+
+    def __array__(self, dtype: np.typing.DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
+        """The phases, for NumPy and Matplotlib."""
+        return np.array(self.phases, dtype, copy=copy)
 
     def __getattr__(self, name: str) -> Any:
         """Say what to write where microstructures are given in place of densities."""

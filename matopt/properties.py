@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 
 from matopt.errors import InputError
+from matopt.spelling import suggestion
 
 if TYPE_CHECKING:
     import torch
@@ -171,8 +172,27 @@ class PropertyTable:
     def __len__(self) -> int:
         return len(self.values)
 
-    def __getitem__(self, index: slice | Sequence[int] | np.ndarray) -> PropertyTable:
-        """The rows of ``index`` (a slice, a list of numbers or a mask)."""
+    def __repr__(self) -> str:
+        """A line a property: how many values there are, and which."""
+        lines = []
+        for i, p in enumerate(self.properties):
+            usable = self.values[self.is_usable[:, i], i] * p.display_factor
+            unit = "" if p.display_unit == "1" else f" {p.display_unit}"
+            span = f", {usable.min():.4g} to {usable.max():.4g}{unit}" if len(usable) else ""
+            lines.append(f"  {p.name}: {len(usable)} of {len(self)} ok{span}")
+        return "\n".join([f"PropertyTable of {len(self)} microstructures", *lines])
+
+    def __getitem__(self, index: int | slice | Sequence[int] | np.ndarray) -> PropertyTable:
+        """The rows of ``index`` (a number, a slice, a list of numbers or a mask); one is a table of one row.
+
+        Raises:
+            InputError: the name of a property: :meth:`column` has its values.
+            IndexError: there is no such row.
+        """
+        if isinstance(index, str):
+            raise InputError(f"a table's rows are selected by number; the values of a property are column({index!r})")
+        if isinstance(index, (int, np.integer)):
+            return self[[int(index)]]
         exchanged = None if self.exchanged is None else self.exchanged[index]
         return PropertyTable(self.properties, self.values[index], self.status[index], self.residual[index], exchanged)
 
@@ -193,7 +213,13 @@ class PropertyTable:
         return values if self.exchanged is None else np.concatenate([values, self.exchanged], 2)
 
     def column(self, name: str) -> np.ndarray:
-        """``(N,)`` values of one property."""
+        """``(N,)`` values of one property.
+
+        Raises:
+            InputError: the table has no such property.
+        """
+        if name not in self.names:
+            raise InputError(f"the table has no property {name!r}; {suggestion(name, self.names)}")
         return self.values[:, self.names.index(name)]
 
     def counts(self) -> dict[str, dict[str, int]]:

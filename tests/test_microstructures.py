@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from matopt.data.write import write
 from matopt.descriptors.surface import specific_surface
 from matopt.errors import InputError
+from matopt.generators.mrf import MarkovRandomField
 from matopt.microstructures import Microstructures
 from matopt.physics.diffusivity import Diffusivity
+from matopt.predictors.cnn import CNN
 from matopt.stages.simulate import simulate
 
 PHASES = (np.random.default_rng(0).random((5, 8, 6)) < 0.7).astype(np.uint8)
@@ -21,8 +26,11 @@ PHASES = (np.random.default_rng(0).random((5, 8, 6)) < 0.7).astype(np.uint8)
         (PHASES.astype(float), 1e-6, "must be uint8"),
         (PHASES[0], 1e-6, r"shape \(N, \*S\)"),
         (PHASES * 2, 1e-6, "must be 0 .pore. or 1 .grain."),
-        (PHASES, 0.0, "voxel_size must be positive"),
-        (PHASES, float("nan"), "voxel_size must be positive"),
+        (PHASES, 0.0, "voxel_size must be a positive length"),
+        (PHASES, float("nan"), "voxel_size must be a positive length"),
+        (PHASES, 2.5, "2.5 without a unit means metres; write '2.5 um'"),
+        (PHASES[:, None], 1e-6, r"volumes of one voxel along an axis: .* write phases\[:, 0\]"),
+        (PHASES[..., None], 1e-6, r"write phases\[..., 0\]"),
     ],
 )
 def test_what_is_no_batch_is_refused(phases: np.ndarray, voxel_size: float, told: str) -> None:
@@ -91,3 +99,45 @@ def test_properties_of_arrays_and_of_one_name() -> None:
         simulate(PHASES, "diffusivity")
     with pytest.raises(InputError, match="a voxel size of their own"):
         simulate(Microstructures(PHASES, "2 um"), "diffusivity", voxel_size="2 um")
+
+
+def test_a_notebook_shows_what_it_holds_not_all_of_it() -> None:
+    m = Microstructures(PHASES, "2.5 um")
+    assert repr(m) == f"Microstructures: 5 images of 8 x 6 voxels of 2.5 um, porosity {1 - PHASES.mean():.3f}"
+    table = simulate(m, "diffusivity")
+    low, high = table.values.min(), table.values.max()
+    assert repr(table) == f"PropertyTable of 5 microstructures\n  diffusivity: 5 of 5 ok, {low:.4g} to {high:.4g}"
+    assert (np.asarray(m) == PHASES).all()
+
+
+def test_natural_calls_work_or_say_what_to_write(tmp_path: Path) -> None:
+    m = Microstructures(PHASES, "2.5 um")
+    table = simulate(m, "diffusivity")
+    assert table[-1].values.tolist() == table.values[-1:].tolist() and len(list(table)) == 5
+    with pytest.raises(InputError, match=r"column\('diffusivity'\)"):
+        table["diffusivity"]
+    with pytest.raises(InputError, match="no property 'difusivity'; did you mean 'diffusivity'"):
+        table.column("difusivity")
+    with pytest.raises(InputError, match="no property was named"):
+        simulate(m, [])
+    with pytest.raises(InputError, match=r"write\(path, microstructures\)"):
+        write(m, tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("given", [PHASES, torch.from_numpy(PHASES), torch.ones(5, 8, 6), "rock.tif"], ids=str)
+def test_models_say_what_they_are_to_be_given(given: object) -> None:
+    m = Microstructures(PHASES, "2.5 um")
+    table = simulate(m, "diffusivity")
+    model = CNN(steps=1).fit(m, table)
+    assert model.predict(m).shape == (5, 1)
+    for wrong in (
+        lambda: model.predict(given),
+        lambda: CNN(steps=1).fit(given, table),
+        lambda: CNN(steps=1).fit(m, given),
+        lambda: CNN(steps=1).fit(m, table, (given, table)),
+        lambda: MarkovRandomField().fit(given),
+    ):
+        with pytest.raises(InputError, match=r"write (Microstructures|simulate)\("):
+            wrong()
+    with pytest.raises(InputError, match="5 microstructures and 3 rows of properties"):
+        CNN(steps=1).fit(m, table[:3])

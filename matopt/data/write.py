@@ -25,6 +25,8 @@ def write(path: str | PathLike[str], microstructures: Microstructures) -> None:
         InputError: another ending, or more microstructures than the format holds.
         FailureError: the file cannot be written.
     """
+    if isinstance(path, Microstructures) or not isinstance(microstructures, Microstructures):
+        raise InputError("a file is written as write(path, microstructures), of Microstructures(array, '5.345 um')")
     path = local_path(path)
     writable = writable_formats()
     form = format_for(path.suffix, writable)

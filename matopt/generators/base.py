@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import wraps
 from typing import Any, Self, TypeVar
 
 import torch
 
 from matopt.errors import FailureError
+from matopt.given import require_microstructures
 from matopt.microstructures import Microstructures
 from matopt.registry import Registry
 from matopt.torch_modes import keep_modes
@@ -30,12 +33,15 @@ def require_learnt(found: Learnt | None) -> Learnt:
 class Generator(ABC):
     """A learned distribution of microstructures. Settings are keyword arguments; :meth:`fit` learns the rest.
 
-    Methods run in the modes of :func:`matopt.torch_modes.plain`, whatever the caller's are.
+    Methods run in the modes of :func:`matopt.torch_modes.plain`, whatever the caller's are. What is no microstructures
+    is refused before a subclass's :meth:`fit` sees it.
     """
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         keep_modes(cls, learn=("fit",), compute=("sample", "encode", "decode", "resample"))
+        if "fit" in vars(cls):
+            cls.fit = _of_microstructures(vars(cls)["fit"])  # ty: ignore[invalid-assignment]
 
     @abstractmethod
     def fit(
@@ -132,6 +138,15 @@ class ResamplingGenerator(Generator):
             FailureError: nothing has been learnt yet.
             InputError: a strength outside [0, 1].
         """
+
+
+def _of_microstructures(fit: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(fit)
+    def called(self: Generator, train: Microstructures, *rest: Any, **named: Any) -> Any:
+        require_microstructures(type(self).__name__, train)
+        return fit(self, train, *rest, **named)
+
+    return called
 
 
 GENERATORS: Registry[Generator] = Registry("generators", "matopt.generators")

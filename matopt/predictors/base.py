@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any, Self
 
 import torch
 
+from matopt.given import densities, require_labelled
 from matopt.microstructures import Microstructures
 from matopt.properties import Property, PropertyTable
 from matopt.registry import Registry
@@ -19,15 +21,20 @@ from matopt.traits.base import Trait
 class Predictor(ABC):
     """A learned map from microstructures to properties. Settings are keyword arguments; :meth:`fit` learns the rest.
 
-    Methods run in the modes of :func:`matopt.torch_modes.plain`, whatever the caller's are.
+    Methods run in the modes of :func:`matopt.torch_modes.plain`, whatever the caller's are. What is no microstructures,
+    labels or densities is refused before a subclass's :meth:`fit` or :meth:`predict` sees it; :meth:`predict` may be
+    given microstructures, which reach it as densities.
     """
+
+    properties: tuple[Property, ...]
+    """The columns of :meth:`predict`; set by :meth:`fit`."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         keep_modes(cls, learn=("fit",), compute=("predict",))
-
-    properties: tuple[Property, ...]
-    """The columns of :meth:`predict`; set by :meth:`fit`."""
+        for method, checked in (("fit", _of_labelled), ("predict", _of_densities)):
+            if method in vars(cls):
+                setattr(cls, method, checked(vars(cls)[method]))
 
     @abstractmethod
     def fit(
@@ -77,6 +84,24 @@ class Predictor(ABC):
     @abstractmethod
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what another predictor learnt, from its :meth:`state_dict`."""
+
+
+def _of_labelled(fit: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(fit)
+    def called(self: Predictor, train: Any, labels: Any, validation: Any = None, *rest: Any, **named: Any) -> Any:
+        for pair in [(train, labels)] + ([validation] if validation is not None else []):
+            require_labelled(type(self).__name__, *pair)
+        return fit(self, train, labels, validation, *rest, **named)
+
+    return called
+
+
+def _of_densities(predict: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    @wraps(predict)
+    def called(self: Predictor, density: torch.Tensor | Microstructures) -> torch.Tensor:
+        return predict(self, densities(type(self).__name__, density))
+
+    return called
 
 
 PREDICTORS: Registry[Predictor] = Registry("predictors", "matopt.predictors")

@@ -132,8 +132,8 @@ class CNN(Predictor):
         """
         sets = [(train, labels)] + ([validation] if validation is not None else [])
         for microstructures, table in sets:
-            if len(microstructures) != len(table) or table.names != labels.names:
-                raise InputError("cnn: a row of the same properties is needed for each microstructure")
+            if table.names != labels.names:
+                raise InputError("cnn: training and validation labels are of different properties")
             if microstructures.shape != train.shape or microstructures.voxel_size != train.voxel_size:
                 raise InputError("cnn: training and validation microstructures differ in shape or voxel size")
         self.properties = labels.properties
@@ -148,16 +148,14 @@ class CNN(Predictor):
         self._learn(self._network, prepared, [t for t in traits if t.weight > 0], report, seed)
         return self
 
-    def predict(self, density: torch.Tensor | Microstructures) -> torch.Tensor:
-        """Predict ``(N, P)`` values in SI units of densities ``(N, 1, *S)`` in [0, 1], or of N microstructures.
+    def predict(self, density: torch.Tensor) -> torch.Tensor:
+        """Predict ``(N, P)`` values in SI units of densities ``(N, 1, *S)`` in [0, 1].
 
         Raises:
             InputError: not fitted, or densities of another shape than it was fitted to.
         """
         if self._network is None:
             raise InputError("cnn: fit it, or load its state, before it predicts")
-        if isinstance(density, Microstructures):
-            density = density.density(self._device)
         return self._scales.to_values(self._network.mean(self._pooled(density)))
 
     def to(self, device: torch.device | str) -> Self:

@@ -11,6 +11,7 @@ import torch
 
 from matopt.devices import device_named
 from matopt.errors import InputError
+from matopt.given import densities
 from matopt.microstructures import Microstructures
 from matopt.predictors.base import PREDICTORS, Predictor
 from matopt.properties import Property, PropertyTable
@@ -83,9 +84,8 @@ class Ensemble(Predictor):
             self._calibrate(*validation)
         return self
 
-    def predict(self, density: torch.Tensor | Microstructures) -> torch.Tensor:
-        """Predict ``(N, P)`` values in SI units of densities ``(N, 1, *S)`` in [0, 1], or of N microstructures: the
-        mean of the members.
+    def predict(self, density: torch.Tensor) -> torch.Tensor:
+        """Predict ``(N, P)`` values in SI units of densities ``(N, 1, *S)`` in [0, 1]: the mean of the members.
 
         Raises:
             InputError: not fitted, or densities of another shape than it was fitted to.
@@ -107,7 +107,7 @@ class Ensemble(Predictor):
         Raises:
             InputError: as :meth:`predict`; fitted without validation set, or to one too small for this coverage.
         """
-        on_scales = self._on_scales(density)
+        on_scales = self._on_scales(densities("Ensemble", density))
         if not self._errors:
             raise InputError("ensemble: intervals need a validation set; give fit one")
         widths = []
@@ -154,12 +154,10 @@ class Ensemble(Predictor):
     def _new_member(self) -> Predictor:
         return PREDICTORS.build(self._member).to(self._device)
 
-    def _on_scales(self, density: torch.Tensor | Microstructures) -> torch.Tensor:
+    def _on_scales(self, density: torch.Tensor) -> torch.Tensor:
         """``(members, N, P)`` predictions on each property's scale."""
         if not self._fitted:
             raise InputError("ensemble: fit it, or load its state, before it predicts")
-        if isinstance(density, Microstructures):
-            density = density.density(self._device)
         values = torch.stack([member.predict(density) for member in self._fitted])
         columns = [c.log() if p.scale == "log" else c for p, c in zip(self.properties, values.unbind(2), strict=True)]
         return torch.stack(columns, 2)

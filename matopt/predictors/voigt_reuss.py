@@ -9,7 +9,6 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from matopt.errors import InputError
 from matopt.microstructures import Microstructures
 from matopt.predictors.base import PREDICTORS, Predictor
 from matopt.predictors.cnn import CNN
@@ -62,8 +61,6 @@ class VoigtReuss(Predictor):
         What is reported is of the network, as :meth:`CNN.fit` says: errors are of logits.
         """
         sets = [(train, labels)] + ([validation] if validation is not None else [])
-        if any(len(microstructures) != len(table) for microstructures, table in sets):
-            raise InputError("voigt_reuss: a row of the same properties is needed for each microstructure")
         self.properties = labels.properties
         self._between = _Between(tuple(_phases(p, len(train.shape)) for p in labels.properties))
         shares = [(microstructures, self._between.logits(microstructures, table)) for microstructures, table in sets]

@@ -58,6 +58,8 @@ def simulate(
         raise InputError("an array does not say how large its voxels are; add `voxel_size='5.345 um'`")
     else:
         microstructures = Microstructures(microstructures, cast(float, voxel_size))  # text becomes metres there
+    if not properties:
+        raise InputError("no property was named; write simulate(microstructures, ['youngs_modulus'])")
     chosen = [p if isinstance(p, Simulator) else simulators([p])[0] for p in properties]
     if store is not None:
         return store.label(microstructures, chosen, lambda s, m: compute(s, m, device))

@@ -82,7 +82,7 @@ def test_what_was_computed_once_is_read_by_every_later_store(tmp_path):
 
 
 def test_every_status_is_kept_a_failure_to_converge_too(tmp_path):
-    batch = Microstructures(np.stack([np.zeros((4, 4)), np.eye(4), np.eye(4)[:, ::-1]]).astype(np.uint8), 1.0)
+    batch = Microstructures(np.stack([np.zeros((4, 4)), np.eye(4), np.eye(4)[:, ::-1]]).astype(np.uint8), 1e-6)
     batch.phases[2, 0, 0] = 1
     LabelStore(tmp_path).label(batch, [Counting()], compute)
     table = LabelStore(tmp_path).label(batch, [Counting()], refuse)
@@ -113,9 +113,9 @@ def test_another_setting_voxel_size_or_shape_is_another_label(tmp_path):
 
 def test_a_voxel_size_is_the_same_however_it_was_worked_out(tmp_path):
     phases = images(2).phases
-    assert 0.1 + 0.2 != 0.3
-    LabelStore(tmp_path).label(Microstructures(phases, 0.1 + 0.2), [Counting()], compute)
-    LabelStore(tmp_path).label(Microstructures(phases, 0.3), [Counting()], refuse)
+    assert (0.1 + 0.2) * 1e-6 != 3e-7
+    LabelStore(tmp_path).label(Microstructures(phases, (0.1 + 0.2) * 1e-6), [Counting()], compute)
+    LabelStore(tmp_path).label(Microstructures(phases, 3e-7), [Counting()], refuse)
 
 
 def test_lookup_tells_what_is_missing(tmp_path):

@@ -28,7 +28,7 @@ def test_s2_is_that_of_dead_leaves(alloys: list[DeadLeaves]) -> None:
     side, radius = round(EDGE * VOXELS), 40
     heights = np.arange(0, EDGE, 2.0)
     slices = [a.phases(np.array([z, 0, 0]), (1, side, side), 1 / VOXELS)[0] for a in alloys for z in heights]
-    measured = two_point_correlation(Microstructures(np.array(slices), 1.0).density(), radius, periodic=True)
+    measured = two_point_correlation(Microstructures(np.array(slices), 1e-6).density(), radius, periodic=True)
     along = measured.mean(0)[radius, radius:].numpy()
     shared = covariogram(alloys[0].blocks, np.arange(radius + 1) / VOXELS)
     together = shared / (2 * shared[0] - shared)
