@@ -21,6 +21,7 @@ from matopt.data.images.slices import ordered
 from matopt.data.images.spacing import Spacing
 from matopt.data.images.unread import ADVICE
 from matopt.errors import FailureError, InputError, named, warn
+from matopt.machine_memory import machine_memory
 
 T = TypeVar("T")
 
@@ -164,8 +165,9 @@ def _zipped(path: Path, formats: list[Format], options: ReadOptions) -> tuple[np
             if len(names) != 1:
                 what = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "") if names else "no image"
                 raise InputError(f"{path}: a zip must hold exactly one image; this one holds {what}; unpack it")
+            _refuse_beyond_memory(f"{path}: {names[0]}", archive.getinfo(names[0]).file_size)
             data = archive.read(names[0])
-    except InputError:
+    except (InputError, FailureError):
         raise
     except MemoryError as error:
         raise FailureError(f"{path}: it does not fit into memory") from error
@@ -181,11 +183,26 @@ def _zipped(path: Path, formats: list[Format], options: ReadOptions) -> tuple[np
 def _unpacked(path: Path) -> bytes:
     try:
         with gzip.open(path) as stream:
-            return stream.read()
+            unpacked = io.BytesIO()
+            while block := stream.read(1 << 24):
+                unpacked.write(block)
+                _refuse_beyond_memory(str(path), unpacked.tell())
+            return unpacked.getvalue()
+    except FailureError:
+        raise
     except MemoryError as error:
         raise FailureError(f"{path}: it does not fit into memory") from error
     except Exception as error:  # BadGzipFile, EOFError, zlib.error
         raise InputError(f"{path}: it cannot be unpacked ({_reason(error)}); copy it anew") from error
+
+
+def _refuse_beyond_memory(name: str, unpacked: int) -> None:
+    """Refuse what is packed so well that it would not fit into memory, once as bytes and once as an image."""
+    if 2 * unpacked > (memory := machine_memory()):
+        raise FailureError(
+            f"{name}: unpacked it holds {unpacked / 2**30:.1f} GiB or more, and this machine has {memory / 2**30:.1f}; "
+            "cut a part out of it"
+        )
 
 
 def _is_hidden(name: str) -> bool:

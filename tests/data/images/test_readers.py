@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from matopt.data.images import readers
 from matopt.data.images.formats.vti import vti_bytes
 from matopt.data.images.read_options import ReadOptions
 from matopt.data.images.readers import content_hash, read_grey
@@ -220,6 +221,26 @@ def test_what_lies_in_place_of_a_file_is_named(tmp_path, name, content, told):
     (tmp_path / name).write_text(content)
     with pytest.raises(InputError, match=told):
         read_grey(tmp_path / name, ReadOptions(shape=(4, 4), dtype="uint8") if name == "a.raw" else ReadOptions())
+
+
+@pytest.mark.parametrize("name", ["a.raw.gz", "a.zip"])
+def test_what_is_packed_too_well_for_memory_is_refused_before_it_fills_it(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(readers, "machine_memory", lambda: 1 << 20)
+    content = bytes(1 << 20)
+    if name.endswith("zip"):
+        with zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("a.raw", content)
+    else:
+        (tmp_path / name).write_bytes(gzip.compress(content))
+    with pytest.raises(FailureError, match=rf"{name}.*: unpacked it holds 0.0 GiB or more, and this machine has 0.0"):
+        read_grey(tmp_path / name, ReadOptions(shape=(1024, 1024), dtype="uint8"))
+
+
+def test_a_picture_of_too_many_pixels_says_so(tmp_path, monkeypatch):
+    Image.fromarray(np.kron(SLICE, np.ones((9, 9), np.uint8))).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(InputError, match=r"a.png: Image size \(\d+ pixels\) exceeds .*save it as TIFF"):
+        read_grey(tmp_path / "a.png", ReadOptions())
 
 
 def test_nothing_there(tmp_path):

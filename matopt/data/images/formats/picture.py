@@ -24,11 +24,15 @@ class Picture(Format):
         """Read the grey levels ``(rows, columns)``, or numbers 0xRRGGBB of the colours that are named.
 
         Raises:
-            InputError: an animation, real colours without a rule, or transparent parts.
+            InputError: an animation, real colours without a rule, transparent parts, or more pixels than Pillow reads.
         """
         from PIL import Image
 
-        with Image.open(stream) as image:
+        try:
+            opened = Image.open(stream)
+        except Image.DecompressionBombError as error:
+            raise InputError(f"{str(error).split(',')[0]}: Pillow reads no larger pictures; save it as TIFF") from error
+        with opened as image:
             if getattr(image, "n_frames", 1) != 1:
                 raise InputError("it is an animation; save one image a file")
             if image.mode in ("P", "PA"):  # the numbers are places in a palette: take the colours they stand for
