@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import resource
 import statistics
 import sys
 import time
@@ -20,6 +21,7 @@ import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet as pq
 
+from matopt.data.labels.compaction import compact
 from matopt.data.labels.entries import SCHEMA
 from matopt.data.labels.parquet_parts import list_parts, part_writer
 from matopt.data.labels.store import LabelStore
@@ -163,7 +165,7 @@ def measure(root: Path, count: int, kind: str) -> dict[str, float]:
     found = {"first look-up [s]": time.perf_counter() - start}
     for n in (1, 64, 1000):
         seconds = []
-        for _ in range(3 if kind == "pyarrow dataset" else REPEATS):
+        for _ in range(1 if kind == "pyarrow dataset" else REPEATS):
             numbers = rng.integers(0, count // 3, n).tolist()
             images = Images(numbers)
             start = time.perf_counter()
@@ -175,10 +177,27 @@ def measure(root: Path, count: int, kind: str) -> dict[str, float]:
     return found
 
 
+def compaction(root: Path) -> dict[str, float]:
+    """Time the merging of all files, and how much memory and how many files and bytes it takes."""
+    before, start = resident(), time.perf_counter()
+    assert compact(root)
+    seconds = time.perf_counter() - start
+    files = [path for path in root.rglob("*") if path.is_file()]
+    return {
+        "compaction [s]": seconds,
+        "processor [s]": time.process_time(),
+        "peak memory [MB]": (1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e6,
+        "files": len(files),
+        "Parquet [MB]": sum(path.stat().st_size for path in files if path.suffix == ".parquet") / 1e6,
+        "index [MB]": sum(path.stat().st_size for path in files if path.suffix == ".sqlite") / 1e6,
+    }
+
+
 def resident() -> int:
     """Bytes of this process in memory."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])))
+    root, count, kind = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    print(json.dumps(compaction(root) if kind == "compaction" else measure(root, count, kind)))

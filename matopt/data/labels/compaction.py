@@ -28,7 +28,7 @@ FRESH = 64
 RATIO = 4
 """A run is merged with the smaller ones where it is not this many times as large as they are together."""
 
-_FILES, _BYTES = 1024, 1 << 25
+_FILES, _BYTES = 256, 1 << 25
 """The most that is merged into a first run at a time."""
 
 
