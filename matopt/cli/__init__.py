@@ -16,6 +16,7 @@ from matopt.cli.data import check_command, export_command, formats_command
 from matopt.cli.doctor import doctor_command
 from matopt.cli.label import label_command
 from matopt.cli.paths import RefusedPath
+from matopt.cli.storage import storage_app
 from matopt.cli.streams import outliving_streams
 from matopt.cli.study import study_app
 from matopt.cli.traits import traits_app
@@ -34,6 +35,7 @@ data_app.command("check")(check_command)
 data_app.command("export")(export_command)
 data_app.command("formats")(formats_command)
 app.add_typer(study_app, name="study")
+app.add_typer(storage_app, name="storage")
 app.add_typer(data_app, name="data")
 app.add_typer(traits_app, name="traits")
 app.command("label")(label_command)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
@@ -14,26 +16,54 @@ from matopt.stages.codec import pack, unpack
 
 T = TypeVar("T")
 
+MODEL = "model"
+"""What is kept where it is no record."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One file of an artifact store: its key, its size in bytes, and when it was written, in seconds since 1970."""
+
+    key: str
+    size: int
+    written: float
+
+
+@dataclass(frozen=True)
+class Use:
+    """That a user looked a key up or kept something under it: the key, what is kept ("model" or a record), and when.
+
+    Of several times it is the first since the user's :class:`ArtifactStore` was made.
+    """
+
+    key: str
+    kind: str
+    when: float
+
 
 class ArtifactStore:
     """Keeps results on disk: one file a key, written whole or not at all, shared by all processes and studies.
 
     A result is a frozen record, or a payload: a dictionary of tensors and plain values. Both are read back without
-    running any code of theirs.
+    running any code of theirs. What is used by whom is noted beside, in empty files ``uses/<user>/<kind>/<key>``: keys
+    follow from what a result is made of, and tell nobody which study made it.
 
     Args:
         root: the folder; on a cluster it must be one that every node sees.
+        user: who uses it, as its uses are to be noted; None notes none.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, user: str | None = None) -> None:
         self.root = root
+        self.user = user
+        self._noted: set[str] = set()
 
     def path(self, key: str) -> Path:
         """Name the file of ``key``, whether it is there or not."""
         return self.root / key[:2] / f"{key}.pt"
 
     def __contains__(self, key: str) -> bool:
-        return self.path(key).is_file()
+        return self._holds(key, MODEL)
 
     def save(self, key: str, payload: Mapping[str, Any]) -> None:
         """Keep a payload under ``key``.
@@ -41,11 +71,7 @@ class ArtifactStore:
         Raises:
             FailureError: the folder cannot be written to.
         """
-        with atomic_write(self.path(key)) as partial:
-            try:
-                torch.save(dict(payload), partial)
-            except RuntimeError as error:  # what torch makes of a full disk
-                raise OSError(str(error)) from error
+        self._save(key, MODEL, payload)
 
     @overload
     def load(self, key: str) -> dict[str, Any]: ...
@@ -58,6 +84,7 @@ class ArtifactStore:
             FailureError: there is none, or its file is damaged.
         """
         path = self.path(key)
+        self._note(key, MODEL if kind is None else kind.__name__)
         try:
             payload = torch.load(path, map_location="cpu", weights_only=True)
             return payload if kind is None else unpack(kind, payload)
@@ -72,6 +99,57 @@ class ArtifactStore:
 
     def get(self, key: str, kind: type[T], make: Callable[[], T]) -> T:
         """Read the record of ``key``, made and kept where there was none."""
-        if key not in self:
-            self.save(key, pack(make()))
+        if not self._holds(key, kind.__name__):
+            self._save(key, kind.__name__, pack(make()))
         return self.load(key, kind)
+
+    def artifacts(self) -> Iterator[Artifact]:
+        """List what is kept."""
+        for path in self.root.glob("??/*.pt"):
+            try:
+                found = path.stat()
+            except FileNotFoundError:  # deleted meanwhile
+                continue
+            yield Artifact(path.stem, found.st_size, found.st_mtime)
+
+    def uses(self) -> dict[str, list[Use]]:
+        """List the uses that were noted, by user."""
+        found: dict[str, list[Use]] = {}
+        for note in self._uses.glob("*/*/*"):
+            with suppress(FileNotFoundError):  # deleted meanwhile
+                use = Use(note.name, note.parent.name, note.stat().st_mtime)
+                found.setdefault(note.parents[1].name, []).append(use)
+        return found
+
+    def delete(self, key: str) -> None:
+        """Delete what is kept under ``key``, and the notes of its uses."""
+        self.path(key).unlink(missing_ok=True)
+        for note in self._uses.glob(f"*/*/{key}"):
+            note.unlink(missing_ok=True)
+
+    @property
+    def _uses(self) -> Path:
+        return self.root / "uses"
+
+    def _holds(self, key: str, kind: str) -> bool:
+        self._note(key, kind)  # first: what is noted is not collected between the look and the use
+        return self.path(key).is_file()
+
+    def _save(self, key: str, kind: str, payload: Mapping[str, Any]) -> None:
+        self._note(key, kind)
+        with atomic_write(self.path(key)) as partial:
+            try:
+                torch.save(dict(payload), partial)
+            except RuntimeError as error:  # what torch makes of a full disk
+                raise OSError(str(error)) from error
+
+    def _note(self, key: str, kind: str) -> None:
+        if self.user is None or key in self._noted:
+            return
+        note = self._uses / self.user / kind / key
+        try:
+            note.parent.mkdir(parents=True, exist_ok=True)
+            note.touch()
+        except OSError as error:
+            raise FailureError(f"{note} cannot be written: {error.strerror or error}") from error
+        self._noted.add(key)

@@ -122,7 +122,7 @@ def _check_source(study: Study) -> None:
 
 def _session(study: Study, address: str | None, state: LaunchState, runs: LaunchRuns) -> Session:
     layout, resources = Layout.of(study), study.config.resources
-    there = ModelContext(ArtifactStore(layout.artifacts), study.folder, resources.device)
+    there = ModelContext(ArtifactStore(layout.artifacts, layout.name), study.folder, resources.device)
     # A cluster's head may have none of the GPUs that its nodes have.
     here = (
         there if not resources.device.startswith("cuda") or torch.cuda.is_available() else replace(there, device="cpu")

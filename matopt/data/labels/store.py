@@ -1,18 +1,22 @@
 """The label store: the properties that simulators computed, kept for ever and shared by all studies.
 
-Two tables of Parquet files, each file written once and named by a hash of its content::
+Two tables of Parquet files, each file written once::
 
     images/64x64/<hash>.parquet    hash, phases (Arrow fixed-shape tensor)
     labels/<hash>.parquet          hash, voxel_size, key, property, value, status, residual, tensor, settings
+    labels/run-<id>.parquet        the same, of many such files
+    index/run-<id>.sqlite          where a look-up finds the labels of a run
 
 so that ``pyarrow.parquet.read_table`` (or any other reader of Parquet) takes either folder as one table. A label's
 ``key`` follows from the simulator's settings; its ``tensor`` is flat, last axis fastest. Writers share nothing but
-the folder: a file appears whole, under its final name, or not at all.
+the folder: a file appears whole, under its final name, or not at all. One of them, while it goes on, merges files that
+have become many (:mod:`matopt.data.labels.compaction`). Damaged files are moved to ``damaged/``.
 """
 
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
@@ -22,8 +26,12 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import pyarrow as pa
 
+from matopt.data.labels.background import compact_in_background
+from matopt.data.labels.compaction import FRESH, labels_folder
+from matopt.data.labels.entries import SCHEMA, Entry, at_voxel_size, entry_key
 from matopt.data.labels.locks import ByteLocks
-from matopt.data.labels.parquet_parts import list_parts, read_part, write_part
+from matopt.data.labels.parquet_parts import write_part
+from matopt.data.labels.view import View
 from matopt.errors import FailureError
 from matopt.local_path import local_path
 from matopt.microstructures import Microstructures
@@ -37,7 +45,6 @@ _LOCK_FILE = "claims.lock"
 """Processes of every version of matopt lock this one file, so that they share their work."""
 
 _STATUS_DTYPE = np.array(STATUSES).dtype
-_INDEX_COLUMNS = ["hash", "voxel_size", "key", "value", "status", "residual", "tensor"]
 
 
 class SimulatorSpec(Protocol):
@@ -76,7 +83,7 @@ class LabelBatch(NamedTuple):
 class LabelStore:
     """Labels in a folder that any number of processes and studies share.
 
-    What this process has read stays in memory; each call reads only the files that have appeared since.
+    A look-up reads what it looks for: memory and time do not grow with the store. Threads may share one.
 
     Args:
         root: the folder; made by the first label.
@@ -84,9 +91,8 @@ class LabelStore:
 
     def __init__(self, root: Path | str) -> None:
         self.root = local_path(root).resolve()
-        self._read: set[Path] = set()
-        self._labels: dict[str, dict[str, tuple[float, str, float, bytes]]] = {}
-        self._images: set[str] = set()
+        self._view = View(self.root)
+        self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[type[LabelStore], tuple[Path]]:
         return LabelStore, (self.root,)  # another process reads the folder for itself
@@ -100,20 +106,23 @@ class LabelStore:
             The table, and an ``(N, P)`` mask of what is missing from it: there the value is NaN and the status empty.
 
         Raises:
-            FailureError: a file of the store cannot be read.
+            FailureError: the store cannot be read.
         """
-        self._read_new_labels()
         shape = (len(microstructures), len(simulators))
         values, residual = np.full(shape, np.nan), np.full(shape, np.nan)
         status = np.full(shape, "", dtype=_STATUS_DTYPE)
         dimensions = len(microstructures.shape)
         exchanged = np.full((*shape, dimensions - 1), np.nan)
+        keys = [
+            [entry_key(image, simulation) for image in microstructures.hashes]
+            for simulation in (_simulation(simulator, microstructures.voxel_size) for simulator in simulators)
+        ]
+        found = self._find([key for column in keys for key in column])
         for column, simulator in enumerate(simulators):
-            known = self._labels.get(_simulation_key(simulator, microstructures.voxel_size), {})
             rows, tensors = [], []
-            for row, image in enumerate(microstructures.hashes):
-                if image in known:
-                    values[row, column], status[row, column], residual[row, column], tensor = known[image]
+            for row, key in enumerate(keys[column]):
+                if key in found:
+                    values[row, column], status[row, column], residual[row, column], tensor = found[key]
                     if tensor:
                         rows.append(row)
                         tensors.append(tensor)
@@ -148,9 +157,12 @@ class LabelStore:
                 "residual": pa.array(np.asarray(labels.residual, dtype=np.float64)),
                 "tensor": pa.array([None] * n if tensors is None else list(tensors), pa.list_(pa.float64())),
                 "settings": pa.array([settings] * n, pa.string()),
-            }
+            },
+            SCHEMA,
         )
-        self._index(write_part(self.root / "labels", table), table)
+        write_part(labels_folder(self.root), table)
+        if self._view.n_fresh >= FRESH:
+            compact_in_background(self.root)
 
     def label(
         self,
@@ -179,14 +191,14 @@ class LabelStore:
     def _complete(
         self, microstructures: Microstructures, simulator: SimulatorSpec, compute: Callable, batch: int
     ) -> None:
-        key = _simulation_key(simulator, microstructures.voxel_size)
+        key = _simulation(simulator, microstructures.voxel_size)
         rows = {image: row for row, image in enumerate(microstructures.hashes)}  # equal images: one row
         lock_of = {image: content_key(key, image) for image in rows}
 
         def missing(images: Iterable[str]) -> list[str]:
-            self._read_new_labels()
-            known = self._labels.get(key, {})
-            return [image for image in images if image not in known]
+            keys = {image: entry_key(image, key) for image in images}
+            found = self._find(list(keys.values()))
+            return [image for image, its in keys.items() if its not in found]
 
         pending = missing(rows)
         if not pending:
@@ -209,62 +221,33 @@ class LabelStore:
                 pending = missing(pending)
 
     def _add_images(self, microstructures: Microstructures) -> None:
-        self._read_new_images()
-        rows = {image: row for row, image in enumerate(microstructures.hashes) if image not in self._images}
-        if not rows:
+        """Store those images that have no label yet; with its first label each was stored."""
+        rows = {bytes.fromhex(image): row for row, image in enumerate(microstructures.hashes)}
+        with self._lock:
+            known = self._view.known_images(rows)
+        new = [row for image, row in rows.items() if image not in known]
+        if not new:
             return
-        phases = np.ascontiguousarray(microstructures.phases[list(rows.values())])
+        chosen = microstructures[new]
         table = pa.table(
             {
-                "hash": pa.array(list(rows), pa.string()),
-                "phases": pa.FixedShapeTensorArray.from_numpy_ndarray(phases),
+                "hash": pa.array(chosen.hashes, pa.string()),
+                "phases": pa.FixedShapeTensorArray.from_numpy_ndarray(np.ascontiguousarray(chosen.phases)),
             }
         )
-        path = write_part(self.root / "images" / "x".join(map(str, microstructures.shape)), table)
-        self._read.add(path)
-        self._images.update(rows)
+        write_part(self.root / "images" / "x".join(map(str, microstructures.shape)), table)
 
-    def _read_new_images(self) -> None:
-        for path in self._new_parts("images"):
-            self._images.update(read_part(path, ["hash"])["hash"].to_pylist())
-            self._read.add(path)
-
-    def _read_new_labels(self) -> None:
-        for path in self._new_parts("labels"):
-            self._index(path, read_part(path, _INDEX_COLUMNS))
-
-    def _new_parts(self, folder: str) -> list[Path]:
-        return [path for path in list_parts(self.root / folder) if path not in self._read]
-
-    def _index(self, path: Path, table: pa.Table) -> None:
-        columns = [table[name].to_pylist() for name in _INDEX_COLUMNS[:-1]]
-        for image, voxel_size, key, value, status, residual, tensor in zip(
-            *columns, _single_precision(table["tensor"]), strict=True
-        ):
-            known = self._labels.setdefault(_at_voxel_size(key, voxel_size), {})
-            known[image] = (value, status, residual, tensor)
-        self._read.add(path)
-
-
-def _single_precision(tensors: pa.ChunkedArray) -> list[bytes]:
-    """The float32 entries of each tensor of a file; empty where there is none, or nothing in it but the value."""
-    if tensors.null_count:
-        return [b""] * len(tensors)
-    entries = tensors.combine_chunks().flatten().to_numpy().astype(np.float32).reshape(len(tensors), -1)
-    return [row.tobytes() for row in entries] if entries.shape[1] > 1 else [b""] * len(tensors)
+    def _find(self, keys: Sequence[bytes]) -> dict[bytes, Entry]:
+        with self._lock:
+            return self._view.find(keys)
 
 
 def _simulator_key(simulator: SimulatorSpec) -> str:
     return content_key(simulator.property.name, simulator.settings())
 
 
-def _simulation_key(simulator: SimulatorSpec, voxel_size: float) -> str:
-    return _at_voxel_size(_simulator_key(simulator), voxel_size)
-
-
-def _at_voxel_size(key: str, voxel_size: float) -> str:
-    # Twelve digits: 5.345 * 1e-6 and 5.345e-6 are one voxel size, though their last bits differ.
-    return f"{key} {voxel_size:.12g}"
+def _simulation(simulator: SimulatorSpec, voxel_size: float) -> str:
+    return at_voxel_size(_simulator_key(simulator), voxel_size)
 
 
 def _check(labels: LabelBatch, n: int, simulator: SimulatorSpec) -> None:

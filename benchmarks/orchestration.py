@@ -1,0 +1,81 @@
+"""What the engine costs, case by case. Ends with the goals in a line, ``{"goals": {name: [value, goal, met]}}``.
+
+Usage: python benchmarks/orchestration.py [labels] [--quick] [--keep FOLDER]
+
+``labels`` makes a store of 10^7 labels in 10^4 files (10^6 with ``--quick``), compacts it, and looks up images drawn at
+random, beside the store as it was (all labels in a dictionary) and a plain dataset of pyarrow, which read the files
+as they were. Needs 5 GB of disk, 1 GB with ``--quick``, and 3 GB of memory for the dictionary of 10^7.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import label_stores
+from page import table
+
+Goals = dict[str, tuple[float, float, bool]]
+MEMORY = 50.0
+LOOK_UP = 10.0
+
+
+def labels(folder: Path, is_quick: bool) -> Goals:
+    """Look-ups in a large label store: their time and the memory they take."""
+    count = 10**6 if is_quick else 10**7
+    store, before = folder / "labels", folder / "before"
+    if not before.exists():
+        label_stores.fill(before, count)
+    peers = {kind: _measured(before, count, kind) for kind in ("in memory", "pyarrow dataset")}
+    shutil.rmtree(store, ignore_errors=True)
+    shutil.copytree(before, store)
+    compaction = _measured(store, count, "compaction")
+    ours = _measured(store, count, "matopt")
+    rows = [{"store": kind, **found} for kind, found in {"matopt": ours, **peers}.items()]
+    print(f"{count:.0e} labels in {len(list((before / 'labels').iterdir()))} files\n\n{table(rows)}\n")
+    print(f"{table([compaction])}\n")
+    return {
+        "first look-up of a process [s]": _at_most(ours["first look-up [s]"], 1.0),
+        **{f"look-up of {n} [ms]": _at_most(ours[f"{n} keys [ms]"], LOOK_UP) for n in (1, 64)},
+        "look-up of 1000 [ms a key]": _at_most(ours["1000 keys [ms]"] / 1000, LOOK_UP / 64),
+        "memory of a process [MB]": _at_most(ours["memory [MB]"], MEMORY),
+        "files after compaction": _at_most(compaction["files"], 128),
+    }
+
+
+CASES: dict[str, Callable[[Path, bool], Goals]] = {"labels": labels}
+
+
+def _measured(root: Path, count: int, kind: str) -> dict[str, float]:
+    """Measure in a process of its own."""
+    command = [sys.executable, label_stores.__file__, str(root), str(count), kind]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def _at_most(value: float, goal: float) -> tuple[float, float, bool]:
+    return value, goal, value <= goal
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="*", choices=[*CASES, []], default=list(CASES))
+    parser.add_argument("--quick", action="store_true", help="a tenth of the labels; under ten minutes")
+    parser.add_argument("--keep", type=Path, help="a folder for what is made, which is used again")
+    arguments = parser.parse_args()
+    goals: Goals = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        for case in arguments.cases:
+            folder = (arguments.keep or Path(scratch)) / case
+            folder.mkdir(parents=True, exist_ok=True)
+            goals |= CASES[case](folder, arguments.quick)
+    print(json.dumps({"goals": goals}))
+
+
+if __name__ == "__main__":
+    main()
