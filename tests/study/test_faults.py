@@ -1,6 +1,5 @@
 """Launches from which something is taken away: each loses that, says so in a line, and nothing else."""
 
-import os
 import re
 import signal
 import time
@@ -61,8 +60,9 @@ def test_a_launch_whose_ray_dies_ends_in_a_line_and_goes_on_when_launched_again(
 def free_memory_for(gigabytes):
     """A threshold of Ray's memory monitor that leaves so much above what is used now."""
     lines = Path("/proc/meminfo").read_text().splitlines()
-    total, available = (next(int(line.split()[1]) for line in lines if line.startswith(name)) for name in (
-        "MemTotal", "MemAvailable"))
+    total, available = (
+        next(int(line.split()[1]) for line in lines if line.startswith(name)) for name in ("MemTotal", "MemAvailable")
+    )
     return f"{1 - (available - gigabytes * 1e6) / total:.3f}"
 
 
@@ -117,4 +117,3 @@ def test_failed_trials_are_told_and_not_repeated_by_a_finished_study(tmp_path):
     strict = Launch(file, *settings, "search.min_complete=4")
     code, said = strict.end()
     assert code == 1 and one_line(said, "search.min_complete asks for 4 complete ones")
-    os.environ.get("")

@@ -88,16 +88,12 @@ class Pool:
         work = _Work(self, method, calls)
         while len(answers) < len(calls):
             work.give()
-            ready, _ = ray.wait(list(work.running), num_returns=1, timeout=_POLL) if work.running else ([], [])
+            answer = work.wait()
             poll()
-            if ready:
-                answer = work.take(ready[0])
-                if answer is not None:
-                    index, actor, value = answer
-                    answers[index] = actor, value
-                    done(len(answers))
-            else:
-                work.check()
+            if answer is not None:
+                index, actor, value = answer
+                answers[index] = actor, value
+                done(len(answers))
         return [answers[index] for index in range(len(calls))]
 
     def wait(self, poll: Callable[[], None] = no_poll) -> None:
@@ -132,7 +128,10 @@ class _Given:
 
 @dataclass
 class _Work:
-    """The calls of one ``map``: who has which, what became of them, and who may be asked again when."""
+    """The calls of one ``map``: who has which, what became of them, and who is away.
+
+    An actor that failed is away until it has answered a probe, which costs no call: it may have no place to start anew.
+    """
 
     pool: Pool
     method: str
@@ -144,24 +143,53 @@ class _Work:
         self._deaths: dict[int, int] = defaultdict(int)
         self._silences: dict[int, int] = defaultdict(int)
         self._pauses: dict[int, float] = defaultdict(float)  # of each actor, how long it was left alone the last time
-        self._resting: dict[int, float] = {}  # until when
+        self._away: dict[int, float] = {}  # when each is to be probed
+        self._probes: dict[Any, int] = {}
         self._lost_since: float | None = None
         self._trouble = ""
         self._heard = set(self.pool.last_words())
 
     def give(self) -> None:
-        """Give calls to those who are free, and not resting after a failure."""
+        """Give calls to those who are free, and probe those who are away."""
         now = time.monotonic()
         busy = {given.actor for given in self.running.values()}
         for actor, handle in enumerate(self.pool.actors):
-            if self._left and actor not in busy and self._resting.get(actor, 0.0) <= now:
+            if actor in self._away:
+                if self._away[actor] <= now and actor not in self._probes.values():
+                    self._probes[handle.__ray_ready__.remote()] = actor
+            elif self._left and actor not in busy:
                 index = self._left.popleft()
                 self.running[getattr(handle, self.method).remote(*self.calls[index])] = _Given(actor, index, now)
-        if not self.running:
-            time.sleep(_POLL / 4)
 
-    def take(self, reference: Any) -> tuple[int, int, Any] | None:
-        """Take what an actor returned: the call's index, the actor, the answer; None where the call is left to do."""
+    def wait(self) -> tuple[int, int, Any] | None:
+        """Wait for a second at most: the index of a call, the actor and the answer; None where there is none yet.
+
+        Raises:
+            FailureError: an actor failed, or the time is up.
+        """
+        awaited = [*self.running, *self._probes]
+        if not awaited:
+            time.sleep(_POLL / 4)
+        ready, _ = ray.wait(awaited, num_returns=1, timeout=_POLL) if awaited else ([], [])
+        if not ready:
+            self._check()
+        elif ready[0] in self._probes:
+            self._hear(ready[0])
+        else:
+            return self._take(ready[0])
+        return None
+
+    def _hear(self, probe: Any) -> None:
+        actor = self._probes.pop(probe)
+        try:
+            ray.get(probe, timeout=self.pool.timeout)
+        except RayError as error:
+            self._trouble = f"{self.pool.name} {actor}: {reason_of(error)}"
+            self._pause(actor)
+        else:
+            del self._away[actor]
+
+    def _take(self, reference: Any) -> tuple[int, int, Any] | None:
         given = self.running.pop(reference)
         name = f"{self.pool.name} {given.actor}"
         try:
@@ -178,12 +206,8 @@ class _Work:
         self._lost_since = None
         return given.index, given.actor, value
 
-    def check(self) -> None:
-        """Look after those who have not answered, nor can be reached.
-
-        Raises:
-            FailureError: the time is up.
-        """
+    def _check(self) -> None:
+        """Look after those who have not answered, nor can be reached."""
         now = time.monotonic()
         for reference, given in list(self.running.items()):
             if now - given.since > self.pool.timeout:
@@ -219,9 +243,12 @@ class _Work:
         self._rest(given)
 
     def _rest(self, given: _Given) -> None:
-        """Leave an actor alone for a while, longer each time, and its call to whoever is free first."""
+        """Leave the call of an actor to whoever is free first, and the actor alone for a while."""
         self._left.appendleft(given.index)
         if self._lost_since is None:
             self._lost_since = time.monotonic()
-        pause = self._pauses[given.actor] = min(_LONGEST_PAUSE, max(0.5, 2 * self._pauses[given.actor]))
-        self._resting[given.actor] = time.monotonic() + pause
+        self._pause(given.actor)
+
+    def _pause(self, actor: int) -> None:
+        pause = self._pauses[actor] = min(_LONGEST_PAUSE, max(0.5, 2 * self._pauses[actor]))  # longer each time
+        self._away[actor] = time.monotonic() + pause

@@ -122,13 +122,16 @@ class Cluster:
         """
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         for what, (count, cpus, gpus) in needs.items():
-            places = sum(_places(node, cpus, gpus) for node in nodes)
-            if places < count:
+            if self.places(cpus, gpus) < count:
                 each = f"{cpus:g} CPUs" + (f" and {gpus:g} GPUs" if gpus else "")
                 offered = " + ".join(f"{n.get('CPU', 0):g} CPUs and {n.get('GPU', 0):g} GPUs" for n in nodes)
                 raise FailureError(
                     f"{what} asks for {count} at {each} each, but there are {offered}; lower 'resources'"
                 )
+
+    def places(self, cpus: float, gpus: float) -> float:
+        """Count the processes of so many CPUs and GPUs that there is room for, on the nodes that are left."""
+        return sum(_places(node["Resources"], cpus, gpus) for node in ray.nodes() if node["Alive"])
 
     @property
     def resources(self) -> dict[str, float]:

@@ -160,7 +160,9 @@ class RayWorkers:
         self.start()
         if self._models is None or self._models.name != kind.__name__:
             self.free()
-            self._models = self._pool(kind, count, cpus=self._resources.cpus_per_trial)
+            cpus = self._resources.cpus_per_trial
+            room = max(1, self._cluster.places(cpus, self.gpus))  # less than asked for where nodes died
+            self._models = self._pool(kind, int(min(count, room)), cpus=cpus)
         return self._models
 
     def _pool(self, kind: type, count: int, cpus: int) -> Pool:
