@@ -15,19 +15,20 @@ from ray.exceptions import ActorUnavailableError, NodeDiedError, OutOfMemoryErro
 from matopt.study.cluster.local_ray import last_line
 
 
-def reason_of(error: BaseException, words: str = "") -> str:
+def reason_of(error: BaseException, words: str = "", actor: str = "") -> str:
     """Say what ended a process.
 
     Args:
         error: what Ray raised for it, as such or as the cause of another error.
         words: what the process left, see :func:`last_words`.
+        actor: which one it was, where Ray may have ended several at once.
     """
     if words:
         return f"its process died: {words}"
     for cause in _chain(error):
         text = str(cause)
         if isinstance(cause, OutOfMemoryError):
-            return _memory(text)
+            return _memory(text, actor)
         if isinstance(cause, RayActorError):
             return _actor(cause, text)
         if isinstance(cause, NodeDiedError):
@@ -81,8 +82,8 @@ def _chain(error: BaseException | None) -> Generator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _memory(text: str) -> str:
-    held = re.search(r"actual memory used=([\d.]+)GB", text)
+def _memory(text: str, actor: str) -> str:
+    held = re.search(rf"Actor\({actor}[^()]*\)[^()]*actual memory used=([\d.]+)GB", text)
     node = re.search(r"was ([\d.]+)GB used / ([\d.]+)GB limit", text)
     what = f"; it held {held[1]} GB" if held else ""
     where = f", and {node[1]} of the {node[2]} GB of its node were used" if node else ""

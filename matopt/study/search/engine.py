@@ -73,7 +73,10 @@ class Engine:
         except _Ended as end:
             raise FailureError(str(end)) from None
         except Exception as error:
-            self._log.engine_ended(error)
+            try:
+                self._log.engine_ended(error)
+            except OSError as trouble:  # the ledger's, which ended the engine too, most likely
+                raise FailureError(f"the trials cannot be entered: {trouble}") from error
         finally:
             shutil.rmtree(self._plan.scratch, ignore_errors=True)
 
@@ -203,7 +206,9 @@ class _Log(tune.Callback):
 
     def _lose(self, number: int, error: BaseException) -> None:
         words = read_last_words(vital_file(self._folder, number))
-        reason = self._given_up.pop(number, "") or reason_of(error, words)
+        actor = self._running.get(number)
+        name = "" if actor is None else actor._actor_id.hex()
+        reason = self._given_up.pop(number, "") or reason_of(error, words, name)
         self._fail(number, reason, "lost", self._end(number), again=True)
 
     def _end(self, number: int) -> float:
