@@ -126,6 +126,16 @@ def test_every_wait_ends_with_one_line_that_names_the_actor(cluster, method, arg
     pool.kill()
 
 
+def test_an_actor_that_is_stopped_is_ended_and_another_takes_its_call(cluster):
+    pool = Pool.of(Sleeper, 2, 10, ())
+    pids = dict(pool.map("pid", [()] * 2))
+    os.kill(pids[0], signal.SIGSTOP)
+    answers = pool.map("work", [(0.1,)] * 4)
+    assert len(answers) == 4 and pids[0] not in [pid for _, pid in answers]
+    assert not Path(f"/proc/{pids[0]}").exists()
+    pool.kill()
+
+
 def descendants(pid):
     children = {int(pid) for path in Path(f"/proc/{pid}/task").glob("*/children") for pid in path.read_text().split()}
     return children.union(*map(descendants, children))
