@@ -27,7 +27,7 @@ from matopt.study.config.study import Study
 from matopt.study.config.study_file import Problem
 from matopt.study.layout import Layout, read_json, write_json
 from matopt.study.lock import launch_lock
-from matopt.study.records import LaunchResult, TrialRecord, best
+from matopt.study.records import LaunchResult, TrialRecord, best, check_complete
 from matopt.study.results import (
     data_key,
     design_plan,
@@ -128,7 +128,7 @@ def _session(study: Study, address: str | None, state: LaunchState, runs: Launch
         there if not resources.device.startswith("cuda") or torch.cuda.is_available() else replace(there, device="cpu")
     )
     cluster = Cluster(address, layout.storage)
-    workers = RayWorkers(cluster, resources, there, LabelStore(layout.labels), study.simulators, state)
+    workers = RayWorkers(cluster, resources, there, LabelStore(layout.labels), study.simulators, state, layout.words)
     return Session(study, layout, state, here, workers, runs)
 
 
@@ -180,11 +180,13 @@ def _search(session: Session, dataset: Dataset) -> list[TrialRecord]:
     ledger = Ledger(session.layout.journal, key, dict(sorted(study.config.search.objectives.items())))
     searches = {**session.state.notes.get("searches", {}), search_settings_key(study): key}
     session.state.note(search=key, searches=searches, trials=total, objectives=study.objectives)
-    if ledger.missing(total):
+    if ledger.unfinished(total, study.most_points, study.config.search.min_complete):
         with session.state.overhead():  # seconds, which a finished study need not spend
             from matopt.study.search.study_search import run_search
         return run_search(session, dataset, ledger)
-    return ledger.records()
+    records = ledger.records()
+    check_complete(records, study.config.search.min_complete)
+    return records
 
 
 def _evaluation(session: Session, dataset: Dataset, winner: TrialRecord) -> Evaluation:

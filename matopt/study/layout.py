@@ -85,6 +85,11 @@ class Layout:
         return self.folder / "search"
 
     @property
+    def words(self) -> Path:
+        """Signs of life and last words of a launch's processes; deleted at its end."""
+        return self.folder / "words"
+
+    @property
     def report(self) -> Path:
         """The report's folder."""
         return self.folder / "report"

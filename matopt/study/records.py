@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from matopt.errors import FailureError
 from matopt.properties import Property
 from matopt.stages.records import DesignResult, Evaluation, TrialResult
 from matopt.study.config.study import Study
@@ -108,6 +109,20 @@ def failures(records: Sequence[TrialRecord]) -> str:
     why = "; ".join(f"{count} times: {reason}" if count > 1 else reason for reason, count in reasons.most_common(3))
     more = f"; and {len(reasons) - 3} other reasons" if len(reasons) > 3 else ""
     return f"{reasons.total()} of {len(records)} trials failed ({why}{more})"
+
+
+def check_complete(records: Sequence[TrialRecord], least: int) -> None:
+    """Check that enough trials of a search that is over are complete.
+
+    Raises:
+        FailureError: fewer than ``least`` are.
+    """
+    complete = sum(record.state == "complete" for record in records)
+    if complete < least:
+        raise FailureError(
+            f"{failures(records)}; search.min_complete asks for {least} complete ones, and there are {complete}; mend"
+            " what fails them, or raise search.replacements for other points, and launch again"
+        )
 
 
 def best(records: Sequence[TrialRecord], objectives: Mapping[str, str]) -> TrialRecord | None:

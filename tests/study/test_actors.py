@@ -114,7 +114,7 @@ def test_a_pool_balances_its_calls_and_keeps_their_order(cluster):
     [
         ("fail", (), "Sleeper 0 failed in 'fail': ZeroDivisionError: by zero"),
         ("work", (30,), "Sleeper 0: no answer to 'work' for 3 s"),
-        ("die", (), "Sleeper 0 died"),
+        ("die", (), r"Sleeper 0: its process was killed \(SIGKILL\), .*; before it 'die' was the death of 3 others"),
     ],
 )
 def test_every_wait_ends_with_one_line_that_names_the_actor(cluster, method, arguments, message):
@@ -123,6 +123,16 @@ def test_every_wait_ends_with_one_line_that_names_the_actor(cluster, method, arg
     with pytest.raises(FailureError, match=message) as caught:
         pool.map(method, [arguments])
     assert "\n" not in str(caught.value)
+    pool.kill()
+
+
+def test_an_actor_that_is_stopped_is_ended_and_another_takes_its_call(cluster):
+    pool = Pool.of(Sleeper, 2, 10, ())
+    pids = dict(pool.map("pid", [()] * 2))
+    os.kill(pids[0], signal.SIGSTOP)
+    answers = pool.map("work", [(0.1,)] * 4)
+    assert len(answers) == 4 and pids[0] not in [pid for _, pid in answers]
+    assert not Path(f"/proc/{pids[0]}").exists()
     pool.kill()
 
 

@@ -6,6 +6,9 @@ import time
 
 import optuna
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
 
 from matopt.errors import FailureError
 from matopt.stages.records import TrialResult
@@ -57,16 +60,55 @@ def test_trials_left_running_or_failed_are_repeated_at_their_points_and_counted_
     points = {r.number: r.params for r in ledger.records()}
 
     resumed = Ledger(journal, "a", OBJECTIVES)
-    assert resumed.recover() == 2
-    assert Ledger(journal, "a", OBJECTIVES).recover() == 0  # recovering twice queues nothing twice
-    assert resumed.missing(3) == 2
+    assert resumed.unfinished(3, 3)
+    assert resumed.recover(least=3) == 2
+    assert Ledger(journal, "a", OBJECTIVES).recover(least=3) == 0  # recovering twice queues nothing twice
+    assert resumed.left(3, 3) == (0, 2)
     for old in (running, failed):
         new = ask(resumed)
         assert resumed.records()[-1].number >= new > old
         resumed.complete(new, outcome(0.6))
         assert {r.number: r.params for r in resumed.records()}[new] == points[old]
-    assert resumed.missing(3) == 0
+    assert resumed.left(3, 3) == (0, 0) and not resumed.unfinished(3, 3)
     assert [r.state for r in resumed.records()] == ["complete"] * 3
+
+
+def test_a_point_is_given_up_after_a_few_attempts_of_all_launches_and_another_takes_its_place(journal):
+    def end(kind):
+        """How many attempts at one point launches make, each of which enters this end, or none where it is killed."""
+        ledger, attempts = Ledger(journal, kind, OBJECTIVES), 0
+        ask(ledger)
+        while True:
+            attempts += 1
+            if kind != "stopped":
+                ledger.fail(ledger.records()[-1].number, "no", kind)
+            ledger = Ledger(journal, kind, OBJECTIVES)
+            ledger.recover()
+            if not any(r.state == "waiting" for r in ledger.records()):
+                break
+            ask(ledger)
+        assert [r.state for r in ledger.records()] == ["failed"]
+        assert ledger.left(1, 1) == (0, 0) and ledger.left(1, 2) == (0, 1)
+        assert not ledger.unfinished(1, 1) and ledger.unfinished(1, 2)
+        return attempts
+
+    assert {kind: end(kind) for kind in ("failed", "lost", "stopped")} == {"failed": 3, "lost": 3, "stopped": 10}
+
+
+def test_a_journal_of_an_earlier_version_goes_on(journal):
+    study = optuna.create_study(
+        storage=JournalStorage(JournalFileBackend(str(journal))), study_name="a", directions=["maximize", "minimize"]
+    )
+    for error in ("ValueError: no", "the launch that ran it was stopped", "its process died (out of memory?)"):
+        trial = study.ask()
+        trial.suggest_float("x", 0, 1)
+        trial.set_user_attr("error", error)
+        study.tell(trial.number, state=TrialState.FAIL)
+    ledger = Ledger(journal, "a", OBJECTIVES)
+    points = [r.params for r in ledger.records()]
+    assert ledger.recover() == 3
+    assert sorted(map(str, points)) == sorted(str(r.params) for r in ledger.records())
+    assert {r.state for r in ledger.records()} == {"waiting"}
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])

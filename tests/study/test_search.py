@@ -1,5 +1,7 @@
 """Searches with Ray Tune and Optuna for real, over trials of milliseconds."""
 
+import itertools
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,18 +20,28 @@ from matopt.study.cluster.actors import SimulatorActor
 from matopt.study.cluster.labelling import ClusterLabel
 from matopt.study.cluster.pool import Pool
 from matopt.study.cluster.ray_cluster import Cluster
+from matopt.study.records import failures
 from matopt.study.search.ledger import Ledger
+from matopt.study.search.plan import SearchCallback, SearchPlan, TrialPoint
 from matopt.study.search.trials import TrialContext
-from matopt.study.search.tuning import SearchCallback, SearchPlan, TrialPoint, search
+from matopt.study.search.tuning import search
 from matopt.training.report import no_report
 
 optuna = pytest.importorskip("optuna")
+WIDTHS = [6, 1, 2, 5, 9, 8, 3, 4]
+"""The points of an undisturbed search, in order."""
+ENDS_TOLD = {
+    "os._exit": r"its process was killed \(SIGKILL\), or ended itself at once \(os\._exit\)",
+    "segfault": r"its process died: Segmentation fault \(at tiny_components\.py:\d+\)",
+    "SIGTERM": r"its process was terminated \(SIGTERM\)",
+    "sys.exit": r"it ended itself, with exit code 4 \(at tiny_components\.py:\d+\)",
+}
 SOLID = Component("tiny_components.py:Solid", {})
 
 
 class Heard(SearchCallback):
     def __init__(self):
-        self.begun, self.completed, self.failed = [], [], {}
+        self.begun, self.completed, self.failed, self.seconds = [], [], {}, []
 
     def begin(self, number, params):
         self.begun.append(number)
@@ -38,8 +50,9 @@ class Heard(SearchCallback):
     def complete(self, number, outcome):
         self.completed.append(number)
 
-    def fail(self, number, error):
+    def fail(self, number, error, seconds, waiting):
         self.failed[number] = error
+        self.seconds.append(seconds)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +68,7 @@ def context(tmp_path_factory):
     label = ClusterLabel(LabelStore(root / "labels"), [SOLID], models, lambda: pool)
     labelled = LabelledSet(images, label(images))
     dataset = Dataset(labelled[:8], labelled[8:14], labelled[14:])
-    yield TrialContext(dataset, (SOLID,), models, root / "labels", pool, 1)
+    yield TrialContext(dataset, (SOLID,), models, root / "labels", pool, 1, root / "words", 120.0)
     cluster.close()
 
 
@@ -67,9 +80,9 @@ def plan(tmp_path, total, settings=lambda width: {"width": width}, concurrent=2,
         return TrialPoint({"width": width}, TrialSettings(noise, linear, (), 4, 0))
 
     def sampler(n_started):
-        return optuna.samplers.RandomSampler(seed=n_started)
+        return optuna.samplers.RandomSampler(seed=20 + n_started)
 
-    return SearchPlan(total, point, sampler, concurrent, {"cpu": 1, "gpu": 0}, tmp_path / "scratch")
+    return SearchPlan(total, total, point, sampler, concurrent, {"cpu": 1, "gpu": 0}, tmp_path / "scratch")
 
 
 def test_failed_trials_are_counted_and_told_and_the_search_goes_on(context, tmp_path):
@@ -86,28 +99,85 @@ def test_failed_trials_are_counted_and_told_and_the_search_goes_on(context, tmp_
     assert sorted(heard.begun) == list(range(8))
     assert not (tmp_path / "scratch").exists()
 
-    # Launched again where the reason is gone, the failed points are complete too, and nothing else is run.
-    again = Ledger(tmp_path / "journal", "a", {"r2": "maximize", "s2_error": "minimize"})
-    mended = search(plan(tmp_path, 8), again, context, Heard())
+    # Launched again, it runs nothing, as enough are complete.
+    again, more = Ledger(tmp_path / "journal", "a", {"r2": "maximize", "s2_error": "minimize"}), Heard()
+    assert not again.unfinished(8, 8) and again.unfinished(8, 8, least=8)
+    assert search(plan(tmp_path, 8), again, context, more) == records and more.begun == []
+
+    # Where more are asked for, and the reason is gone, the failed points are complete too, and nothing else is run.
+    mended = search(replace(plan(tmp_path, 8), least=8), again, context, Heard())
     assert [r.state for r in mended] == ["complete"] * 8
     assert sorted(r.params["width"] for r in mended) == sorted(r.params["width"] for r in records)
 
 
-def test_a_trial_whose_process_dies_is_run_again_at_its_point(context, tmp_path):
+def test_other_points_take_the_place_of_failed_ones_up_to_a_cap(context, tmp_path):
+    asked = replace(plan(tmp_path, 4, lambda w: {"width": w, "fail_above": 5}, concurrent=1), most=6)
+    ledger, heard = Ledger(tmp_path / "journal", "a", {"r2": "maximize"}), Heard()
+    records = search(asked, ledger, context, heard)
+    assert [r.params["width"] for r in records] == WIDTHS[:6]
+    assert [r.state == "complete" for r in records] == [width <= 5 for width in WIDTHS[:6]]
+    assert failures(records).startswith("3 of 6 trials failed (")
+    assert len(heard.seconds) == 3 and all(seconds > 0 for seconds in heard.seconds)
+
+    # One that was interrupted and has more points to go to goes the way of one that was not.
+    assert not ledger.unfinished(4, 6) and ledger.unfinished(4, 8)
+    records = search(replace(asked, most=8), Ledger(tmp_path / "journal", "a", {"r2": "maximize"}), context, Heard())
+    assert [r.params["width"] for r in records] == WIDTHS[:7] and records[-1].state == "complete"
+
+
+def test_what_ends_a_trials_process_is_told_and_its_point_is_run_again(context, tmp_path):
+    ends = dict(zip(WIDTHS, ENDS_TOLD, strict=False))
+
+    def settings(width):
+        if width not in ends:
+            return {"width": width}
+        return {"width": width, "die": str(tmp_path / f"died-{width}"), "end": ends[width]}
+
+    ledger, heard = Ledger(tmp_path / "journal", "a", {"r2": "maximize"}), Heard()
+    records = search(replace(plan(tmp_path, 4, settings, concurrent=1), most=5), ledger, context, heard)
+    told = {ends[ledger.storage.get_trial(number).params["width"]]: error for number, error in heard.failed.items()}
+    assert told.keys() == ENDS_TOLD.keys()
+    for end, error in told.items():
+        assert re.fullmatch(ENDS_TOLD[end], error), (end, error)
+    # `sys.exit` is an error like others, with another point in its place; what kills the process may be chance.
+    complete = [r.params["width"] for r in records if r.state == "complete"]
+    assert sorted(complete) == sorted(WIDTHS[:3] + WIDTHS[4:5])
+    assert [r.state for r in records if r.params["width"] == WIDTHS[3]] == ["failed"]
+
+
+def test_a_trial_that_hangs_is_ended_and_its_point_is_run_again(context, tmp_path):
     died = tmp_path / "died"
     ledger, heard = Ledger(tmp_path / "journal", "a", {"r2": "maximize"}), Heard()
-    settings = plan(tmp_path, 2, lambda w: {"width": w, "die": str(died)}, concurrent=1)
-    records = search(settings, ledger, context, heard)
-    assert died.exists() and [r.state for r in records] == ["complete"] * 2
-    assert list(heard.failed.values()) == ["its process died (out of memory?)"]
-    assert len(heard.begun) == 3
-    first = ledger.storage.get_trial(0)
-    assert first.params["width"] in [r.params["width"] for r in records]
+    asked = plan(tmp_path, 1, lambda w: {"width": w, "die": str(died), "end": "sleep"})
+    records = search(asked, ledger, replace(context, silence=15.0), heard)
+    assert next(iter(heard.failed.values())).startswith("it hung: for 15 s it neither reported nor computed")
+    assert [(r.state, r.params["width"]) for r in records] == [("complete", WIDTHS[0])]
+    assert not Path(f"/proc/{died.read_text()}").exists()
+    assert heard.seconds[0] > 15
+
+
+def test_a_point_that_always_kills_its_process_is_given_up_over_all_launches(context, tmp_path):
+    count = itertools.count()
+
+    def settings(width):
+        return {"width": width, "die": str(tmp_path / f"{next(count)}") if width == WIDTHS[0] else ""}
+
+    asked = replace(plan(tmp_path, 1, settings, concurrent=1), most=2)
+    before = Ledger(tmp_path / "journal", "a", {"r2": "maximize"})
+    for _ in range(2):  # launches that its process took along after they had entered it
+        chosen = before.ask(asked.sampler)
+        asked.point(chosen)
+        before.fail(chosen.number, "its process was killed", "lost")
+        assert before.again(chosen.number)
+    heard = Heard()
+    records = search(asked, Ledger(tmp_path / "journal", "a", {"r2": "maximize"}), context, heard)
+    assert len(heard.begun) == 2 and len(heard.failed) == 1
+    assert [(r.state, r.params["width"]) for r in records] == [("failed", WIDTHS[0]), ("complete", WIDTHS[1])]
 
 
 def test_a_score_that_is_no_number_fails_its_trial(context, tmp_path):
     ledger, heard = Ledger(tmp_path / "journal", "a", {"r2": "maximize"}), Heard()
-    with pytest.raises(FailureError, match="all 1 trials failed; the last: trial 0: objective 'r2' is nan"):
+    with pytest.raises(FailureError, match=r"1 of 1 trials failed \(trial 0: objective 'r2' is nan.*there are 0"):
         search(plan(tmp_path, 1, ridge=float("nan")), ledger, context, heard)
     assert [r.state for r in ledger.records()] == ["failed"]
 

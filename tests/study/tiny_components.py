@@ -1,6 +1,9 @@
 """Components of the simplest kind, for studies of seconds; a study names them as ``tiny_components.py:Noise``."""
 
+import ctypes
 import os
+import signal
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +19,33 @@ from matopt.predictors.base import Predictor
 from matopt.properties import Property
 
 
+def eat():
+    """Take 10 GB, as fast as a machine gives them."""
+    eaten = [np.ones(1 << 27) for _ in range(10)]
+    time.sleep(1e6)
+    return eaten
+
+
+def spin():
+    while True:
+        pass
+
+
+ENDS = {
+    "os._exit": lambda: os._exit(3),
+    "sys.exit": lambda: sys.exit(4),
+    "SIGKILL": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "SIGTERM": lambda: os.kill(os.getpid(), signal.SIGTERM) or time.sleep(60),
+    "segfault": lambda: ctypes.string_at(0),
+    "abort": os.abort,
+    "sleep": lambda: time.sleep(1e6),
+    "stop": lambda: os.kill(os.getpid(), signal.SIGSTOP),
+    "spin": spin,
+    "memory": eat,
+}
+"""What ends a process, or hangs it."""
+
+
 class Noise(Generator):
     """Smoothed noise, thresholded at porosities drawn from the authentic ones.
 
@@ -23,11 +53,14 @@ class Noise(Generator):
         width: of the smoothing, in voxels.
         seconds: that a fit takes.
         fail_above: a fit fails where ``width`` is larger.
-        die: a file; where it does not exist yet the first fit makes it and kills its process.
+        die: a file; where it does not exist yet the first fit makes it, and ends its process.
+        end: how: one of :data:`ENDS`.
     """
 
-    def __init__(self, width: int = 3, seconds: float = 0.0, fail_above: int = 100, die: str = ""):
-        self.width, self.seconds, self.fail_above, self.die = width, seconds, fail_above, die
+    def __init__(
+        self, width: int = 3, seconds: float = 0.0, fail_above: int = 100, die: str = "", end: str = "os._exit"
+    ):
+        self.width, self.seconds, self.fail_above, self.die, self.end = width, seconds, fail_above, die, end
         self.porosity = torch.zeros(0)
         self.shape, self._voxel_size = (0, 0), 1.0
 
@@ -35,8 +68,8 @@ class Noise(Generator):
         if self.width > self.fail_above:
             raise ArithmeticError(f"no noise of width {self.width}")
         if self.die and not Path(self.die).exists():
-            Path(self.die).touch()
-            os._exit(1)
+            Path(self.die).write_text(str(os.getpid()))
+            ENDS[self.end]()
         for step in range(5):
             time.sleep(self.seconds / 5)
             report(step, loss=1.0 / (step + 1))

@@ -5,11 +5,15 @@ Every call may be repeated after a crash: the same arguments give the same answe
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import ray
 import torch
 
 from matopt.data.labels.store import LabelBatch
@@ -20,6 +24,7 @@ from matopt.registry import Component
 from matopt.stages.ascent import AscentTask, run_ascent
 from matopt.stages.models import GeneratorTask, ModelContext, PredictorTask, fit_generator, fit_predictor
 from matopt.stages.simulate import compute
+from matopt.study.cluster.deaths import last_words
 
 
 class Actor:
@@ -28,18 +33,23 @@ class Actor:
     Args:
         context: where models are made, and on which device.
         threads: CPU threads of its work.
+        words: the folder where it leaves what signal ended it; None leaves nothing.
     """
 
-    def __init__(self, context: ModelContext, threads: int) -> None:
+    def __init__(self, context: ModelContext, threads: int, words: Path | None = None) -> None:
         torch.set_num_threads(threads)
         self._context = context
+        self._words = ExitStack()
+        if words is not None:
+            me = ray.get_runtime_context().get_actor_id()
+            self._words.enter_context(last_words(words / f"{me}-{os.getpid()}"))
 
 
 class SimulatorActor(Actor):
     """Computes labels."""
 
-    def __init__(self, context: ModelContext, threads: int) -> None:
-        super().__init__(context, threads)
+    def __init__(self, context: ModelContext, threads: int, words: Path | None = None) -> None:
+        super().__init__(context, threads, words)
         self._simulators: dict[str, Simulator] = {}
 
     def solve(self, simulator: Component, phases: np.ndarray, voxel_size: float) -> tuple[LabelBatch, float]:

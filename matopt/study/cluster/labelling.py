@@ -15,7 +15,7 @@ from matopt.physics.base import SIMULATORS, Simulator
 from matopt.properties import PropertyTable
 from matopt.registry import Component
 from matopt.stages.models import ModelContext
-from matopt.study.cluster.pool import Pool
+from matopt.study.cluster.pool import Pool, no_poll
 
 _CHUNK_VOXELS = 1 << 18  # 16 images of 128^2 or one volume of 64^3: a second or two of work
 
@@ -29,6 +29,7 @@ class ClusterLabel:
         context: where classes of the user's files are.
         pool: gives the simulators' actors when they are first needed.
         progress: hears how many of the missing values are computed, and how many there are.
+        poll: is called every second or so while the actors work; it may end the wait by an error.
 
     Attributes:
         computing: seconds that the actors worked for this process.
@@ -42,12 +43,14 @@ class ClusterLabel:
         context: ModelContext,
         pool: Callable[[], Pool],
         progress: Callable[[int, int], None] | None = None,
+        poll: Callable[[], None] = no_poll,
     ) -> None:
         self._store = store
         self._components = list(simulators)
         self._simulators = [SIMULATORS.build(component, context.folder) for component in simulators]
         self._pool = pool
         self._progress = progress
+        self._poll = poll
         self._done = self._total = 0
         self.computing = 0.0
         self.waiting = 0.0
@@ -67,7 +70,9 @@ class ClusterLabel:
         chunks = [microstructures.phases[first : first + size] for first in range(0, n, size)]
         start = time.perf_counter()
         calls = [(component, chunk, microstructures.voxel_size) for chunk in chunks]
-        answers = pool.map("solve", calls, lambda answered: self._tell(self._done + min(n, answered * size)))
+        answers = pool.map(
+            "solve", calls, lambda answered: self._tell(self._done + min(n, answered * size)), self._poll
+        )
         elapsed = time.perf_counter() - start
         busy: dict[int, float] = defaultdict(float)
         for actor, (_, seconds) in answers:

@@ -6,6 +6,7 @@ import gc
 import logging
 import math
 import os
+import re
 import signal
 import socket
 import threading
@@ -18,6 +19,7 @@ from typing import Any
 
 import ray
 from ray import cloudpickle
+from ray._private.ray_logging import stdout_deduplicator
 from ray._raylet import Config  # ty: ignore[missing-module-member] (compiled)
 from ray.exceptions import GetTimeoutError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -28,6 +30,7 @@ from matopt.provenance import code_version
 from matopt.study.cluster import whereabouts
 from matopt.study.cluster.driver_path import DriverPath, matopt_file
 from matopt.study.cluster.local_ray import last_line, start_local
+from matopt.study.cluster.parts import Parts
 from matopt.study.cluster.whereabouts import Whereabouts
 from matopt.study.layout import node_probe
 
@@ -59,6 +62,7 @@ class Cluster:
         self._storage = storage
         self._cpus = cpus
         self._timeout = timeout
+        self._parts: Parts | None = None
 
     def start(self) -> None:
         """Start or join the cluster.
@@ -74,11 +78,13 @@ class Cluster:
             raise FailureError("Ray runs in this process already; call ray.shutdown() first, as a study brings its own")
         Config.initialize("")  # Ray read the authentication mode when it was imported
         logging.getLogger("ray").setLevel(logging.CRITICAL)  # what fails here is raised here, in one line
+        stdout_deduplicator.skip_re = re.compile("")  # so are deaths of processes, of which a node tells at length
         with _own_signals():
             if self._address is None:
                 start_local(self._cpus)
             else:
                 self._join(self._address)
+        self._parts = Parts(self._address)
         try:
             self._check_nodes()
         except BaseException:
@@ -89,6 +95,7 @@ class Cluster:
         """Leave the cluster; one that was started here ends."""
         # Ray ends the process of whoever drops a handle while it shuts down, and a garbage collector in another thread,
         # tracking's say, may come upon one at any time: they are collected before, and none in between.
+        self._parts = None
         was_enabled = gc.isenabled()
         gc.disable()
         try:
@@ -98,6 +105,15 @@ class Cluster:
             if was_enabled:
                 gc.enable()
 
+    def check(self) -> None:
+        """See whether what holds the cluster together still runs; costs nothing when called often.
+
+        Raises:
+            FailureError: it does not. Ray by itself would wait for a minute, and then end this process.
+        """
+        if self._parts is not None and (lost := self._parts.lost()):
+            raise FailureError(f"{lost}; what was finished is kept, and the same command goes on from there")
+
     def require(self, needs: Mapping[str, tuple[int, float, float]]) -> None:
         """Check that the cluster can give each of ``needs``: what for -> how many at once, CPUs and GPUs of each.
 
@@ -106,13 +122,16 @@ class Cluster:
         """
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         for what, (count, cpus, gpus) in needs.items():
-            places = sum(_places(node, cpus, gpus) for node in nodes)
-            if places < count:
+            if self.places(cpus, gpus) < count:
                 each = f"{cpus:g} CPUs" + (f" and {gpus:g} GPUs" if gpus else "")
                 offered = " + ".join(f"{n.get('CPU', 0):g} CPUs and {n.get('GPU', 0):g} GPUs" for n in nodes)
                 raise FailureError(
                     f"{what} asks for {count} at {each} each, but there are {offered}; lower 'resources'"
                 )
+
+    def places(self, cpus: float, gpus: float) -> float:
+        """Count the processes of so many CPUs and GPUs that there is room for, on the nodes that are left."""
+        return sum(_places(node["Resources"], cpus, gpus) for node in ray.nodes() if node["Alive"])
 
     @property
     def resources(self) -> dict[str, float]:

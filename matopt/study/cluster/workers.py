@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from matopt.data.labels.store import LabelStore
@@ -32,6 +34,7 @@ class RayWorkers:
         store: the label store.
         simulators: the physics.
         state: hears of the progress and of the time spent.
+        words: the folder where processes leave what signal ended them.
 
     Attributes:
         context: where the actors make models.
@@ -45,12 +48,14 @@ class RayWorkers:
         store: LabelStore,
         simulators: Sequence[Component],
         state: LaunchState,
+        words: Path,
     ) -> None:
         self._cluster = cluster
         self._resources = resources
         self.context = context
         self._state = state
-        self._label = ClusterLabel(store, simulators, context, self.simulators, self._labelled)
+        self._words = words
+        self._label = ClusterLabel(store, simulators, context, self.simulators, self._labelled, cluster.check)
         self._is_started = False
         self._simulators: Pool | None = None
         self._models: Pool | None = None
@@ -84,6 +89,7 @@ class RayWorkers:
             self._cluster.close()
             self._simulators = self._models = None
             self._is_started = False
+        shutil.rmtree(self._words, ignore_errors=True)
 
     @property
     def gpus(self) -> float:
@@ -93,6 +99,14 @@ class RayWorkers:
         actors = max(self._resources.trials, self._resources.predictors) + self._resources.simulators
         share = self._cluster.resources.get("GPU", 0.0) / actors
         return min(1.0, int(share * 1000) / 1000) if share else 1.0
+
+    def check(self) -> None:
+        """See whether Ray itself still runs.
+
+        Raises:
+            FailureError: it does not.
+        """
+        self._cluster.check()
 
     def simulators(self) -> Pool:
         """Get the simulators' actors. Ray counts no CPU for them: a trial that waits for them leaves its own idle."""
@@ -126,14 +140,19 @@ class RayWorkers:
     def ascend(self, task: AscentTask) -> Designs:
         """The trajectories of a batch of designs."""
         self._state.message(f"ascending in {task.space.kind} space")
-        ((_, (designs, seconds)),) = self._of(DesignActor, 1).map("ascend", [(task,)])
+        ((_, (designs, seconds)),) = self._of(DesignActor, 1).map("ascend", [(task,)], poll=self._cluster.check)
         self._state.spent(computing=seconds)
         return designs
 
     def _fit(self, kind: type, tasks: Sequence[Any], message: str) -> list[str]:
         pool = self._of(kind, min(len(tasks), self._resources.predictors))
         self._state.progress(0, len(tasks), message)
-        answers = pool.map("fit", [(task,) for task in tasks], lambda n: self._state.progress(n, len(tasks), message))
+        answers = pool.map(
+            "fit",
+            [(task,) for task in tasks],
+            lambda n: self._state.progress(n, len(tasks), message),
+            self._cluster.check,
+        )
         self._state.spent(computing=sum(seconds for _, (_, seconds) in answers))
         return [key for _, (key, _) in answers]
 
@@ -141,14 +160,16 @@ class RayWorkers:
         self.start()
         if self._models is None or self._models.name != kind.__name__:
             self.free()
-            self._models = self._pool(kind, count, cpus=self._resources.cpus_per_trial)
+            cpus = self._resources.cpus_per_trial
+            room = max(1, self._cluster.places(cpus, self.gpus))  # less than asked for where nodes died
+            self._models = self._pool(kind, int(min(count, room)), cpus=cpus)
         return self._models
 
     def _pool(self, kind: type, count: int, cpus: int) -> Pool:
-        arguments = (self.context, self._resources.cpus_per_trial)
+        arguments = (self.context, self._resources.cpus_per_trial, self._words)
         with self._state.overhead():
-            pool = Pool.of(kind, count, self._resources.timeout, arguments, cpus, self.gpus)
-            pool.wait()
+            pool = Pool.of(kind, count, self._resources.timeout, arguments, cpus, self.gpus, self._words)
+            pool.wait(self._cluster.check)
         return pool
 
     def _labelled(self, done: int, total: int) -> None:

@@ -132,13 +132,15 @@ class AugmentationSection(Section):
 class SearchSection(Section):
     """Sets what the trials vary, how their points are chosen and what they are judged by.
 
-    ``trials`` is a total, of which ``min_complete`` must be complete in the end, or the launch has failed; ``startup``
-    points are random before a sampler trusts its model; ``select`` is the objective that picks the best trial (the
-    first by default).
+    ``trials`` is a total, of which ``min_complete`` must be complete in the end, or the launch has failed;
+    ``replacements`` is how many other points may be tried, over all launches, in place of those whose trials fail (as
+    many as trials by default); ``startup`` points are random before a sampler trusts its model; ``select`` is the
+    objective that picks the best trial (the first by default).
     """
 
     trials: AtLeastOne = 1
     min_complete: AtLeastOne = 1
+    replacements: NotNegative | None = None
     sampler: SamplerField = Field(default_factory=default_sampler)
     startup: AtLeastOne = 10
     space: Annotated[
@@ -165,7 +167,12 @@ class EvaluationSection(Section):
 
 
 class ResourcesSection(Section):
-    """Sets how many actors of each kind there are, and what each may use. ``timeout`` is in seconds."""
+    """Sets how many actors of each kind there are, and what each may use.
+
+    ``timeout`` is the patience with each of them, in seconds: for an answer to a call, for a sign of life of a trial,
+    for a node that comes back. ``trial_timeout`` is what a trial may take in all; by default as long as it shows signs
+    of life.
+    """
 
     device: Annotated[str, AfterValidator(check_device_name)] = "cpu"
     trials: AtLeastOne = 1
@@ -173,6 +180,7 @@ class ResourcesSection(Section):
     predictors: AtLeastOne = 1
     cpus_per_trial: AtLeastOne = 1
     timeout: Annotated[float, Field(gt=0, le=1e9)] = 3600.0
+    trial_timeout: Annotated[float, Field(gt=0, le=1e9)] | None = None
 
 
 class TrackingSection(Section):

@@ -27,7 +27,7 @@ from matopt.study.config.component_fields import Checking
 from matopt.study.config.components import resolve_paths
 from matopt.study.config.schema import StudyConfig
 from matopt.study.config.study_file import Key, Problem, StudyText, read_study_file, read_value, split_key
-from matopt.study.samplers.base import SAMPLERS
+from matopt.study.samplers.base import SAMPLERS, most_points
 from matopt.study.space import DIMENSIONS, Plain
 from matopt.traits.base import TRAITS
 
@@ -101,6 +101,13 @@ class Study:
     def sampler(self) -> Component:
         """The sampler that chooses the points of the search."""
         return self._resolved(SAMPLERS, self.config.search.sampler)
+
+    @property
+    def most_points(self) -> int:
+        """At how many points its search may try trials, those in place of failed ones too."""
+        asked = self.config.search.replacements
+        sampler = SAMPLERS.build(self.sampler, self.folder)
+        return most_points(sampler, self.config.search_spec, self.config.search.trials if asked is None else asked)
 
     @property
     def trial(self) -> TrialSettings:

@@ -47,6 +47,9 @@ class Sampler(ABC):
     name: str
     """The registered name."""
 
+    is_exhaustive: bool = False
+    """It takes every point of a finite space once."""
+
     def refusal(self, search: SearchSpec) -> str:
         """Say why this sampler cannot run a search, and what would do; empty where it can."""
         return ""
@@ -81,6 +84,15 @@ def finite_space(search: SearchSpec) -> dict[str, tuple[Plain, ...]] | None:
         else:
             return None
     return values
+
+
+def most_points(sampler: Sampler, search: SearchSpec, replacements: int) -> int:
+    """Count the points that a search may go to: its trials, and others in place of those that fail, if there are."""
+    if not search.space:
+        return search.trials
+    values = finite_space(search) if sampler.is_exhaustive else None
+    wanted = search.trials + replacements
+    return wanted if values is None else min(wanted, prod(map(len, values.values())))
 
 
 def exhaustive_refusal(name: str, search: SearchSpec) -> str:

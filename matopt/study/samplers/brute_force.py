@@ -11,6 +11,8 @@ from matopt.study.samplers.base import SAMPLERS, Sampler, SearchSpec, exhaustive
 class BruteForce(Sampler):
     """Takes at random, of the points of a space of whole numbers and choices, one that was not tried yet."""
 
+    is_exhaustive = True
+
     def refusal(self, search: SearchSpec) -> str:
         """Refuses spaces with endlessly many points, and more trials than there are points."""
         return exhaustive_refusal("brute_force", search)

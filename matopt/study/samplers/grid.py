@@ -11,6 +11,8 @@ from matopt.study.samplers.base import SAMPLERS, Sampler, SearchSpec, exhaustive
 class Grid(Sampler):
     """Takes every point of a space of whole numbers and choices once, in an order that follows from the seed."""
 
+    is_exhaustive = True
+
     def refusal(self, search: SearchSpec) -> str:
         """Refuses spaces with endlessly many points, and more trials than there are points."""
         return exhaustive_refusal("grid", search)

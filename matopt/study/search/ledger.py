@@ -6,10 +6,11 @@ It is an Optuna study in a journal file. The driver is its only writer; anyone m
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import optuna
 from optuna.storages import JournalStorage
@@ -29,6 +30,14 @@ _STATES: dict[TrialState, State] = {
 _REPEATS = "repeats"
 _OUTCOME = "outcome"
 _ERROR = "error"
+_KIND = "kind"
+
+Kind = Literal["failed", "lost", "stopped"]
+"""How an attempt at a point ended without a result: by an error of its own, with its process, or with the launch."""
+
+_ATTEMPTS: dict[Kind, int] = {"failed": 3, "lost": 3, "stopped": 10}
+"""So many ends of a kind, over all launches, give up a point: one that takes all with it would end every launch."""
+_STOPPED = "the launch that ran it was stopped"
 
 
 class Ledger:
@@ -54,39 +63,80 @@ class Ledger:
             storage=self.storage, study_name=key, directions=directions, load_if_exists=True
         )
 
-    def recover(self) -> int:
-        """Queue again, with their points, the trials that a killed launch left running and those that failed.
+    def recover(self, least: int = 1) -> int:
+        """Queue again, with their points, the trials that a killed launch left running.
 
-        To be called before a search starts, when no trial can be running. Returns how many were queued.
+        Failed trials are queued too where fewer than ``least`` are complete: whoever launches such a search again hopes
+        that what failed it is gone. To be called before a search starts, when no trial can be running. Returns how many
+        were queued.
         """
         trials = self._study.get_trials(deepcopy=False)
         repeated = _repeated(trials)
+        is_short = sum(trial.state is TrialState.COMPLETE for trial in trials) < least
         queued = 0
         for trial in trials:
-            if trial.state in (TrialState.RUNNING, TrialState.FAIL) and trial.number not in repeated:
-                self.enqueue_again(trial.number)
-                queued += 1
-            if trial.state is TrialState.RUNNING:  # after the queueing: a crash in between loses no point
-                self.fail(trial.number, "the launch that ran it was stopped")
+            if trial.state is TrialState.RUNNING:  # the queueing before the rest: a crash in between loses no point
+                self.storage.set_trial_user_attr(trial._trial_id, _KIND, "stopped")
+                queued += trial.number not in repeated and self.again(trial.number)
+                self.fail(trial.number, _STOPPED, "stopped")
+            elif (
+                trial.state is TrialState.FAIL
+                and trial.number not in repeated
+                and (is_short or _kind(trial) != "failed")
+            ):
+                queued += self.again(trial.number)
         return queued
 
-    def enqueue_again(self, number: int) -> None:
-        """Queue a trial again, with its point."""
-        params = self.storage.get_trial(self._id(number)).params
-        self._study.enqueue_trial(params, user_attrs={_REPEATS: number})
+    def again(self, number: int) -> bool:
+        """Queue a trial again, with its point, unless that was tried often enough; says whether it was queued."""
+        trials = self._study.get_trials(deepcopy=False)
+        if not _may_repeat(trials, number):
+            return False
+        self._study.enqueue_trial(_point(trials[number]), user_attrs={_REPEATS: number})
+        return True
 
     def records(self) -> list[TrialRecord]:
         """List the trials in order; of one that was run again, the last run."""
         return _records(self._study.get_trials(deepcopy=False))
 
-    def missing(self, total: int) -> int:
-        """Count the trials that are to be run for ``total`` of them to be complete."""
-        return max(0, total - sum(record.state == "complete" for record in self.records()))
+    def left(self, total: int, most: int) -> tuple[int, int]:
+        """Count the trials that run, and those that may still begin, until ``total`` are complete.
+
+        Args:
+            total: how many are to be complete in the end.
+            most: at how many points, those of failed trials too.
+        """
+        states = Counter(record.state for record in self.records())
+        room = states["waiting"] + max(0, most - self.n_started)
+        wanted = total - states["complete"] - states["running"]
+        return states["running"], max(0, min(wanted, room))
+
+    def unfinished(self, total: int, most: int, least: int = 1) -> bool:
+        """Whether a launch has trials to run: those that :meth:`left` counts, or that :meth:`recover` would queue."""
+        trials = self._study.get_trials(deepcopy=False)
+        states = Counter(trial.state for trial in trials)
+        if states[TrialState.COMPLETE] >= total:
+            return False
+        if states[TrialState.RUNNING] or sum(self.left(total, most)):
+            return True
+        is_short, repeated = states[TrialState.COMPLETE] < least, _repeated(trials)
+        return any(
+            trial.state is TrialState.FAIL
+            and trial.number not in repeated
+            and (is_short or _kind(trial) != "failed")
+            and _may_repeat(trials, trial.number)
+            for trial in trials
+        )
 
     @property
     def n_started(self) -> int:
         """How many points were ever chosen: trials without their repetitions."""
         return sum(_REPEATS not in trial.user_attrs for trial in self._study.get_trials(deepcopy=False))
+
+    @property
+    def n_ended(self) -> int:
+        """How many trials ended, with a result or without."""
+        return sum(trial.state.is_finished() for trial in self._study.get_trials(deepcopy=False))
 
     def ask(self, sampler: Callable[[int], optuna.samplers.BaseSampler]) -> optuna.trial.Trial:
         """Begin the next trial: one that waits to be run again, at its point, else a fresh one.
@@ -120,9 +170,10 @@ class Ledger:
         self.storage.set_trial_user_attr(self._id(number), _OUTCOME, asdict(outcome))
         self._study.tell(number, values)
 
-    def fail(self, number: int, error: str) -> None:
-        """Enter why a trial failed."""
+    def fail(self, number: int, error: str, kind: Kind = "failed") -> None:
+        """Enter why a trial has no result."""
         self.storage.set_trial_user_attr(self._id(number), _ERROR, " ".join(error.split()))
+        self.storage.set_trial_user_attr(self._id(number), _KIND, kind)
         self._study.tell(number, state=TrialState.FAIL)
 
     def _id(self, number: int) -> int:
@@ -149,18 +200,39 @@ def _records(trials: Sequence[FrozenTrial]) -> list[TrialRecord]:
 
 def _record(trial: FrozenTrial) -> TrialRecord:
     outcome = trial.user_attrs.get(_OUTCOME) if trial.state is TrialState.COMPLETE else None
-    params = trial.params or trial.system_attrs.get("fixed_params", {})
     return TrialRecord(
         trial.number,
         _STATES[trial.state],
-        dict(params),
+        _point(trial),
         None if outcome is None else TrialResult(**outcome),
         trial.user_attrs.get(_ERROR, ""),
     )
 
 
+def _point(trial: FrozenTrial) -> dict[str, Any]:
+    return {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+
+
 def _repeated(trials: Sequence[FrozenTrial]) -> set[int]:
     return {trial.user_attrs[_REPEATS] for trial in trials if _REPEATS in trial.user_attrs}
+
+
+def _kind(trial: FrozenTrial) -> Kind:
+    """How an attempt ended; journals of earlier versions have the reason alone."""
+    return trial.user_attrs.get(_KIND, "stopped" if trial.user_attrs.get(_ERROR) == _STOPPED else "failed")
+
+
+def _attempts(trials: Sequence[FrozenTrial], number: int) -> Iterator[FrozenTrial]:
+    """Go through the attempts at the point of a trial, the last one first."""
+    before: int | None = number
+    while before is not None:
+        yield trials[before]
+        before = trials[before].user_attrs.get(_REPEATS)
+
+
+def _may_repeat(trials: Sequence[FrozenTrial], number: int) -> bool:
+    kind = _kind(trials[number])
+    return sum(_kind(attempt) == kind for attempt in _attempts(trials, number)) < _ATTEMPTS[kind]
 
 
 def _storage(journal: Path) -> JournalStorage:

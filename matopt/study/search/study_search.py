@@ -14,8 +14,9 @@ from matopt.study.config.study import Study
 from matopt.study.records import TrialRecord, best
 from matopt.study.samplers.base import SAMPLERS
 from matopt.study.search.ledger import Ledger
+from matopt.study.search.plan import SearchCallback, SearchPlan, TrialPoint
 from matopt.study.search.trials import TrialContext
-from matopt.study.search.tuning import SearchCallback, SearchPlan, TrialPoint, search
+from matopt.study.search.tuning import search
 from matopt.study.session import Session
 from matopt.study.space import suggest
 from matopt.training.report import Report
@@ -32,15 +33,20 @@ def run_search(session: Session, dataset: Dataset, ledger: Ledger) -> list[Trial
         session.layout.labels,
         pool,
         resources.cpus_per_trial,
+        session.layout.words,
+        resources.timeout,
     )
     plan = SearchPlan(
         study.config.search.trials,
+        study.most_points,
         _point(study),
         _sampler(study),
         resources.trials,
         {"cpu": resources.cpus_per_trial, "gpu": session.workers.gpus},
         session.layout.scratch,
         study.config.search.min_complete,
+        resources.trial_timeout,
+        session.workers.check,
     )
     return search(plan, ledger, context, _LaunchCallback(session, ledger))
 
@@ -75,17 +81,18 @@ class _LaunchCallback(SearchCallback):
         self._session.state.spent(computing=outcome.seconds - outcome.waiting, waiting=outcome.waiting)
         self._tell()
 
-    def fail(self, number: int, error: str) -> None:
+    def fail(self, number: int, error: str, seconds: float, waiting: float) -> None:
+        self._session.state.spent(computing=seconds - waiting, waiting=waiting)
         if number in self._runs:  # not where its very settings were refused
             self._session.runs.end_trial(self._runs.pop(number), None)
         self._tell(f"trial {number} failed: {error}")
 
     def _tell(self, message: str = "") -> None:
         records = self._ledger.records()
-        ended = sum(record.state in ("complete", "failed") for record in records)
+        complete = sum(record.state == "complete" for record in records)
         objectives = self._session.study.objectives
         leader = best(records, objectives)
         if not message and leader is not None and leader.outcome is not None:
             name = next(iter(objectives))
             message = f"best {name} {leader.outcome.metrics[name]:.3f} (trial {leader.number})"
-        self._session.state.progress(ended, self._session.study.config.search.trials, message)
+        self._session.state.progress(complete, self._session.study.config.search.trials, message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -20,12 +21,16 @@ from matopt.stages.data import Dataset
 from matopt.stages.models import ModelContext
 from matopt.stages.records import TrialResult
 from matopt.stages.trial import TrialSettings, run_trial
+from matopt.study.cluster.deaths import last_words
 from matopt.study.cluster.labelling import ClusterLabel
 from matopt.study.cluster.pool import Pool
+from matopt.study.search.life import LifeSigns, vital_file
 from matopt.training.report import Report
 
 OUTCOME = "outcome"
 ERROR = "error"
+SECONDS = "seconds"
+WAITING = "waiting"
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,8 @@ class TrialContext:
         labels: the label store's folder.
         pool: the simulators' actors.
         threads: CPU threads of a trial.
+        vital: the folder of the trials' signs of life.
+        silence: seconds without one after which a trial is given up.
     """
 
     dataset: Dataset
@@ -47,6 +54,8 @@ class TrialContext:
     labels: Path
     pool: Pool
     threads: int
+    vital: Path
+    silence: float = 3600.0
 
 
 def trial(config: Mapping[str, Any], context: TrialContext) -> None:
@@ -55,23 +64,31 @@ def trial(config: Mapping[str, Any], context: TrialContext) -> None:
     An error is reported, not raised: Tune would end the process, and the next trial wait for a new one.
 
     Args:
-        config: ``settings``, the trial's :class:`TrialSettings` or why it has none, and ``report``, which hears of its
-            trainings.
+        config: ``number``; ``settings``, the trial's :class:`TrialSettings` or why it has none; and ``report``, which
+            hears of its trainings.
         context: what all trials share.
     """
+    start = time.perf_counter()
+    file = vital_file(context.vital, config["number"])
+    signs = LifeSigns(file, context.silence)
+    label = ClusterLabel(
+        _store(context.labels), context.simulators, context.models, lambda: context.pool, poll=signs.sign
+    )
     try:
-        outcome = _run(config["settings"], config["report"], context)
-    except Exception as error:
-        tune.report({ERROR: _line(error)})
+        with last_words(file), signs.given():
+            outcome = _run(config["settings"], signs.of(config["report"]), context, label)
+    except (Exception, SystemExit) as error:  # a user's code that ends its process ends its trial alone
+        tune.report({ERROR: _line(error), SECONDS: time.perf_counter() - start, WAITING: label.waiting})
     else:
         tune.report({OUTCOME: asdict(outcome)})
 
 
-def _run(settings: TrialSettings | Exception, report: Report, context: TrialContext) -> TrialResult:
+def _run(
+    settings: TrialSettings | Exception, report: Report, context: TrialContext, label: ClusterLabel
+) -> TrialResult:
     if isinstance(settings, Exception):
         raise settings
     torch.set_num_threads(context.threads)
-    label = ClusterLabel(_store(context.labels), context.simulators, context.models, lambda: context.pool)
     simulators = tuple(SIMULATORS.build(simulator, context.models.folder) for simulator in context.simulators)
     physics = Physics(simulators, context.dataset.train.microstructures.voxel_size)
     result = run_trial(settings, context.dataset, physics, label, context.models, report)
@@ -83,8 +100,11 @@ def _store(folder: Path) -> LabelStore:
     return LabelStore(folder)  # one for the process: it remembers what it has read
 
 
-def _line(error: Exception) -> str:
+def _line(error: Exception | SystemExit) -> str:
     if isinstance(error, InputError | FailureError):
         return str(error)
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} (at {Path(frame.filename).name}:{frame.lineno})"
+    place = f"(at {Path(frame.filename).name}:{frame.lineno})"
+    if isinstance(error, SystemExit):
+        return f"it ended itself, with exit code {error.code or 0} {place}"
+    return f"{type(error).__name__}: {error} {place}"
