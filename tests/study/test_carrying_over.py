@@ -13,7 +13,7 @@ from matopt.stages.records import TrialResult
 from matopt.stages.simulate import simulate
 from matopt.study.config.study import load_study
 from matopt.study.results import search_key, simulators_of
-from matopt.study.search.carrying_over import carry_over, identity_of
+from matopt.study.search.carrying_over import Identities, carry_over
 from matopt.study.search.ledger import Ledger
 from matopt.study.space import suggest
 
@@ -58,7 +58,7 @@ def searched(file, *changes):
     for number in range(study.config.search.trials):
         trial = ledger.ask(lambda n: optuna.samplers.GridSampler({"generator.width": [1, 2, 3, 4, 5, 6]}, seed=0))
         params = suggest(study.config.search.space, trial)
-        ledger.identify(number, identity_of(study.with_parameters(params), dataset))
+        ledger.identify(number, Identities(study, dataset).of(study.with_parameters(params)))
         ledger.complete(number, OUTCOME)
     return [record.params["generator.width"] for record in ledger.records()]
 

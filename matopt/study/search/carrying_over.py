@@ -17,7 +17,7 @@ import optuna
 from matopt.errors import InputError
 from matopt.generators.base import GENERATORS
 from matopt.predictors.base import PREDICTORS
-from matopt.registry import Component, Registry
+from matopt.registry import Component, Registry, content_key
 from matopt.stages.data import Dataset
 from matopt.stages.keys import component_identity, stage_key
 from matopt.stages.metrics.base import METRICS
@@ -29,25 +29,35 @@ from matopt.study.space import Plain, suggest
 from matopt.traits.base import TRAITS
 
 
-def identity_of(study: Study, dataset: Dataset) -> Identity:
-    """Say what the result of a trial at the settings of ``study`` follows from."""
-    settings = study.trial
-    key = stage_key(
-        "trial",
-        _written_out(GENERATORS, settings.generator, study),
-        _written_out(PREDICTORS, settings.predictor, study),
-        sorted((_written_out(TRAITS, trait, study) for trait in settings.traits), key=lambda trait: trait.kind),
-        settings.augmentation,
-        settings.seed,
-        study.simulators,
-        [Component(name) for name in METRICS.names()],
-        dataset.train,
-        dataset.validation,
-        code=run_trial.__module__,
-        folder=study.folder,
-    )
-    own = {metric.kind: component_identity(metric, study.folder) for metric in settings.metrics}
-    return Identity(key, own)
+class Identities:
+    """Says what the results of a study's trials follow from.
+
+    Args:
+        study: what is the same for all of its trials counts, as it is now.
+        dataset: that its trials learn from.
+    """
+
+    def __init__(self, study: Study, dataset: Dataset) -> None:
+        metrics = [Component(name) for name in METRICS.names()]
+        fixed = (study.simulators, metrics, dataset.train, dataset.validation)
+        self._fixed = stage_key("trial", *fixed, code=run_trial.__module__, folder=study.folder)
+        self._known: dict[str, dict[str, Any]] = {}
+
+    def of(self, study: Study) -> Identity:
+        """The identity of a trial at the settings of ``study``."""
+        settings = study.trial
+        found = [self._settings(GENERATORS, settings.generator, study)]
+        found += [self._settings(PREDICTORS, settings.predictor, study)]
+        found += [self._settings(TRAITS, t, study) for t in sorted(settings.traits, key=lambda trait: trait.kind)]
+        key = content_key(self._fixed, found, settings.augmentation, settings.seed)
+        return Identity(key, {metric.kind: component_identity(metric, study.folder) for metric in settings.metrics})
+
+    def _settings(self, registry: Registry[Any], component: Component, study: Study) -> dict[str, Any]:
+        """All settings of a component, those that are left out too, and what its class is made of."""
+        if component.kind not in self._known:
+            defaults = _defaults(registry.find(component.kind, study.folder))
+            self._known[component.kind] = {**defaults, **component_identity(Component(component.kind), study.folder)}
+        return {**self._known[component.kind], **component.settings}
 
 
 def carry_over(study: Study, dataset: Dataset, ledger: Ledger) -> int:
@@ -57,14 +67,15 @@ def carry_over(study: Study, dataset: Dataset, ledger: Ledger) -> int:
     """
     if study.sampler.kind == "grid":
         return 0
-    own = identity_of(study, dataset).metrics
+    identities = Identities(study, dataset)
+    own = identities.of(study).metrics
     carried: set[str] = set()
     for earlier in ledger.elsewhere():
         key = earlier.identity.key
         if key in carried or any(earlier.identity.metrics.get(m) != found for m, found in own.items()):
             continue
         point = _point_in(study, earlier.params)
-        if point is None or identity_of(study.with_parameters(point[0]), dataset).key != key:
+        if point is None or identities.of(study.with_parameters(point[0])).key != key:
             continue
         if ledger.adopt(*point, earlier):
             carried.add(key)
@@ -100,12 +111,6 @@ def _own_value(study: Study, name: str) -> Any:
         if section["kind"] in registry.names() or ".py:" in section["kind"]:
             return _defaults(registry.find(section["kind"], study.folder)).get(str(last))
     return None
-
-
-def _written_out(registry: Registry[Any], component: Component, study: Study) -> Component:
-    """A component with all its settings, so that one that is left out is what it is by default."""
-    defaults = _defaults(registry.find(component.kind, study.folder))
-    return Component(component.kind, {**defaults, **component.settings})
 
 
 def _defaults(kind: type) -> dict[str, Any]:

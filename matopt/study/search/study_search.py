@@ -13,7 +13,7 @@ from matopt.stages.records import TrialResult
 from matopt.study.config.study import Study
 from matopt.study.records import TrialRecord, best
 from matopt.study.samplers.base import SAMPLERS
-from matopt.study.search.carrying_over import identity_of
+from matopt.study.search.carrying_over import Identities
 from matopt.study.search.ledger import Ledger
 from matopt.study.search.plan import SearchCallback, SearchPlan, TrialPoint
 from matopt.study.search.trials import TrialContext
@@ -53,10 +53,12 @@ def run_search(session: Session, dataset: Dataset, ledger: Ledger) -> list[Trial
 
 
 def _point(study: Study, dataset: Dataset) -> Callable[[optuna.trial.BaseTrial], TrialPoint]:
+    identities = Identities(study, dataset)
+
     def point(trial: optuna.trial.BaseTrial) -> TrialPoint:
         params = suggest(study.config.search.space, trial)
         chosen = study.with_parameters(params)
-        return TrialPoint(params, chosen.trial, identity_of(chosen, dataset))
+        return TrialPoint(params, chosen.trial, identities.of(chosen))
 
     return point
 
