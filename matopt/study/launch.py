@@ -180,6 +180,12 @@ def _search(session: Session, dataset: Dataset) -> list[TrialRecord]:
     ledger = Ledger(session.layout.journal, key, dict(sorted(study.config.search.objectives.items())))
     searches = {**session.state.notes.get("searches", {}), search_settings_key(study): key}
     session.state.note(search=key, searches=searches, trials=total, objectives=study.objectives)
+    if not ledger.records():
+        with session.state.overhead():
+            from matopt.study.search.carrying_over import carry_over
+
+            if carried := carry_over(study, dataset, ledger):
+                session.state.message(f"{carried} trials of earlier searches are points of this one, and are kept")
     if ledger.unfinished(total, study.most_points, study.config.search.min_complete):
         with session.state.overhead():  # seconds, which a finished study need not spend
             from matopt.study.search.study_search import run_search

@@ -135,7 +135,8 @@ class SearchSection(Section):
     ``trials`` is a total, of which ``min_complete`` must be complete in the end, or the launch has failed;
     ``replacements`` is how many other points may be tried, over all launches, in place of those whose trials fail (as
     many as trials by default); ``startup`` points are random before a sampler trusts its model; ``select`` is the
-    objective that picks the best trial (the first by default).
+    objective that picks the best trial (the first by default). Where space or objectives change, the trials of earlier
+    launches that are points of the new search are kept.
     """
 
     trials: AtLeastOne = 1

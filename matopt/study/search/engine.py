@@ -112,6 +112,8 @@ class _LedgerSearch(OptunaSearch):
             point = self._plan.point(chosen)
         except InputError as error:  # settings that exclude each other: this trial fails, the search goes on
             return {"number": chosen.number, "settings": error, "report": no_report}
+        if point.identity is not None:
+            self._ledger.identify(chosen.number, point.identity)
         report = self._callback.begin(chosen.number, point.params)
         return {"number": chosen.number, "settings": point.settings, "report": report}
 

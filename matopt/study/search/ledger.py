@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
@@ -31,6 +32,7 @@ _REPEATS = "repeats"
 _OUTCOME = "outcome"
 _ERROR = "error"
 _KIND = "kind"
+_IDENTITY = "identity"
 
 Kind = Literal["failed", "lost", "stopped"]
 """How an attempt at a point ended without a result: by an error of its own, with its process, or with the launch."""
@@ -40,12 +42,40 @@ _ATTEMPTS: dict[Kind, int] = {"failed": 3, "lost": 3, "stopped": 10}
 _STOPPED = "the launch that ran it was stopped"
 
 
+@dataclass(frozen=True)
+class Identity:
+    """What a trial's result follows from.
+
+    Attributes:
+        key: of its settings, data and code, but for metrics of the user's own.
+        metrics: those, by name, with what they follow from.
+    """
+
+    key: str
+    metrics: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class EarlierTrial:
+    """A complete trial of another search of the study.
+
+    Attributes:
+        params: its point.
+        outcome: what it found.
+        identity: what that follows from.
+    """
+
+    params: Mapping[str, Any]
+    outcome: TrialResult
+    identity: Identity
+
+
 class Ledger:
     """The trials of one search, for the process that runs it.
 
     Args:
         journal: the journal file, of all searches of a study.
-        key: the search's name; another space, dataset or code has another key, and starts anew.
+        key: the search's name; another space, dataset or code has another key, and trials of its own.
         objectives: metric -> "maximize" or "minimize".
 
     Raises:
@@ -175,6 +205,35 @@ class Ledger:
         self.storage.set_trial_user_attr(self._id(number), _ERROR, " ".join(error.split()))
         self.storage.set_trial_user_attr(self._id(number), _KIND, kind)
         self._study.tell(number, state=TrialState.FAIL)
+
+    def identify(self, number: int, identity: Identity) -> None:
+        """Enter what a trial's result will follow from."""
+        self.storage.set_trial_user_attr(self._id(number), _IDENTITY, asdict(identity))
+
+    def elsewhere(self) -> Iterator[EarlierTrial]:
+        """Go through the complete trials of the study's other searches, those of the latest first."""
+        for study in reversed(self.storage.get_all_studies()):
+            if study.study_name == self.key:
+                continue
+            for trial in self.storage.get_all_trials(study._study_id, deepcopy=False):
+                if trial.state is TrialState.COMPLETE and {_IDENTITY, _OUTCOME} <= trial.user_attrs.keys():
+                    identity, outcome = Identity(**trial.user_attrs[_IDENTITY]), trial.user_attrs[_OUTCOME]
+                    yield EarlierTrial(trial.params, TrialResult(**outcome), identity)
+
+    def adopt(
+        self, params: Mapping[str, Any], distributions: Mapping[str, BaseDistribution], earlier: EarlierTrial
+    ) -> bool:
+        """Enter an earlier trial as a complete one of this search, if it has all objectives; says whether it has."""
+        values = [earlier.outcome.metrics.get(name, math.nan) for name in self.objectives]
+        if not all(map(math.isfinite, values)):
+            return False
+        attributes = {_OUTCOME: asdict(earlier.outcome), _IDENTITY: asdict(earlier.identity)}
+        self._study.add_trial(
+            optuna.create_trial(
+                params=dict(params), distributions=dict(distributions), values=values, user_attrs=attributes
+            )
+        )
+        return True
 
     def _id(self, number: int) -> int:
         study_id = self.storage.get_study_id_from_name(self.key)

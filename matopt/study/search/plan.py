@@ -12,15 +12,17 @@ import optuna
 from matopt.stages.records import TrialResult
 from matopt.stages.trial import TrialSettings
 from matopt.study.cluster.pool import no_poll
+from matopt.study.search.ledger import Identity
 from matopt.training.report import Report, no_report
 
 
 @dataclass(frozen=True)
 class TrialPoint:
-    """A point of the search: what Optuna chose, and the settings that follow."""
+    """A point of the search: what Optuna chose, the settings that follow, and what its result will follow from."""
 
     params: dict[str, Any]
     settings: TrialSettings
+    identity: Identity | None = None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from matopt.stages.records import TrialResult
 from matopt.study.config.study import Study
 from matopt.study.records import TrialRecord, best
 from matopt.study.samplers.base import SAMPLERS
+from matopt.study.search.carrying_over import Identities
 from matopt.study.search.ledger import Ledger
 from matopt.study.search.plan import SearchCallback, SearchPlan, TrialPoint
 from matopt.study.search.trials import TrialContext
@@ -39,7 +40,7 @@ def run_search(session: Session, dataset: Dataset, ledger: Ledger) -> list[Trial
     plan = SearchPlan(
         study.config.search.trials,
         study.most_points,
-        _point(study),
+        _point(study, dataset),
         _sampler(study),
         resources.trials,
         {"cpu": resources.cpus_per_trial, "gpu": session.workers.gpus},
@@ -51,10 +52,13 @@ def run_search(session: Session, dataset: Dataset, ledger: Ledger) -> list[Trial
     return search(plan, ledger, context, _LaunchCallback(session, ledger))
 
 
-def _point(study: Study) -> Callable[[optuna.trial.BaseTrial], TrialPoint]:
+def _point(study: Study, dataset: Dataset) -> Callable[[optuna.trial.BaseTrial], TrialPoint]:
+    identities = Identities(study, dataset)
+
     def point(trial: optuna.trial.BaseTrial) -> TrialPoint:
         params = suggest(study.config.search.space, trial)
-        return TrialPoint(params, study.with_parameters(params).trial)
+        chosen = study.with_parameters(params)
+        return TrialPoint(params, chosen.trial, identities.of(chosen))
 
     return point
 
