@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-.PHONY: install study test test-slow test-processors lint
+.PHONY: install study test test-slow test-faults test-processors lint
 
 install: $(VENV)/.installed
 
@@ -20,6 +20,9 @@ test: install
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
+
+test-faults: install
+	$(BIN)/python -m pytest -m faults
 
 # The tests as other processors run them: the kernels that MKL, ATen and Numba choose there, two threads, and sums in
 # another order. A setting that this processor lacks falls back to what it has.

@@ -21,8 +21,9 @@ from mlflow.entities import Run
 from matopt.errors import FailureError, InputError
 from matopt.study.layout import Layout
 from matopt.study.tracking.database import database_uri
+from matopt.study.tracking.events import read_events
 from matopt.study.tracking.mlflow_calls import Experiment
-from matopt.study.tracking.spool import SpoolWriter, read_events
+from matopt.study.tracking.spool import SpoolWriter
 from matopt.study.tracking.tracker import Tracker, undelivered
 
 

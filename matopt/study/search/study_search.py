@@ -39,7 +39,7 @@ def run_search(session: Session, dataset: Dataset, ledger: Ledger) -> list[Trial
         _sampler(study),
         resources.trials,
         {"cpu": resources.cpus_per_trial, "gpu": session.workers.gpus},
-        session.layout.scratch,
+        session.lease.scratch,
         study.config.search.min_complete,
     )
     return search(plan, ledger, context, _LaunchCallback(session, ledger))

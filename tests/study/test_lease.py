@@ -14,12 +14,13 @@ import pytest
 from matopt.data.labels.locks import ByteLocks
 from matopt.errors import FailureError
 from matopt.study.layout import Layout
-from matopt.study.lock import launch_lock, lock_owner
+from matopt.study.lease import hold_lease
+from matopt.study.lease_file import lease_status
 from matopt.study.tracking.spool import SpoolWriter
 
 
 def _hold(storage, queue, release):
-    with launch_lock(Layout(storage, "s")):
+    with hold_lease(Layout(storage, "s")):
         queue.put(os.getpid())
         release.wait()
 
@@ -28,9 +29,9 @@ def test_what_one_of_a_group_leaves_another_can_read_and_lock_as_far_as_the_umas
     layout, before = Layout(tmp_path, "s"), os.umask(0o002)
     try:
         layout.make()
-        with launch_lock(layout), ByteLocks(layout.labels / "claims.lock"):
+        with hold_lease(layout), ByteLocks(layout.labels / "claims.lock"):
             spool = SpoolWriter(layout.spools)
-            for path in (layout.lock, layout.labels / "claims.lock", spool.path):
+            for path in (layout.lease, layout.labels / "claims.lock", spool.path):
                 assert stat.S_IMODE(path.stat().st_mode) == 0o664, path.name
     finally:
         os.umask(before)
@@ -60,12 +61,12 @@ def test_one_launch_at_a_time_and_a_dead_ones_lock_is_taken_over(tmp_path):
     holder = context.Process(target=_hold, args=(tmp_path, queue, release))
     holder.start()
     pid = queue.get(timeout=60)
-    assert lock_owner(layout) == pid
-    with pytest.raises(FailureError, match=f"running already, as process {pid}"), launch_lock(layout):
+    assert lease_status(layout).holder.pid == pid
+    with pytest.raises(FailureError, match=f"running already, as process {pid}"), hold_lease(layout):
         pass
     holder.kill()
     holder.join()
-    assert lock_owner(layout) is None
-    with launch_lock(layout):
-        assert lock_owner(layout) == os.getpid()
-    assert not layout.lock.exists()
+    assert not lease_status(layout).is_held
+    with hold_lease(layout):
+        assert lease_status(layout).holder.pid == os.getpid()
+    assert not layout.lease.exists()
