@@ -22,7 +22,6 @@ several writers; each process has a spool of its own, and a search a scratch fol
 
 from __future__ import annotations
 
-import _thread
 import os
 import signal
 import threading
@@ -30,6 +29,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import cast
 
 from matopt.atomic_write import sync_folder, unwritable, write_out
 from matopt.errors import FailureError, warn
@@ -58,6 +58,7 @@ class Lease:
         self._draft = layout.lease.with_name(f".{layout.lease.name}.{self._me.token}")
         self._lost: LeaseLost | None = None
         self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="matopt-lease", daemon=True)
         self._interrupts = threading.current_thread() is threading.main_thread()
         try:
             self._file = os.open(self._draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
@@ -101,11 +102,13 @@ class Lease:
         silent: FoundLease | None = None
         while not self._replace(silent):
             silent = _wait_for_silence(self._layout)
-        threading.Thread(target=self._beat, name="matopt-lease", daemon=True).start()
+        self._thread.start()
 
     def give_back(self) -> None:
         """Stop the heartbeat, and remove the lease if it is still this process's."""
         self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join(BEAT_SECONDS)
         # On a disk that fails now it stays, and the next launch finds this process dead.
         with suppress(FailureError, OSError), claim(self._layout):
             found = read_lease(self._layout)
@@ -113,7 +116,8 @@ class Lease:
                 self._layout.lease.unlink()
         with suppress(OSError):
             self._draft.unlink(missing_ok=True)
-        os.close(self._file)
+        if not self._thread.is_alive():  # it hangs with its disk, and must not touch another file of this number
+            os.close(self._file)
 
     @property
     def scratch(self) -> Path:
@@ -141,14 +145,10 @@ class Lease:
     def _beat(self) -> None:
         """Touch the lease by its open file: that of another one, which took its place, is out of reach."""
         while not self._ended.wait(BEAT_SECONDS):
-            try:
-                os.utime(self._file)
-            except OSError:  # a disk that fails is told by who writes to it
-                if self._ended.is_set():
-                    return
-            if self._lost is not None:
+            if self._lost is not None:  # the launch has found out by itself
                 return
-            with suppress(FailureError):
+            with suppress(FailureError, OSError):  # a disk that fails is told by who writes to it
+                os.utime(self._file)
                 self.check()
             if self._lost is not None:
                 self._interrupt()
@@ -158,7 +158,7 @@ class Lease:
         """Interrupt the launch, as Ctrl-C would, wherever it waits; :func:`hold_lease` says why."""
         for number in (signal.SIGINT, signal.SIGTERM):  # the first is ignored behind a shell's &
             if self._interrupts and not self._ended.is_set() and callable(signal.getsignal(number)):
-                _thread.interrupt_main(number)
+                signal.pthread_kill(cast(int, threading.main_thread().ident), number)
                 return
 
 

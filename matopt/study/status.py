@@ -212,8 +212,8 @@ def _lease(layout: Layout, damaged: list[str]) -> LeaseStatus | None:
 def _undelivered(layout: Layout, damaged: list[str]) -> str:
     try:
         return ". ".join(str(spool) for spool in undelivered(layout))
-    except OSError as error:
-        damaged.append(f"{error.filename or layout.spools} cannot be read: {error.strerror or error}")
+    except FailureError as error:
+        damaged.append(str(error))
         return ""
 
 

@@ -191,7 +191,7 @@ def load_study(path: Path | str, overrides: Sequence[str] = ()) -> Study:
     text = read_study_file(path)
     for override in overrides:
         name, equals, value = override.partition("=")
-        place = f"--set {override}"
+        place = f"--set {_without_password(override)}"
         if not equals or not name.strip():
             raise InputError(f"{place}: write it as key=value, for example search.trials=4")
         text = text.with_value(_override_key(name.strip(), text.tree), read_value(value, place), place)
@@ -232,3 +232,9 @@ def _checked(text: StudyText, checking: Checking) -> StudyConfig:
     if config is None:
         raise text.error(problems)
     return config
+
+
+def _without_password(override: str) -> str:
+    """Leave out of an override, for its place in messages, what is before the @ of an address."""
+    name, mark, rest = override.partition("://")
+    return f"{name}{mark}...@{rest.rpartition('@')[2]}" if mark and "@" in rest else override

@@ -37,7 +37,7 @@ def follow_artifacts(uri: str, experiment: str, before: str, now: str) -> None:
         now: the address where they are.
     """
     columns = {"runs": ["artifact_uri"], "model_versions": ["source", "storage_location"]}
-    with closing(sqlite3.connect(database_path(uri), timeout=30)) as database, database:
+    with closing(sqlite3.connect(_path(uri), timeout=30)) as database, database:
         database.execute("UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", (now, experiment))
         for table, names in columns.items():
             for name in names:
@@ -58,7 +58,7 @@ def ensure_database(uri: str) -> None:
     """
     if not uri.startswith(_SQLITE):
         return
-    path = database_path(uri)
+    path = _path(uri)
     if path.exists():
         return
     from mlflow import MlflowClient
@@ -75,7 +75,6 @@ def ensure_database(uri: str) -> None:
             whole.replace(path)
 
 
-def database_path(uri: str) -> Path:
-    """Name the SQLite file of a tracking URI of :func:`database_uri`."""
+def _path(uri: str) -> Path:
     text = uri.removeprefix(_SQLITE)
     return Path(unquote(unquote(text.removeprefix(_FILE).removesuffix(_QUERY))) if text.startswith(_FILE) else text)

@@ -7,6 +7,7 @@ after the sending, so that a crash between the two sends again, which is harmles
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import threading
 import time
@@ -17,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from matopt.errors import FailureError, warn
-from matopt.study.tracking.database import database_path
 from matopt.study.tracking.events import read_events
 from matopt.study.tracking.mlflow_calls import Experiment, NotYet, Refused
 
@@ -180,17 +180,13 @@ class Sender(threading.Thread):
 
     def _begin_trouble(self, error: Exception) -> None:
         """Note what went wrong; the first time say it at once, as its cure may be a password that can be set now."""
-        lines = str(error).splitlines() or [""]
-        self.trouble = f"{type(error).__name__}: {lines[0]}"[:300]
+        self.trouble = _plain(error)
         if not self._is_told:
             self._is_told = True
-            uri = self._destination[0]
-            cure = (
-                f"move {database_path(uri)} away, and a new one is made"
-                if "file is not a database" in self.trouble or "malformed" in self.trouble
-                else "what it does not take is kept, and sent later"
+            warn(
+                f"MLflow ({self._destination[0]}) does not take what the study tells: {self.trouble}; the study goes"
+                " on, and what is not taken is kept and sent later"
             )
-            warn(f"MLflow ({uri}) does not take what the study tells: {self.trouble}; the study goes on, {cure}")
 
     def _check_time(self) -> None:
         self._check()
@@ -202,6 +198,29 @@ class Sender(threading.Thread):
         folder.mkdir(exist_ok=True)
         with (folder / "events.jsonl").open("a") as file:
             file.write(json.dumps({"reason": reason, "event": event}) + "\n")
+
+
+def _plain(error: Exception) -> str:
+    """Say in a line what keeps MLflow from answering, and what to do where that is known."""
+    text = (str(error).splitlines() or [""])[0]
+    if code := re.search(r"failed with error code (\d+)", text):
+        about = {
+            "401": "it asks who is there (401); set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
+            "403": "it does not let this user (403); ask whoever runs it",
+        }
+        return about.get(code[1], f"it answers with the error {code[1]}")
+    if "failed with exception" in text:
+        refused = "Connection refused" in text
+        return "nobody answers there" + (" (connection refused)" if refused else f" ({_innermost(error)})")
+    if "file is not a database" in str(error) or "malformed" in str(error):
+        return "the database is damaged; move it away, and the next launch makes a new one"
+    return f"{type(error).__name__}: {text}"[:300]
+
+
+def _innermost(error: BaseException) -> str:
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return type(error).__name__
 
 
 def launch_folders(spool: Path) -> list[Path]:

@@ -87,12 +87,19 @@ class Tracker(SpoolWriter):
 
 
 def undelivered(layout: Layout) -> list[Undelivered]:
-    """List what MLflow does not have of a study, an entry for each tracking server that lacks something."""
+    """List what MLflow does not have of a study, an entry for each tracking server that lacks something.
+
+    Raises:
+        FailureError: the spool cannot be read.
+    """
     return [left for spool in sorted(layout.spools.glob("*")) if (left := _undelivered(spool, None))]
 
 
 def _undelivered(spool: Path, trouble: str | None) -> Undelivered:
-    waiting = sum(1 for folder in launch_folders(spool) for _ in pending(folder))
-    refused = spool / "refused" / "events.jsonl"
-    count = refused.read_bytes().count(b"\n") if refused.is_file() else 0
+    try:
+        waiting = sum(1 for folder in launch_folders(spool) for _ in pending(folder))
+        refused = spool / "refused" / "events.jsonl"
+        count = refused.read_bytes().count(b"\n") if refused.is_file() else 0
+    except OSError as error:
+        raise FailureError(f"{error.filename or spool} cannot be read: {error.strerror or error}") from error
     return Undelivered(spool, waiting, count, trouble)
