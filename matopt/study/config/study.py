@@ -235,6 +235,6 @@ def _checked(text: StudyText, checking: Checking) -> StudyConfig:
 
 
 def _without_password(override: str) -> str:
-    """Leave out of an override, for its place in messages, what is before the @ of an address."""
-    name, mark, rest = override.partition("://")
-    return f"{name}{mark}...@{rest.rpartition('@')[2]}" if mark and "@" in rest else override
+    """Leave an address out of an override, where its place is told: there may be a password in it."""
+    name, _, value = override.partition("=")
+    return f"{name}=..." if "@" in value or "://" in value else override
