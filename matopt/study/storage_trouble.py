@@ -38,6 +38,8 @@ def storage_trouble(storage: Path) -> Generator[None]:
         raise
     except Exception as error:
         for cause in _causes(error):
+            if isinstance(cause, FailureError) and type(error).__module__.startswith("ray."):
+                raise cause from error  # a line of matopt's own, which Tune wrapped
             if not isinstance(cause, OSError):
                 continue
             file = Path(str(cause.filename or storage))

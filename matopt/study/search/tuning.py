@@ -97,7 +97,7 @@ def _run(plan: SearchPlan, count: int, ledger: Ledger, context: TrialContext, ca
     if not count:
         return []
     log = _Log(ledger, callback)
-    logging.getLogger("ray.tune").setLevel(logging.ERROR)
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # what ends a search is raised, in one line
     shutil.rmtree(plan.scratch, ignore_errors=True)
     try:
         tune.Tuner(
