@@ -214,6 +214,8 @@ def _plain(error: Exception) -> str:
         return "nobody answers there" + (" (connection refused)" if refused else f" ({_innermost(error)})")
     if "file is not a database" in str(error) or "malformed" in str(error):
         return "the database is damaged; move it away, and the next launch makes a new one"
+    if found := re.search(r"\(sqlite3\.\w+\) (.+)", str(error)):  # in the middle of many lines
+        return found[1]
     return f"{type(error).__name__}: {text}"[:300]
 
 
