@@ -23,6 +23,9 @@ from matopt.cli.traits import traits_app
 from matopt.errors import FailureError, InputError, InputWarning
 
 _options = {"debug": False}
+_ENDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SIGUSR1: "out of time"}
+"""The signals that end a command, and how it says so; the last is a scheduler's warning before it ends a job."""
+
 app = typer.Typer(
     name="matopt",
     no_args_is_help=True,
@@ -62,28 +65,30 @@ def callback(
     Start with [bold]matopt study launch studies/quickstart.yaml[/bold], or look at your own images with
     [bold]matopt data check PATH[/bold]. Every command explains itself with [bold]--help[/bold].
 
-    Exit codes: 0 done, 1 could not be done, 2 bad input, 130 interrupted, 143 terminated.
+    Exit codes: 0 done, 1 could not be done, 2 bad input; 130 interrupted, 143 terminated, 138 out of time (SIGUSR1):
+    after these three the same command goes on.
     """
     _options["debug"] = debug
 
 
 def main() -> None:
     """Run the command line; errors end as one line and an exit code."""
-    terminated: list[int] = []
+    ended: list[int] = []
 
-    def terminate(number: int, frame: object) -> None:
-        terminated.append(number)
+    def end(number: int, frame: object) -> None:
+        ended.append(number)
         raise KeyboardInterrupt  # the one exception that Ray hands on from inside its waits
 
-    before = signal.signal(signal.SIGTERM, terminate)
+    before = {number: signal.signal(number, end) for number in _ENDS if number != signal.SIGINT}
     try:
         with outliving_streams():
-            _run(terminated)
+            _run(ended)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _run(terminated: Sequence[int]) -> None:
+def _run(ended: Sequence[int]) -> None:
     warnings.showwarning = _show_warning  # ty: ignore[invalid-assignment]
     try:
         app(_debug_first(sys.argv[1:]), prog_name="matopt")
@@ -100,12 +105,12 @@ def _run(terminated: Sequence[int]) -> None:
     except (KeyboardInterrupt, SystemExit) as end:
         if isinstance(end, SystemExit) and end.code != 128 + signal.SIGINT:  # what Typer makes of an interrupt
             raise
+        number = signal.Signals(ended[0]) if ended else signal.SIGINT
         print(
-            f"matopt: {'terminated' if terminated else 'interrupted'}; what was finished is kept, and the same command"
-            " goes on from there",
+            f"matopt: {_ENDS[number]}; what was finished is kept, and the same command goes on from there",
             file=sys.stderr,
         )
-        sys.exit(128 + (signal.SIGTERM if terminated else signal.SIGINT))
+        sys.exit(128 + number)
 
 
 def _debug_first(arguments: Sequence[str]) -> list[str]:

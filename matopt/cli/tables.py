@@ -29,7 +29,9 @@ def print_times(times: Mapping[str, Mapping[str, float]]) -> None:
 def print_status(status: StudyStatus) -> None:
     """Print how one study stands."""
     console = _console()
-    console.print(f"{status.name}: {_state(status)}", highlight=False)
+    console.print(f"{status.name}: {escape(_state(status))}", highlight=False)
+    for line in status.damaged:
+        console.print(escape(line), highlight=False, soft_wrap=True)
     for line in status.changed:
         console.print(f"other than the last launch: {escape(line)}", highlight=False, soft_wrap=True)
     counts = ", ".join(f"{n} {state}" for state, n in status.trials.items() if n) or "none begun"
@@ -57,6 +59,9 @@ def print_studies(studies: Sequence[StudyStatus]) -> None:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(status.updated)) if status.updated else ""
         rows.append([status.name, _state(status), f"{status.trials['complete']} of {status.trials_asked}", score, when])
     print_rows(["study", "state", "trials", "best", "last heard of"], rows)
+    for status in studies:
+        for line in status.damaged:
+            _console().print(f"{status.name}: {escape(line)}", highlight=False, soft_wrap=True)
 
 
 def print_comparison(rows: Sequence[ComparisonRow]) -> None:
@@ -102,9 +107,14 @@ def _state(status: StudyStatus) -> str:
         return "finished"
     progress = f"{status.stage}, {status.done} of {status.total}" if status.total else status.stage
     if status.is_running:
-        return f"running ({progress})"
-    why = f": {status.error}" if status.error else ""
-    return f"stopped ({progress}{why})"
+        return f"running on {status.lease}" + (f" ({progress})" if progress else "")
+    why = [progress] if progress else []
+    if status.lease is not None:
+        why.append(f"it ran on {status.lease}")
+    if status.error:
+        why.append(status.error)
+    state = "damaged" if status.damaged and not status.stage else "stopped"
+    return f"{state} ({': '.join(why)})" if why else state
 
 
 def print_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -11,7 +11,8 @@ from typing import Any, TypeVar, overload
 import torch
 
 from matopt.atomic_write import atomic_write
-from matopt.errors import FailureError
+from matopt.damaged import DamagedError, set_aside
+from matopt.errors import FailureError, warn
 from matopt.stages.codec import pack, unpack
 
 T = TypeVar("T")
@@ -80,8 +81,11 @@ class ArtifactStore:
     def load(self, key: str, kind: type | None = None) -> Any:
         """Read the payload of ``key``, or its record of class ``kind``, on the CPU.
 
+        A damaged file is set aside, so that whoever makes it again finds its place free.
+
         Raises:
-            FailureError: there is none, or its file is damaged.
+            DamagedError: its file is damaged.
+            FailureError: there is none, or it cannot be read.
         """
         path = self.path(key)
         self._note(key, MODEL if kind is None else kind.__name__)
@@ -92,15 +96,23 @@ class ArtifactStore:
             raise FailureError(
                 f"{path} is missing; if this node does not see {self.root}, set 'storage' to a shared folder"
             ) from None
-        except Exception as error:
-            raise FailureError(
-                f"{path} is damaged ({type(error).__name__}); delete it and launch the study again"
+        except OSError as error:
+            raise FailureError(f"{path} cannot be read: {error.strerror or error}") from error
+        except Exception as error:  # torch's and the codec's answers to what is none of theirs are of any kind
+            aside = set_aside(path)
+            raise DamagedError(
+                f"{path} was damaged ({type(error).__name__}), and is {aside.name} now; launch the study again, and it"
+                " is made anew"
             ) from error
 
     def get(self, key: str, kind: type[T], make: Callable[[], T]) -> T:
-        """Read the record of ``key``, made and kept where there was none."""
-        if not self._holds(key, kind.__name__):
-            self._save(key, kind.__name__, pack(make()))
+        """Read the record of ``key``, made and kept where there was none, or a damaged one."""
+        if self._holds(key, kind.__name__):
+            try:
+                return self.load(key, kind)
+            except DamagedError:
+                warn(f"{self.path(key)} was damaged: it is made anew")
+        self._save(key, kind.__name__, pack(make()))
         return self.load(key, kind)
 
     def artifacts(self) -> Iterator[Artifact]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from matopt.damaged import DamagedError
 from matopt.data.labels.store import LabelStore
 from matopt.data.sources.base import SOURCES
 from matopt.devices import device_named
-from matopt.errors import InputError
+from matopt.errors import FailureError, InputError, warn
 from matopt.stages.artifacts import ArtifactStore
 from matopt.stages.data import Dataset, prepare
 from matopt.stages.dataset import SavedDataset
@@ -26,7 +29,7 @@ from matopt.study.config.differences import differences
 from matopt.study.config.study import Study
 from matopt.study.config.study_file import Problem
 from matopt.study.layout import Layout, read_json, write_json
-from matopt.study.lock import launch_lock
+from matopt.study.lease import Lease, hold_lease
 from matopt.study.records import LaunchResult, TrialRecord, best, check_complete
 from matopt.study.results import (
     data_key,
@@ -40,6 +43,7 @@ from matopt.study.results import (
 from matopt.study.search.ledger import Ledger
 from matopt.study.session import Session
 from matopt.study.state import LaunchState, Progress, no_progress
+from matopt.study.storage_trouble import storage_trouble
 from matopt.study.tracking.launch_runs import LaunchRuns
 from matopt.study.tracking.tracker import Tracker
 
@@ -53,7 +57,11 @@ CLOSING_SECONDS, INTERRUPTED_SECONDS = 30.0, 8.0
 
 def changes(study: Study) -> list[str]:
     """List what is different from the study's last launch, a line each; nothing where it was never launched."""
-    before = read_json(Layout.of(study).config)
+    try:
+        before = read_json(Layout.of(study).config)
+    except DamagedError as error:
+        warn(f"{error}; it is written anew, and what changed since the last launch is not known")
+        return []
     return differences(before, study.as_json) if before is not None else []
 
 
@@ -80,28 +88,38 @@ def launch(
     _check_source(study)
     layout = Layout.of(study)
     layout.make()
-    with launch_lock(layout):
-        state = LaunchState(layout, progress)
-        write_json(layout.config, study.as_json)
-        tracker = Tracker(layout, study.config.tracking.uri)
-        session = _session(study, address, state, LaunchRuns(tracker, study))
-        patience = CLOSING_SECONDS
-        try:
-            result = _run(session, make_report)
-            session.runs.end("FINISHED")
-        except BaseException as error:
-            patience = CLOSING_SECONDS if isinstance(error, Exception) else INTERRUPTED_SECONDS
+    with hold_lease(layout) as lease, storage_trouble(layout.storage):
+        return _launch(study, address, make_report, LaunchState(layout, progress, lease.check), lease)
+
+
+def _launch(
+    study: Study, address: str | None, make_report: MakeReport | None, state: LaunchState, lease: Lease
+) -> LaunchResult:
+    layout = Layout.of(study)
+    write_json(layout.config, study.as_json)
+    shutil.rmtree(layout.scratch, ignore_errors=True)  # of launches that were killed
+    tracker = Tracker(layout, study.config.tracking.uri, lease.check)
+    session = _session(study, address, lease, state, LaunchRuns(tracker, study))
+    patience = CLOSING_SECONDS
+    try:
+        result = _run(session, make_report)
+        session.runs.end("FINISHED")
+    except BaseException as error:
+        patience = CLOSING_SECONDS if isinstance(error, Exception) else INTERRUPTED_SECONDS
+        with suppress(FailureError):  # the disk that this very error may be about
             session.runs.end("FAILED" if isinstance(error, Exception) else "KILLED")
-            raise
-        finally:
-            with state.overhead():
-                session.workers.close()
-                undelivered = tracker.close(patience)
-        # Relative to the study's folder, which may be moved.
-        state.note(stage="", report=[os.path.relpath(path, layout.folder) for path in result.report])
-        objective, direction = next(iter(study.objectives.items()))
-        page = tracker.page(objective, ascending=direction == "minimize")
-        return replace(result, undelivered=undelivered, page=page, times=state.times)
+        raise
+    finally:
+        with state.overhead():
+            session.workers.close()
+            if lease.lost is None:
+                shutil.rmtree(layout.scratch, ignore_errors=True)
+            undelivered = tracker.close(patience)
+    # Relative to the study's folder, which may be moved.
+    state.note(stage="", report=[os.path.relpath(path, layout.folder) for path in result.report])
+    objective, direction = next(iter(study.objectives.items()))
+    page = tracker.page(objective, ascending=direction == "minimize")
+    return replace(result, undelivered=undelivered, page=page, times=state.times)
 
 
 def _check_device(study: Study) -> None:
@@ -120,7 +138,7 @@ def _check_source(study: Study) -> None:
         raise study.text.error([Problem(("data", "source"), str(error))]) from error
 
 
-def _session(study: Study, address: str | None, state: LaunchState, runs: LaunchRuns) -> Session:
+def _session(study: Study, address: str | None, lease: Lease, state: LaunchState, runs: LaunchRuns) -> Session:
     layout, resources = Layout.of(study), study.config.resources
     there = ModelContext(ArtifactStore(layout.artifacts, layout.name), study.folder, resources.device)
     # A cluster's head may have none of the GPUs that its nodes have.
@@ -128,8 +146,9 @@ def _session(study: Study, address: str | None, state: LaunchState, runs: Launch
         there if not resources.device.startswith("cuda") or torch.cuda.is_available() else replace(there, device="cpu")
     )
     cluster = Cluster(address, layout.storage)
-    workers = RayWorkers(cluster, resources, there, LabelStore(layout.labels), study.simulators, state, layout.words)
-    return Session(study, layout, state, here, workers, runs)
+    words = lease.scratch / "words"
+    workers = RayWorkers(cluster, resources, there, LabelStore(layout.labels), study.simulators, state, words)
+    return Session(study, layout, lease, state, here, workers, runs)
 
 
 def _run(session: Session, make_report: MakeReport | None) -> LaunchResult:
@@ -177,7 +196,8 @@ def _search(session: Session, dataset: Dataset) -> list[TrialRecord]:
     study, total = session.study, session.study.config.search.trials
     key = search_key(study, dataset)
     # In one order whatever the file's: the key does not know of it.
-    ledger = Ledger(session.layout.journal, key, dict(sorted(study.config.search.objectives.items())))
+    objectives = dict(sorted(study.config.search.objectives.items()))
+    ledger = Ledger(session.layout.journal, key, objectives, session.lease.check)
     searches = {**session.state.notes.get("searches", {}), search_settings_key(study): key}
     session.state.note(search=key, searches=searches, trials=total, objectives=study.objectives)
     if not ledger.records():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from matopt.atomic_write import atomic_write
+from matopt.damaged import DamagedError
 from matopt.errors import FailureError
 from matopt.study.config.study import Study
 
@@ -85,19 +86,14 @@ class Layout:
         return self.folder / "search"
 
     @property
-    def words(self) -> Path:
-        """Signs of life and last words of a launch's processes; deleted at its end."""
-        return self.folder / "words"
-
-    @property
     def report(self) -> Path:
         """The report's folder."""
         return self.folder / "report"
 
     @property
-    def lock(self) -> Path:
-        """The study's lock: names the process that launches it."""
-        return self.folder / "launch.lock"
+    def lease(self) -> Path:
+        """The study's lease: names the process that launches it."""
+        return self.folder / "launch.lease"
 
     def make(self) -> None:
         """Make the folders.
@@ -113,9 +109,18 @@ class Layout:
 
 
 def studies(storage: Path) -> list[Layout]:
-    """List the studies that have a folder under a storage folder, by name."""
+    """List the studies that have a folder under a storage folder, by name.
+
+    Raises:
+        FailureError: the folder cannot be read.
+    """
     root = storage.resolve()
-    return [Layout(root, folder.name) for folder in sorted((root / "studies").glob("*"))]
+    try:
+        return [Layout(root, folder.name) for folder in sorted((root / "studies").iterdir()) if folder.is_dir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise FailureError(f"{root} cannot be read: {error.strerror or error}") from error
 
 
 def mlflow_database(storage: Path) -> Path:
@@ -134,9 +139,21 @@ def write_json(path: Path, value: Any) -> None:
         partial.write_text(json.dumps(value, indent=1))
 
 
-def read_json(path: Path) -> Any:
-    """Read the JSON value of a file; None where there is no file."""
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Read the JSON object of a file; None where there is no file.
+
+    Raises:
+        DamagedError: the file holds something else.
+        FailureError: it cannot be read.
+    """
     try:
-        return json.loads(path.read_text())
+        found = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise FailureError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(f"{path} is damaged: it is no JSON") from error
+    if not isinstance(found, dict):
+        raise DamagedError(f"{path} is damaged: it holds a {type(found).__name__}, no JSON object")
+    return found

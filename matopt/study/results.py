@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from matopt.damaged import DamagedError
 from matopt.data.sources.base import SOURCES
 from matopt.errors import FailureError
 from matopt.physics.base import SIMULATORS, Physics, Simulator
@@ -19,9 +20,10 @@ from matopt.stages.models import ModelContext
 from matopt.stages.records import DesignResult, Evaluation
 from matopt.stages.trial import run_trial
 from matopt.study.config.study import Study
-from matopt.study.layout import Layout, read_json
+from matopt.study.layout import Layout
 from matopt.study.records import LaunchResult, TrialRecord, best
 from matopt.study.search.ledger import read_records
+from matopt.study.state import read_state
 
 T = TypeVar("T")
 
@@ -131,8 +133,15 @@ def finished(study: Study) -> LaunchResult:
         winner,
         found,
         _load(study, "design", design_key(design, dataset, context), DesignResult) if design else None,
-        times=(read_json(layout.state) or {}).get("times", {}),
+        times=_times(layout),
     )
+
+
+def _times(layout: Layout) -> dict[str, dict[str, float]]:
+    try:
+        return {stage: dict(seconds) for stage, seconds in read_state(layout).times.items()}
+    except DamagedError:  # results do without; the status tells of it
+        return {}
 
 
 def _load(study: Study, stage: str, key: str, kind: type[T]) -> T:

@@ -8,6 +8,7 @@ from matopt.stages.models import ModelContext
 from matopt.study.cluster.workers import RayWorkers
 from matopt.study.config.study import Study
 from matopt.study.layout import Layout
+from matopt.study.lease import Lease
 from matopt.study.state import LaunchState
 from matopt.study.tracking.launch_runs import LaunchRuns
 
@@ -19,6 +20,7 @@ class Session:
     Attributes:
         study: the study.
         layout: where it rests on disk.
+        lease: that no other launch has, as long as its ``check`` passes.
         state: what it says of itself.
         context: where models are made and run in this process.
         workers: do the work.
@@ -27,6 +29,7 @@ class Session:
 
     study: Study
     layout: Layout
+    lease: Lease
     state: LaunchState
     context: ModelContext
     workers: RayWorkers

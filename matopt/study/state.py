@@ -3,13 +3,71 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
-from typing import Any, Protocol
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Annotated, Any, Literal, Protocol
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from matopt.damaged import DamagedError, set_aside
+from matopt.errors import FailureError, warn
 from matopt.study.layout import Layout, read_json, write_json
 
 _EVERY = 1.0
+_KINDS = ("wall", "computing", "waiting", "overhead")
+
+Count = Annotated[int, Field(ge=0, le=2**63)]
+Seconds = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class SavedState(BaseModel):
+    """What the file of a launch's state holds; all of it may be missing, of a study that has just begun.
+
+    Attributes:
+        stage, done, total, message: how far the launch is.
+        error: why it was stopped, if it said so.
+        launches: how many there were.
+        updated: when it last said something, seconds since 1970.
+        times: stage -> seconds of each kind.
+        search: the key of the last launch's search.
+        searches: the keys of all searches, by what the study file said of them.
+        trials, objectives: what that search was asked for.
+        report: the report's files, relative to the study's folder, its page first.
+    """
+
+    model_config = ConfigDict(strict=True, extra="allow")  # what others note is kept
+
+    stage: str = ""
+    done: Count = 0
+    total: Count = 0
+    message: str = ""
+    error: str = ""
+    launches: Count = 0
+    updated: Annotated[float, Field(ge=0, le=1e11)] = 0.0
+    times: dict[str, dict[Literal["wall", "computing", "waiting", "overhead"], Seconds]] = Field(default_factory=dict)
+    search: str | None = None
+    searches: dict[str, str] = Field(default_factory=dict)
+    trials: Count = 0
+    objectives: dict[str, Literal["maximize", "minimize"]] = Field(default_factory=dict)
+    report: list[str] = Field(default_factory=list)
+
+
+def read_state(layout: Layout) -> SavedState:
+    """Read what a launch last said of itself; the empty state where none did.
+
+    Raises:
+        DamagedError: the file is damaged.
+        FailureError: it cannot be read.
+    """
+    found = read_json(layout.state)
+    try:
+        state = SavedState.model_validate(found or {})
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        raise DamagedError(f"{layout.state} is damaged: its {where!r} is no such thing") from error
+    if any(set(seconds) != set(_KINDS) for seconds in state.times.values()):
+        raise DamagedError(f"{layout.state} is damaged: its 'times' are incomplete")
+    return state
 
 
 class Progress(Protocol):
@@ -34,15 +92,17 @@ class LaunchState:
     Args:
         layout: of the study.
         progress: hears of it too.
+        check: raises where this process may not write the state any more.
     """
 
-    def __init__(self, layout: Layout, progress: Progress = no_progress) -> None:
+    def __init__(
+        self, layout: Layout, progress: Progress = no_progress, check: Callable[[], None] = lambda: None
+    ) -> None:
         self._layout = layout
         self._progress = progress
-        before = read_json(layout.state) or {}
-        self._entries: dict[str, Any] = {**before, "stage": "", "done": 0, "total": 0, "message": "", "error": ""}
-        self._entries["launches"] = before.get("launches", 0) + 1
-        self._times: dict[str, dict[str, float]] = self._entries.setdefault("times", {})
+        self._check = check
+        self._entries: dict[str, Any] = self._before()
+        self._times: dict[str, dict[str, float]] = self._entries["times"]
         self._written = 0.0
         self._begun = time.time()
 
@@ -50,17 +110,19 @@ class LaunchState:
     def stage(self, name: str) -> Generator[None]:
         """Count everything inside as part of a stage."""
         self._entries.update(stage=name, done=0, total=0, message="")
-        self._times.setdefault(name, {"wall": 0.0, "computing": 0.0, "waiting": 0.0, "overhead": 0.0})
+        self._times.setdefault(name, dict.fromkeys(_KINDS, 0.0))
         self._begun = time.time()
         self._write()
         try:
             yield
         except BaseException as error:
             self._entries["error"] = str(error) or type(error).__name__
-            raise
-        finally:
             self._count_wall()
-            self._write()
+            with suppress(FailureError):  # the disk that this very error may be about
+                self._write()
+            raise
+        self._count_wall()
+        self._write()
 
     @contextmanager
     def overhead(self) -> Generator[None]:
@@ -104,6 +166,19 @@ class LaunchState:
         """All that is kept, of earlier launches too."""
         return self._entries
 
+    def _before(self) -> dict[str, Any]:
+        """Begin with what earlier launches counted; a file that is damaged is set aside, and counting begins anew."""
+        try:
+            before = read_state(self._layout)
+        except DamagedError as error:
+            self._check()
+            aside = set_aside(self._layout.state)
+            warn(f"{error}; it is {aside.name} now, and times and launches are counted anew: no result is lost")
+            before = SavedState()
+        kept = before.model_dump(exclude={"stage", "done", "total", "message", "error", "updated"}, exclude_unset=True)
+        started = {"stage": "", "done": 0, "total": 0, "message": "", "error": "", "launches": before.launches + 1}
+        return {"times": {}, **kept, **started}
+
     def _count_wall(self) -> None:
         now = time.time()
         self._times[self._entries["stage"]]["wall"] += now - self._begun
@@ -111,4 +186,5 @@ class LaunchState:
 
     def _write(self) -> None:
         self._written = time.monotonic()
+        self._check()
         write_json(self._layout.state, {**self._entries, "updated": time.time()})

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from matopt.errors import InputError
+from matopt.errors import FailureError, InputError
 from matopt.study.config.differences import differences
 from matopt.study.config.study import Study
 from matopt.study.layout import Layout, read_json, studies
-from matopt.study.lock import lock_owner
+from matopt.study.lease_file import LeaseStatus, lease_status
 from matopt.study.records import TrialRecord, best
 from matopt.study.results import search_settings_key
 from matopt.study.search.ledger import read_records
+from matopt.study.state import SavedState, read_state
 from matopt.study.tracking.tracker import undelivered
 
 
@@ -27,7 +28,7 @@ class StudyStatus:
     Attributes:
         name: the study's.
         folder: its own folder.
-        is_running: a process on this host launches it now.
+        lease: who launches it now, or did when it was last heard of; None where nobody does.
         stage: where it is, or where it was stopped; empty once it is finished, and before it began.
         done, total, message: how far the stage is.
         error: why the last launch was stopped, if it said so.
@@ -41,12 +42,13 @@ class StudyStatus:
         times: stage -> seconds of ``wall``, ``computing``, ``waiting`` and ``overhead``, over all launches.
         undelivered: tracking events that MLflow does not have, as a sentence; empty where it has all.
         report: the report's page, once there is one.
+        damaged: which of its files are damaged, and what follows, a line each.
         changed: what a study file says other than the last launch, a line each.
     """
 
     name: str
     folder: Path
-    is_running: bool
+    lease: LeaseStatus | None
     stage: str
     done: int
     total: int
@@ -62,12 +64,18 @@ class StudyStatus:
     times: dict[str, dict[str, float]]
     undelivered: str
     report: Path | None
+    damaged: Sequence[str] = ()
     changed: Sequence[str] = ()
+
+    @property
+    def is_running(self) -> bool:
+        """A process launches it now, here or on another host."""
+        return self.lease is not None and self.lease.is_held
 
     @property
     def is_finished(self) -> bool:
         """The last launch came to its end."""
-        return self.launches > 0 and not self.stage and not self.is_running
+        return self.launches > 0 and not self.stage and not self.is_running and not self.damaged
 
 
 @dataclass(frozen=True)
@@ -94,13 +102,16 @@ def status_of(study: Study) -> StudyStatus:
         InputError: nothing of this name was launched.
     """
     layout = Layout.of(study)
-    state = _state_of(layout)
-    search = state.get("searches", {}).get(search_settings_key(study))
-    status = _status(layout, state, search, study.objectives, study.config.search.trials)
+    damaged: list[str] = []
+    _check_known(layout)
+    state = _state(layout, damaged)
+    search = state.searches.get(search_settings_key(study))
+    before = _config(layout, damaged)
+    status = _status(layout, state, search, study.objectives, study.config.search.trials, damaged)
     return replace(
         status,
-        changed=differences(read_json(layout.config), study.as_json),
-        report=status.report if search == state.get("search") else None,
+        changed=differences(before, study.as_json) if before is not None else (),
+        report=status.report if search == state.search else None,
     )
 
 
@@ -111,8 +122,11 @@ def study_status(storage: Path, name: str) -> StudyStatus:
         InputError: there is no such study.
     """
     layout = Layout(storage.resolve(), name)
-    state = _state_of(layout)
-    return _status(layout, state, state.get("search"), state.get("objectives", {}), state.get("trials", 0))
+    damaged: list[str] = []
+    _check_known(layout)
+    state = _state(layout, damaged)
+    _config(layout, damaged)
+    return _status(layout, state, state.search, state.objectives, state.trials, damaged)
 
 
 def list_studies(storage: Path) -> list[StudyStatus]:
@@ -125,9 +139,10 @@ def compare(storage: Path, names: Sequence[str]) -> list[ComparisonRow]:
 
     Raises:
         InputError: there is no such study.
+        FailureError: what it was launched with is damaged.
     """
     statuses = [study_status(storage, name) for name in names]
-    configs: list[dict[str, Any]] = [read_json(Layout(storage.resolve(), name).config) for name in names]
+    configs = [read_json(Layout(storage.resolve(), name).config) or {} for name in names]
     return [
         ComparisonRow(
             status,
@@ -138,40 +153,110 @@ def compare(storage: Path, names: Sequence[str]) -> list[ComparisonRow]:
     ]
 
 
-def _state_of(layout: Layout) -> dict[str, Any]:
-    if not layout.config.is_file():
+def _check_known(layout: Layout) -> None:
+    if not _was_launched(layout):
         known = ", ".join(_names(layout.storage)) or "none"
         raise InputError(f"no study {layout.name!r} was launched in {layout.storage}; there are: {known}")
-    return read_json(layout.state) or {}
+
+
+def _state(layout: Layout, damaged: list[str]) -> SavedState:
+    """Read the state of a study; an empty one where it cannot be read, which is entered as damage."""
+    try:
+        return read_state(layout)
+    except FailureError as error:
+        damaged.append(f"{error}; the next launch sets it aside, and no result is lost")
+        return SavedState()
+
+
+def _config(layout: Layout, damaged: list[str]) -> dict[str, Any] | None:
+    """Read what a study was launched with last; None where it cannot be read, which is entered as damage."""
+    try:
+        config = read_json(layout.config)
+        if config is None:
+            damaged.append(f"{layout.config} is missing; the next launch writes it anew")
+        return config
+    except FailureError as error:
+        damaged.append(f"{error}; the next launch writes it anew")
+        return None
+
+
+def _records(
+    layout: Layout, search: str | None, objectives: Mapping[str, str], damaged: list[str]
+) -> list[TrialRecord]:
+    """Read the trials of a search; none where they cannot be read, which is entered as damage."""
+    if search is None:
+        return []
+    try:
+        records = read_records(layout.journal, search)
+    except FailureError as error:
+        damaged.append(str(error))
+        return []
+    for record in records:
+        if record.outcome is not None and (lacking := set(objectives) - set(record.outcome.metrics)):
+            damaged.append(
+                f"{layout.journal} or {layout.state} is damaged: trial {record.number} has no {min(lacking)!r}; move"
+                " both away to start the search anew"
+            )
+            return []
+    return records
+
+
+def _lease(layout: Layout, damaged: list[str]) -> LeaseStatus | None:
+    try:
+        return lease_status(layout)
+    except FailureError as error:
+        damaged.append(str(error))
+        return None
+
+
+def _undelivered(layout: Layout, damaged: list[str]) -> str:
+    try:
+        return ". ".join(str(spool) for spool in undelivered(layout))
+    except FailureError as error:
+        damaged.append(str(error))
+        return ""
+
+
+def _report(layout: Layout, state: SavedState) -> Path | None:
+    try:
+        page = layout.folder / state.report[0]
+        return page if page.is_file() else None
+    except (IndexError, OSError):  # none yet; a name that no disk takes
+        return None
 
 
 def _status(
-    layout: Layout, state: dict[str, Any], search: str | None, objectives: dict[str, str], trials_asked: int
+    layout: Layout,
+    state: SavedState,
+    search: str | None,
+    objectives: Mapping[str, str],
+    trials_asked: int,
+    damaged: list[str],
 ) -> StudyStatus:
     """Put together the status of a study with the trials of ``search``, of which there are none before it began."""
-    is_running = lock_owner(layout) is not None
-    records = read_records(layout.journal, search) if search is not None else []
-    left = [str(spool) for spool in undelivered(layout)]
-    report = layout.folder / state["report"][0] if state.get("report") else None
+    lease = _lease(layout, damaged)
+    is_running = lease is not None and lease.is_held
+    records = _records(layout, search, objectives, damaged)
     return StudyStatus(
         name=layout.name,
         folder=layout.folder,
-        is_running=is_running,
-        stage=state.get("stage", ""),
-        done=state.get("done", 0),
-        total=state.get("total", 0),
-        message=state.get("message", ""),
-        error=state.get("error", ""),
-        launches=state.get("launches", 0),
-        updated=state.get("updated", 0.0),
+        lease=lease,
+        stage=state.stage,
+        done=state.done,
+        total=state.total,
+        message=state.message,
+        error=state.error,
+        launches=state.launches,
+        updated=state.updated,
         trials=_counts(records, is_running),
         trials_asked=trials_asked,
         failures=_failures(records),
-        objectives=objectives,
+        objectives=dict(objectives),
         best=best(records, objectives) if objectives else None,
-        times=_times(state, is_running),
-        undelivered=". ".join(left),
-        report=report if report is not None and report.is_file() else None,
+        times=_times(state, lease),
+        undelivered=_undelivered(layout, damaged),
+        report=_report(layout, state),
+        damaged=tuple(damaged),
     )
 
 
@@ -187,11 +272,21 @@ def _failures(records: Sequence[TrialRecord]) -> dict[int, str]:
 
 
 def _names(storage: Path) -> list[str]:
-    return [layout.name for layout in studies(storage) if layout.config.is_file()]
+    return [layout.name for layout in studies(storage) if _was_launched(layout)]
 
 
-def _times(state: dict[str, Any], is_running: bool) -> dict[str, dict[str, float]]:
-    times = {stage: dict(seconds) for stage, seconds in state.get("times", {}).items()}
-    if is_running and state.get("stage") in times:
-        times[state["stage"]]["wall"] += time.time() - state["updated"]  # since the launch last said something
+def _was_launched(layout: Layout) -> bool:
+    """A launch wrote something here, though what it wrote first may be lost."""
+    try:
+        return any(path.exists() for path in (layout.config, layout.state, layout.journal))
+    except (OSError, ValueError):  # a name that no disk takes; a folder that is another user's
+        return False
+
+
+def _times(state: SavedState, lease: LeaseStatus | None) -> dict[str, dict[str, float]]:
+    times: dict[str, dict[str, float]] = {stage: dict(seconds) for stage, seconds in state.times.items()}
+    if lease is not None and lease.is_held and state.stage in times:
+        # Since the launch last said something; here alone, as another host's clock may be hours from this one's.
+        here = lease.holder is not None and lease.holder.is_here
+        times[state.stage]["wall"] += time.time() - state.updated if here else 0.0
     return times

@@ -133,7 +133,7 @@ def prune(storage: Path, chosen: Iterable[Unnamed], older_than_days: float | Non
 def _named(study: Layout, uses: list[Use]) -> set[str]:
     """What a study names."""
     state = read_json(study.state) or {}
-    is_finished = state.get("launches", 0) > 0 and not state.get("stage") and not study.lock.exists()
+    is_finished = state.get("launches", 0) > 0 and not state.get("stage") and not study.lease.exists()
     began = study.config.stat().st_mtime if is_finished else 0.0  # each launch writes it, before it uses anything
     named = {use.key for use in uses if use.when >= began}
     for search in set(state.get("searches", {}).values()):

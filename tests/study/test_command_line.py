@@ -95,7 +95,10 @@ def test_a_launch_whose_reader_leaves_goes_on_to_its_end(folder):
 
 
 @pytest.mark.parametrize("whom", ["driver", "all its processes"])
-@pytest.mark.parametrize(("number", "word"), [(signal.SIGTERM, "terminated"), (signal.SIGINT, "interrupted")])
+@pytest.mark.parametrize(
+    ("number", "word"),
+    [(signal.SIGTERM, "terminated"), (signal.SIGINT, "interrupted"), (signal.SIGUSR1, "out of time")],
+)
 def test_a_signal_ends_a_launch_in_one_line_with_no_run_left_open(folder, number, word, whom):
     with begin(folder, 30.0) as launch:
         for line in launch.stderr:

@@ -149,6 +149,7 @@ WRONG = [
     ("augmentation.size: {choice: [0, 50]}", "augmentation: {size: {choice: [0, 50]}}",
      "search.space.augmentation: must not be a section; write the dotted name, augmentation.size: {"),
     ("resources:", "tracking: {uri: ftp://x}\nresources:", "tracking.uri: must be null"),
+    ("resources:", "tracking: {uri: 'https://ada:pw@h.org'}\nresources:", "tracking.uri: holds a user or a password"),
     ("resources:", "design: {property: porosity}\nresources:", "design.property: 'porosity' is not simulated"),
     ("resources:", "resourcesz:", "resourcesz: no such key; did you mean 'resources'?"),
 ]  # fmt: skip
@@ -491,3 +492,15 @@ def test_a_design_in_latent_space_needs_a_generator_that_has_one(folder):
     )
     with pytest.raises(InputError, match=r"design\.spaces: parts\.py:Plain has no latent space; write \[pixel\]"):
         load_study(path, ["search.space={}"])
+
+
+def test_a_password_in_an_address_is_repeated_in_no_message(folder):
+    for uri in (
+        "https://ada:secret@h.org",
+        "postgresql://ada:secret@h.org/x",
+        "ada:secret@h.org",
+        "http://h.org/?secret",
+    ):
+        with pytest.raises(InputError, match=r"tracking\.uri: ") as caught:
+            load_study(folder / "example.yaml", [f"tracking.uri={uri}"])
+        assert "secret" not in str(caught.value)

@@ -17,7 +17,7 @@ from matopt.study import results
 from matopt.study.config.study import load_study
 from matopt.study.launch import changes, launch
 from matopt.study.layout import Layout, read_json
-from matopt.study.lock import launch_lock
+from matopt.study.lease import hold_lease
 from matopt.study.search.ledger import read_records
 from matopt.study.status import compare, list_studies, study_status
 from matopt.study.tracking.database import database_uri
@@ -226,13 +226,13 @@ def test_more_trials_run_only_what_is_missing(finished, file):
     assert open_runs(study)[0] == []
     assert set(extended.times) >= {"data", "search", "evaluation", "report"}
     assert extended.times["search"]["computing"] >= 4 * 1.4
-    assert not Layout.of(study).lock.exists() and not Layout.of(study).scratch.exists()
+    assert not Layout.of(study).lease.exists() and not Layout.of(study).scratch.exists()
 
 
 def test_a_study_has_one_launch_at_a_time(file):
     study = load(file, "name=held")
     Layout.of(study).make()
-    with launch_lock(Layout.of(study)):
+    with hold_lease(Layout.of(study)):
         before = sorted(Layout.of(study).folder.rglob("*"))
         with pytest.raises(FailureError, match=f"running already, as process {os.getpid()}"):
             launch(study)

@@ -82,7 +82,7 @@ def test_a_study_that_is_running_or_was_interrupted_keeps_all_that_it_ever_used(
     age(tmp_path)
     layout = launch(tmp_path, "a", "second", ends=is_running)
     if is_running:
-        layout.lock.write_text(json.dumps({"host": "elsewhere", "pid": 1, "started": "1"}))
+        layout.lease.write_text(json.dumps({"host": "elsewhere", "pid": 1, "started": "1"}))
     assert going(tmp_path) == set()
 
 

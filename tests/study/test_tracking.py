@@ -8,9 +8,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
+import warnings
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -18,11 +21,12 @@ from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.entities import Run
 
-from matopt.errors import FailureError, InputError
+from matopt.errors import FailureError, InputError, InputWarning
 from matopt.study.layout import Layout
 from matopt.study.tracking.database import database_uri
+from matopt.study.tracking.events import read_events
 from matopt.study.tracking.mlflow_calls import Experiment
-from matopt.study.tracking.spool import SpoolWriter, read_events
+from matopt.study.tracking.spool import SpoolWriter
 from matopt.study.tracking.tracker import Tracker, undelivered
 
 
@@ -359,3 +363,42 @@ def test_a_process_killed_while_it_creates_the_database_leaves_none(tmp_path):
     assert not (folder / "mlflow.db").exists()
     assert Experiment(uri, "rock", None, print).id == Experiment(uri, "rock", None, print).id
     assert (folder / "mlflow.db").exists() and list(tmp_path.iterdir()) == [folder]
+
+
+class Closed(BaseHTTPRequestHandler):
+    """A server's way in, which lets nobody pass."""
+
+    def do_GET(self) -> None:
+        self.send_response(401)
+        self.end_headers()
+
+    do_POST = do_GET
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def told_of_trouble(layout: Layout, uri: str | None) -> str:
+    """Track a run where that is not possible; returns what was said, which is one line, before the end."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", InputWarning)
+        tracker = Tracker(layout, uri)
+        tracker.end_run(tracker.start_run("launch", "launch 1"))
+        wait_until(lambda: bool(said), 60)
+        left = tracker.close(2)
+    assert left.waiting == 2 and len(said) == 1
+    return str(said[0].message)
+
+
+def test_trouble_is_told_once_when_it_begins_with_what_to_do(tmp_path: Path) -> None:
+    layout = Layout(tmp_path, "s")
+    with HTTPServer(("127.0.0.1", 0), Closed) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            said = told_of_trouble(layout, f"http://127.0.0.1:{server.server_port}")
+        finally:
+            server.shutdown()
+    assert "it asks who is there (401); set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD" in said
+    assert "nobody answers there (connection refused)" in told_of_trouble(layout, "http://127.0.0.1:9")
+    layout.database.write_bytes(b"no database" * 1000)
+    assert "the database is damaged; move it away" in told_of_trouble(layout, None)

@@ -34,10 +34,11 @@ class RayWorkers:
         store: the label store.
         simulators: the physics.
         state: hears of the progress and of the time spent.
-        words: the folder where processes leave what signal ended them.
+        words: the folder where processes leave signs of life, and what signal ended them; deleted at the end.
 
     Attributes:
         context: where the actors make models.
+        words: that folder.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class RayWorkers:
         self._resources = resources
         self.context = context
         self._state = state
-        self._words = words
+        self.words = words
         self._label = ClusterLabel(store, simulators, context, self.simulators, self._labelled, cluster.check)
         self._is_started = False
         self._simulators: Pool | None = None
@@ -89,7 +90,7 @@ class RayWorkers:
             self._cluster.close()
             self._simulators = self._models = None
             self._is_started = False
-        shutil.rmtree(self._words, ignore_errors=True)
+        shutil.rmtree(self.words, ignore_errors=True)
 
     @property
     def gpus(self) -> float:
@@ -166,9 +167,9 @@ class RayWorkers:
         return self._models
 
     def _pool(self, kind: type, count: int, cpus: int) -> Pool:
-        arguments = (self.context, self._resources.cpus_per_trial, self._words)
+        arguments = (self.context, self._resources.cpus_per_trial, self.words)
         with self._state.overhead():
-            pool = Pool.of(kind, count, self._resources.timeout, arguments, cpus, self.gpus, self._words)
+            pool = Pool.of(kind, count, self._resources.timeout, arguments, cpus, self.gpus, self.words)
             pool.wait(self._cluster.check)
         return pool
 

@@ -55,8 +55,19 @@ def _name(text: str) -> str:
 
 def _uri(text: str | None) -> str | None:
     if text is not None and not text.startswith(("http://", "https://")):
-        raise ValueError(f"must be null (a file in the storage folder) or http(s)://..., got {shown(text)}")
+        raise ValueError(f"must be null (a file in the storage folder) or http(s)://..., got {shown(_public(text))}")
+    if text is not None and _public(text) != text:
+        raise ValueError(
+            f"holds a user or a password, which would be in the report and in every file of the study; say"
+            f" {shown(_public(text))} and set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+        )
     return text
+
+
+def _public(uri: str) -> str:
+    """Leave a URI's user, password and query out: the two before an @, as browsers take them, and what looks so."""
+    scheme, mark, rest = uri.rpartition("://")
+    return scheme + mark + rest.rpartition("@")[2].partition("?")[0]
 
 
 def _some(items: Any) -> Any:

@@ -198,7 +198,7 @@ def load_study(path: Path | str, overrides: Sequence[str] = ()) -> Study:
     text = read_study_file(path)
     for override in overrides:
         name, equals, value = override.partition("=")
-        place = f"--set {override}"
+        place = f"--set {_without_password(override)}"
         if not equals or not name.strip():
             raise InputError(f"{place}: write it as key=value, for example search.trials=4")
         text = text.with_value(_override_key(name.strip(), text.tree), read_value(value, place), place)
@@ -239,3 +239,9 @@ def _checked(text: StudyText, checking: Checking) -> StudyConfig:
     if config is None:
         raise text.error(problems)
     return config
+
+
+def _without_password(override: str) -> str:
+    """Leave an address out of an override, where its place is told: there may be a password in it."""
+    name, _, value = override.partition("=")
+    return f"{name}=..." if "@" in value or "://" in value else override

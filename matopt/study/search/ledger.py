@@ -14,13 +14,13 @@ from typing import Any, Literal
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
+from pydantic import TypeAdapter
 
 from matopt.errors import FailureError
 from matopt.stages.records import TrialResult
 from matopt.study.records import State, TrialRecord
+from matopt.study.search.journal import mend_journal, open_journal, reading
 
 _STATES: dict[TrialState, State] = {
     TrialState.COMPLETE: "complete",
@@ -33,6 +33,7 @@ _OUTCOME = "outcome"
 _ERROR = "error"
 _KIND = "kind"
 _IDENTITY = "identity"
+_RESULT = TypeAdapter(TrialResult)
 
 Kind = Literal["failed", "lost", "stopped"]
 """How an attempt at a point ended without a result: by an error of its own, with its process, or with the launch."""
@@ -77,21 +78,27 @@ class Ledger:
         journal: the journal file, of all searches of a study.
         key: the search's name; another space, dataset or code has another key, and trials of its own.
         objectives: metric -> "maximize" or "minimize".
+        check: raises where this process may not write to the journal any more.
 
     Raises:
         FailureError: the journal cannot be read.
     """
 
-    def __init__(self, journal: Path, key: str, objectives: Mapping[str, str]) -> None:
-        _repair(journal)
+    def __init__(
+        self, journal: Path, key: str, objectives: Mapping[str, str], check: Callable[[], None] = lambda: None
+    ) -> None:
+        check()
+        mend_journal(journal)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         directions: list[Any] = list(objectives.values())
         self.objectives = dict(objectives)
         self.key = key
-        self.storage = _storage(journal)
-        self._study = optuna.create_study(
-            storage=self.storage, study_name=key, directions=directions, load_if_exists=True
-        )
+        with reading(journal):
+            self.storage = open_journal(journal, check)
+            self._study = optuna.create_study(
+                storage=self.storage, study_name=key, directions=directions, load_if_exists=True
+            )
+            self.records()  # as a whole, before anything builds on it
 
     def recover(self, least: int = 1) -> int:
         """Queue again, with their points, the trials that a killed launch left running.
@@ -245,11 +252,11 @@ def read_records(journal: Path, key: str) -> list[TrialRecord]:
     if not journal.is_file():
         return []
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        study = optuna.load_study(storage=_storage(journal), study_name=key)
-    except KeyError:
-        return []
-    return _records(study.get_trials(deepcopy=False))
+    with reading(journal):
+        storage = open_journal(journal)
+        if key not in {study.study_name for study in storage.get_all_studies()}:
+            return []
+        return _records(optuna.load_study(storage=storage, study_name=key).get_trials(deepcopy=False))
 
 
 def _records(trials: Sequence[FrozenTrial]) -> list[TrialRecord]:
@@ -263,8 +270,8 @@ def _record(trial: FrozenTrial) -> TrialRecord:
         trial.number,
         _STATES[trial.state],
         _point(trial),
-        None if outcome is None else TrialResult(**outcome),
-        trial.user_attrs.get(_ERROR, ""),
+        None if outcome is None else _RESULT.validate_python(outcome),
+        str(trial.user_attrs.get(_ERROR, "")),
     )
 
 
@@ -292,21 +299,3 @@ def _attempts(trials: Sequence[FrozenTrial], number: int) -> Iterator[FrozenTria
 def _may_repeat(trials: Sequence[FrozenTrial], number: int) -> bool:
     kind = _kind(trials[number])
     return sum(_kind(attempt) == kind for attempt in _attempts(trials, number)) < _ATTEMPTS[kind]
-
-
-def _storage(journal: Path) -> JournalStorage:
-    try:
-        return JournalStorage(JournalFileBackend(str(journal)))
-    except (OSError, ValueError) as error:
-        raise FailureError(f"{journal} cannot be read ({error}); move it away to start the search anew") from error
-
-
-def _repair(journal: Path) -> None:
-    """Undo what a killed writer left: its lock, and a last line that it did not finish, which would spoil the next."""
-    journal.with_name(journal.name + ".lock").unlink(missing_ok=True)
-    if not journal.is_file():
-        return
-    with journal.open("rb+") as file:
-        content = file.read()
-        if content and not content.endswith(b"\n"):
-            file.truncate(content.rfind(b"\n") + 1)

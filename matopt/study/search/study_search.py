@@ -34,7 +34,7 @@ def run_search(session: Session, dataset: Dataset, ledger: Ledger) -> list[Trial
         session.layout.labels,
         pool,
         resources.cpus_per_trial,
-        session.layout.words,
+        session.workers.words,
         resources.timeout,
     )
     plan = SearchPlan(
@@ -44,7 +44,7 @@ def run_search(session: Session, dataset: Dataset, ledger: Ledger) -> list[Trial
         _sampler(study),
         resources.trials,
         {"cpu": resources.cpus_per_trial, "gpu": session.workers.gpus},
-        session.layout.scratch,
+        session.lease.scratch / "tune",
         study.config.search.min_complete,
         resources.trial_timeout,
         session.workers.check,

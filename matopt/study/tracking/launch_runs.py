@@ -15,7 +15,8 @@ from matopt.stages.artifacts import ArtifactStore
 from matopt.stages.records import DesignResult, Evaluation
 from matopt.study.config.study import Study
 from matopt.study.records import TrialRecord
-from matopt.study.tracking.spool import MAX_NAME, SpoolReport, Status, flatten
+from matopt.study.tracking.events import MAX_NAME, Status
+from matopt.study.tracking.spool import SpoolReport, flatten
 from matopt.study.tracking.tracker import Tracker
 
 

@@ -7,16 +7,19 @@ after the sending, so that a crash between the two sends again, which is harmles
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from matopt.errors import FailureError, warn
+from matopt.study.tracking.events import read_events
 from matopt.study.tracking.mlflow_calls import Experiment, NotYet, Refused
-from matopt.study.tracking.spool import read_events
 
 _POLL = 0.5  # seconds between two looks at the spool
 _LONGEST_WAIT = 30.0  # seconds between two tries in an outage
@@ -36,18 +39,23 @@ class Sender(threading.Thread):
         name: the experiment's name.
         uri: MLflow's tracking URI.
         artifacts: where a new experiment keeps its artifacts; None leaves it to the server.
+        check: raises where this process may not send any more.
 
     Attributes:
         trouble: what went wrong last; None when all is well.
         experiment: the experiment's id; None before MLflow has answered.
     """
 
-    def __init__(self, spool: Path, launch: str, name: str, uri: str, artifacts: str | None) -> None:
+    def __init__(
+        self, spool: Path, launch: str, name: str, uri: str, artifacts: str | None, check: Callable[[], None]
+    ) -> None:
         super().__init__(name="matopt-tracking", daemon=True)
         self.trouble: str | None = None
         self.experiment: str | None = None
         self._spool, self._launch = spool, launch
         self._destination = (uri, name, artifacts, self._set_aside)
+        self._check = check
+        self._is_told = False
         self._mlflow: Experiment | None = None
         self._ended_others = False
         self._last_round = threading.Event()
@@ -72,9 +80,11 @@ class Sender(threading.Thread):
             except _OutOfTime:
                 self.trouble = self.trouble or "there was no time for more"
                 return
+            except FailureError as error:  # the launch is not this process's any more, or its storage is gone
+                self.trouble = str(error)
+                return
             except Exception as error:  # an outage looks like anything: socket, proxy, database, disk
-                lines = str(error).splitlines() or [""]
-                self.trouble = f"{type(error).__name__}: {lines[0]}"[:300]
+                self._begin_trouble(error)
                 self._mlflow = None
                 wait = min(2 * wait, _LONGEST_WAIT)
             if not last:
@@ -86,6 +96,7 @@ class Sender(threading.Thread):
 
     def _round(self, last: bool) -> None:
         """Deliver all that can be delivered now, earlier launches first."""
+        self._check()
         if self._mlflow is None:
             self._mlflow = Experiment(*self._destination)
             self.experiment = self._mlflow.id
@@ -148,10 +159,8 @@ class Sender(threading.Thread):
             elif do == "artifact":
                 inside = [event["folder"]] if event["folder"] else []
                 mlflow.upload(event["run"], copy, "/".join([*inside, copy.name] if copy.is_dir() else inside))
-            elif do == "model":
-                mlflow.register(event, copy)
             else:
-                raise Refused(f"unknown event {do!r}")
+                mlflow.register(event, copy)
         except Refused as error:
             self._set_aside(event, str(error))
             if "file" in event and copy.exists():
@@ -169,7 +178,18 @@ class Sender(threading.Thread):
             mlflow.log(run, "metrics", points[run])
             mlflow.log(run, "tags", tags[run])
 
+    def _begin_trouble(self, error: Exception) -> None:
+        """Note what went wrong; the first time say it at once, as its cure may be a password that can be set now."""
+        self.trouble = _plain(error)
+        if not self._is_told:
+            self._is_told = True
+            warn(
+                f"MLflow ({self._destination[0]}) does not take what the study tells: {self.trouble}; the study goes"
+                " on, and what is not taken is kept and sent later"
+            )
+
     def _check_time(self) -> None:
+        self._check()
         if time.monotonic() > self._deadline:
             raise _OutOfTime
 
@@ -180,20 +200,49 @@ class Sender(threading.Thread):
             file.write(json.dumps({"reason": reason, "event": event}) + "\n")
 
 
+def _plain(error: Exception) -> str:
+    """Say in a line what keeps MLflow from answering, and what to do where that is known."""
+    text = (str(error).splitlines() or [""])[0]
+    if code := re.search(r"failed with error code (\d+)", text):
+        about = {
+            "401": "it asks who is there (401); set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
+            "403": "it does not let this user (403); ask whoever runs it",
+        }
+        return about.get(code[1], f"it answers with the error {code[1]}")
+    if "failed with exception" in text:
+        refused = "Connection refused" in text
+        return "nobody answers there" + (" (connection refused)" if refused else f" ({_innermost(error)})")
+    if "file is not a database" in str(error) or "malformed" in str(error):
+        return "the database is damaged; move it away, and the next launch makes a new one"
+    if found := re.search(r"\(sqlite3\.\w+\) (.+)", str(error)):  # in the middle of many lines
+        return found[1]
+    return f"{type(error).__name__}: {text}"[:300]
+
+
+def _innermost(error: BaseException) -> str:
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return type(error).__name__
+
+
 def launch_folders(spool: Path) -> list[Path]:
     """List the folders of a study's launches, oldest first."""
     return sorted(spool.glob("launch-*"))
 
 
 def delivered(path: Path) -> int:
-    """Read how many bytes of a spool file MLflow has."""
+    """Read how many bytes of a spool file MLflow has: none where that is not known, as sending again is harmless."""
     try:
-        return int(path.with_suffix(".delivered").read_text())
-    except (FileNotFoundError, ValueError):
-        return 0  # sending again is harmless
+        count = int(path.with_suffix(".delivered").read_bytes())
+        with path.open("rb") as file:
+            file.seek(max(0, count - 1))
+            return count if count > 0 and file.read(1) == b"\n" else 0
+    except (FileNotFoundError, ValueError, OverflowError):
+        return 0
 
 
 def pending(folder: Path) -> Iterator[Any]:
     """Read the events of a launch that MLflow does not have yet."""
     for path in sorted(folder.glob("*.jsonl")):
-        yield from (event for _, event in read_events(path, delivered(path)))
+        with suppress(FileNotFoundError):  # the sender, beside which this may run, has delivered it
+            yield from (event for _, event in read_events(path, delivered(path)))

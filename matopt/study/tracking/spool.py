@@ -10,26 +10,20 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
 import shutil
 import socket
 import threading
 import time
 import uuid
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from matopt.errors import FailureError, InputError
-
-Status = Literal["FINISHED", "FAILED", "KILLED"]
-
-_NAME = re.compile(r"[\w.\- :]+(/[\w.\- :]+)*", re.ASCII)
-MAX_NAME = 250
-"""Characters of a name in MLflow."""
+from matopt.study.tracking.events import MAX_NAME, Status, is_name
 
 _MAX_PARAM, _MAX_TAG = 6000, 8000  # MLflow's limits
 
@@ -215,27 +209,8 @@ def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return flat
 
 
-def read_events(path: Path, offset: int = 0) -> Iterator[tuple[int, dict[str, Any] | bytes]]:
-    """Read the whole lines of a spool file from ``offset`` on: the offset after each, and its event.
-
-    A last line without an end is not there yet, or was torn by a crash: it is left alone. A line that is no
-    event comes as its bytes.
-    """
-    with path.open("rb") as file:
-        file.seek(offset)
-        for line in file:
-            if not line.endswith(b"\n"):
-                return
-            offset += len(line)
-            try:
-                event = json.loads(line)
-            except ValueError:
-                event = None
-            yield offset, event if isinstance(event, dict) and "do" in event else line
-
-
 def _check_name(kind: str, name: str) -> None:
-    if len(name) > MAX_NAME or not _NAME.fullmatch(name) or {".", ".."} & set(name.split("/")):
+    if not is_name(name):
         raise InputError(
             f"{kind} {name!r} is no name for MLflow: letters, digits, _ - . : space, groups parted by single '/',"
             f" at most {MAX_NAME} characters"

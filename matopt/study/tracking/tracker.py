@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from matopt.errors import FailureError
@@ -28,17 +30,19 @@ class Tracker(SpoolWriter):
     The connection (8-12 s for a new database) is made in the background. Runs that an earlier launch left
     open are ended as KILLED once there is a connection.
 
-    It is the study's only one while the launch holds the study's lock (:func:`matopt.study.lock.launch_lock`).
+    It is the study's only one while the launch holds the study's lease (:func:`matopt.study.lease.hold_lease`).
 
     Args:
         layout: of the study, whose name is the MLflow experiment's.
         uri: an MLflow tracking URI; by default the SQLite file of the storage folder, with its artifacts beside it.
+        check: raises where this process may not write or send any more.
 
     Raises:
         FailureError: the storage folder cannot be written to.
     """
 
-    def __init__(self, layout: Layout, uri: str | None = None) -> None:
+    def __init__(self, layout: Layout, uri: str | None = None, check: Callable[[], None] = lambda: None) -> None:
+        self._check = check
         self.uri = uri or database_uri(layout.database)
         self.spool = layout.spool(uri)
         launch = f"launch-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:4]}"
@@ -48,8 +52,12 @@ class Tracker(SpoolWriter):
             raise FailureError(f"cannot write to {self.spool}: {error.strerror}") from error
         super().__init__(self.spool / launch)
         artifacts = None if uri else layout.mlflow_artifacts.as_uri()
-        self._sender = Sender(self.spool, launch, layout.name, self.uri, artifacts)
+        self._sender = Sender(self.spool, launch, layout.name, self.uri, artifacts, check)
         self._sender.start()
+
+    def _append(self, event: dict[str, Any], durable: bool = False) -> None:
+        self._check()
+        super()._append(event, durable)
 
     def close(self, timeout: float = 30.0) -> Undelivered:
         """Deliver what is there, for at most ``timeout`` seconds; what is left is kept, and returned."""
@@ -79,12 +87,19 @@ class Tracker(SpoolWriter):
 
 
 def undelivered(layout: Layout) -> list[Undelivered]:
-    """List what MLflow does not have of a study, an entry for each tracking server that lacks something."""
+    """List what MLflow does not have of a study, an entry for each tracking server that lacks something.
+
+    Raises:
+        FailureError: the spool cannot be read.
+    """
     return [left for spool in sorted(layout.spools.glob("*")) if (left := _undelivered(spool, None))]
 
 
 def _undelivered(spool: Path, trouble: str | None) -> Undelivered:
-    waiting = sum(1 for folder in launch_folders(spool) for _ in pending(folder))
-    refused = spool / "refused" / "events.jsonl"
-    count = len(refused.read_text().splitlines()) if refused.is_file() else 0
+    try:
+        waiting = sum(1 for folder in launch_folders(spool) for _ in pending(folder))
+        refused = spool / "refused" / "events.jsonl"
+        count = refused.read_bytes().count(b"\n") if refused.is_file() else 0
+    except OSError as error:
+        raise FailureError(f"{error.filename or spool} cannot be read: {error.strerror or error}") from error
     return Undelivered(spool, waiting, count, trouble)
