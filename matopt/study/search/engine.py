@@ -12,11 +12,12 @@ import shutil
 import time
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import optuna
 import ray
-from ray import tune
+from ray import cloudpickle, tune
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
@@ -165,7 +166,7 @@ class _Log(tune.Callback):
             self._fail(number, error, "failed", result.get(SECONDS, seconds), result.get(WAITING, 0.0))
 
     def on_trial_error(self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any) -> None:
-        self._lose(trial.config["number"], trial.get_pickled_error() or RuntimeError("it is gone"))
+        self._lose(trial.config["number"], _error_of(trial))
 
     def on_step_end(self, iteration: int, trials: Sequence[Any], **info: Any) -> None:
         now = time.monotonic()
@@ -225,3 +226,11 @@ class _Log(tune.Callback):
         if again:
             self._ledger.again(number)
         self._callback.fail(number, error, seconds, waiting)
+
+
+def _error_of(trial: Any) -> BaseException:
+    """What ended a trial, from where Tune keeps it first: a copy is where its own look-up reads some time later."""
+    try:
+        return cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
+    except Exception:  # no file, or what does not come back from one
+        return RuntimeError("its process is gone")
