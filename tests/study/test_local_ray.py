@@ -29,6 +29,29 @@ def test_waiting_has_an_end_with_likely_reasons():
     time.sleep(0.5)  # nothing comes after
 
 
+SLOW_NODE = """
+import time, ray
+from ray._private import services
+from matopt.study.cluster.local_ray import start_local
+found, begun = services.get_node, time.monotonic()
+def late(*arguments):
+    if time.monotonic() - begun < 35:
+        time.sleep(0.5)
+        raise RuntimeError("not yet")
+    return found(*arguments)
+services.get_node = late
+start_local(1)
+print(ray.get(ray.remote(lambda: 7).remote()))
+ray.shutdown()
+"""
+
+
+@pytest.mark.faults
+def test_a_node_that_takes_longer_than_ray_waits_is_started_again():
+    done = subprocess.run([sys.executable, "-c", SLOW_NODE], capture_output=True, text=True, timeout=200)
+    assert done.stdout.strip() == "7", done.stderr
+
+
 def test_a_machine_without_loopback_is_told_at_once():
     unshare = shutil.which("unshare")
     if unshare is None or subprocess.run([unshare, "-rn", "true"], capture_output=True).returncode:

@@ -23,6 +23,10 @@ from matopt.study.cluster.driver_path import DriverPath
 START_SECONDS = 180.0
 """Seconds that Ray may take to start; a loaded machine takes half a minute."""
 
+_STARTS = 4
+_TIMED_OUT = "timed out during startup"
+"""What Ray says after 30 s, which it has no setting for and a loaded machine may exceed: it is tried again."""
+
 _LONGEST_SOCKET = 107  # bytes of a path that Linux allows
 _SOCKET_TAIL = len("/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store")
 _ALONE = {
@@ -48,18 +52,23 @@ def start_local(cpus: int | None) -> None:
     if "RAY_AUTH_TOKEN_PATH" not in os.environ:
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     with _on_loopback(), _in_time(START_SECONDS):
-        try:
-            ray.init(
-                address="local",
-                num_cpus=cpus,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.CRITICAL,
-                job_config=DriverPath(),
-                _temp_dir=_temp_dir(),
-            )
-        except Exception as error:
-            raise FailureError(f"Ray does not start here: {last_line(error)}; {_likely_reasons()}") from error
+        for tries_left in reversed(range(_STARTS)):
+            try:
+                ray.init(
+                    address="local",
+                    num_cpus=cpus,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.CRITICAL,
+                    job_config=DriverPath(),
+                    _temp_dir=_temp_dir(),
+                )
+            except Exception as error:
+                if not (tries_left and _TIMED_OUT in str(error)):
+                    raise FailureError(f"Ray does not start here: {last_line(error)}; {_likely_reasons()}") from error
+                ray.shutdown()
+            else:
+                return
 
 
 def last_line(error: BaseException) -> str:
