@@ -133,7 +133,9 @@ class CNN(Predictor):
         sets = [(train, labels)] + ([validation] if validation is not None else [])
         for microstructures, table in sets:
             if table.names != labels.names:
-                raise InputError("cnn: training and validation labels are of different properties")
+                raise InputError(
+                    "cnn: the labels of training and validation microstructures are of different properties"
+                )
             if microstructures.shape != train.shape or microstructures.voxel_size != train.voxel_size:
                 raise InputError("cnn: training and validation microstructures differ in shape or voxel size")
         self.properties = labels.properties

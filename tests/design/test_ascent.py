@@ -241,7 +241,7 @@ def test_what_cannot_be_designed_is_refused() -> None:
     with pytest.raises(InputError, match="cannot draw microstructures"):
         ascend(MODEL, "youngs_modulus", starts=binary(2), optimiser=DrawAndScreen())
     with pytest.raises(InputError, match="has 400 coordinates"):
-        ascend(MODEL, "youngs_modulus", starts=Microstructures(np.ones((2, 20, 20), np.uint8), 1.0), optimiser=CMAES())
+        ascend(MODEL, "youngs_modulus", starts=Microstructures(np.ones((2, 20, 20), np.uint8), 1e-6), optimiser=CMAES())
     for setting, message in (
         ({"steps": 0}, "steps must be at least 1, got 0"),
         ({"n_checked": 1}, "n_checked must be at least 2, got 1"),

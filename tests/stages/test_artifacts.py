@@ -38,7 +38,7 @@ def test_what_was_made_once_is_not_made_again(tmp_path: Path) -> None:
 def test_a_payload_of_another_record_is_told_as_damaged(tmp_path: Path) -> None:
     store = ArtifactStore(tmp_path)
     store.save("ab12", {"x": torch.arange(3)})
-    with pytest.raises(FailureError, match=r"ab12\.pt is damaged \(KeyError\)"):
+    with pytest.raises(FailureError, match=r"ab12\.pt was damaged \(KeyError\)"):
         store.load("ab12", Found)
 
 
@@ -47,7 +47,7 @@ def test_a_damaged_file_is_named_with_what_to_do(tmp_path: Path) -> None:
     store.save("cd34", {"x": torch.zeros(1000)})
     path = store.path("cd34")
     path.write_bytes(path.read_bytes()[:500])
-    with pytest.raises(FailureError, match=r"cd34\.pt is damaged .*; delete it and launch the study again"):
+    with pytest.raises(FailureError, match=r"cd34\.pt was damaged .* cd34\.pt\.damaged now; launch the study again"):
         store.load("cd34")
 
 

@@ -169,12 +169,12 @@ ledger = Ledger(path, "key", {"r2": "maximize"})
 size = path.stat().st_size
 resource.setrlimit(resource.RLIMIT_FSIZE, (size + 70, resource.RLIM_INFINITY))
 try:
-    ledger.enqueue_again(0)
+    ledger.again(0)
 except FailureError as error:
     print(error)
 assert path.stat().st_size == size
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-ledger.enqueue_again(0)
+ledger.again(0)
 """
     done = subprocess.run([sys.executable, "-c", code, str(layout.journal)], capture_output=True, text=True)
     assert done.stderr == ""

@@ -28,6 +28,8 @@ def _work(root: Path) -> None:
     try:
         compact(root, lambda: not _is_ending.is_set())
     except (FailureError, OSError) as error:
+        if _is_ending.is_set():  # given up: who opens the store next goes on
+            return
         warn(f"the labels in {root} are kept, but not compacted: {error}")
     finally:
         _one_at_a_time.release()

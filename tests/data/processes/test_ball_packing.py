@@ -42,7 +42,7 @@ def packing() -> BallPacking:
 
 @pytest.fixture(scope="module")
 def volume(packing: BallPacking) -> Microstructures:
-    return Microstructures(packing.phases(np.zeros(3), (160,) * 3, 1 / 20)[None], 1 / 20)
+    return Microstructures(packing.phases(np.zeros(3), (160,) * 3, 1 / 20)[None], 1e-6)
 
 
 def test_the_spheres_fill_the_share_asked_for(packing: BallPacking, volume: Microstructures) -> None:

@@ -45,7 +45,7 @@ def test_a_fibre_has_its_volume_length_and_thickness(bend: float) -> None:
 def volumes(orientation: tuple[float, float, float], n: int) -> Microstructures:
     drawn = [FibreMat(np.random.default_rng(s), 20.0, 0.6, ASPECT, 0.0, orientation) for s in range(n)]
     cuts = [m.phases(np.zeros(3), (20 * VOXELS,) * 3, 1 / VOXELS) for m in drawn]
-    return Microstructures(np.array(cuts), 1 / VOXELS)
+    return Microstructures(np.array(cuts), 1e-6)
 
 
 def expected_path(z: np.ndarray, shadow: float) -> np.ndarray:

@@ -18,7 +18,7 @@ LEVEL = ndtri(POROSITY)
 def slices() -> Microstructures:
     origin = np.zeros(3)
     drawn = [RandomWaves(np.random.default_rng(seed), SPREAD, POROSITY) for seed in range(24)]
-    return Microstructures(np.array([s.phases(origin, (1, 160, 160), 1 / WAVELENGTH)[0] for s in drawn]), 1.0)
+    return Microstructures(np.array([s.phases(origin, (1, 160, 160), 1 / WAVELENGTH)[0] for s in drawn]), 1e-6)
 
 
 def covariance(r: float, wavelength: float) -> float:
@@ -48,7 +48,7 @@ def test_s2_is_that_of_a_levelled_gaussian_field(slices: Microstructures) -> Non
 def test_the_specific_surface_is_that_of_rice_s_formula() -> None:
     seeds = range(6)
     drawn = [RandomWaves(np.random.default_rng(s), SPREAD, POROSITY) for s in seeds]
-    volumes = Microstructures(np.array([v.phases(np.zeros(3), (64,) * 3, 1 / 24) for v in drawn]), 1 / 24)
+    volumes = Microstructures(np.array([v.phases(np.zeros(3), (64,) * 3, 1 / 24) for v in drawn]), 1e-6)
     mean_square = (2 * np.pi) ** 2 * np.exp(2 * SPREAD**2)  # of the wave number
     expected = 2 / np.pi * np.sqrt(mean_square / 3) * np.exp(-(LEVEL**2) / 2)
     assert float(specific_surface(volumes.density(), 1 / 24).mean()) == pytest.approx(expected, rel=0.06)
