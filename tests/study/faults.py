@@ -83,7 +83,7 @@ class Launch:
     def wait_for_trial(self, seconds=120):
         """Wait until a trial runs."""
         patience = time.monotonic() + seconds
-        while not list(self.layout.words.glob("trial-*")):
+        while not list(self.layout.scratch.glob("*/words/trial-*")):
             assert time.monotonic() < patience
             time.sleep(0.1)
 

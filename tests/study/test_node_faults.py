@@ -1,6 +1,7 @@
 """A study on two nodes, one of which dies."""
 
 import os
+import re
 import signal
 
 import pytest
@@ -28,7 +29,8 @@ def test_a_node_that_dies_costs_a_study_nothing_but_time(tmp_path, stage):
         assert killed
         assert [trial.state for trial in result.trials] == ["complete"] * 4
         failed = [message for message in said if "failed:" in message]
-        assert len(failed) <= 1 and all("its node died" in message for message in failed)
+        # Which of both Ray says first: that the process is gone, or the node.
+        assert len(failed) <= 1 and all(re.search("its node died|was killed", message) for message in failed)
         authentic = result.evaluation.authentic
         solid = authentic.sheet.flatten(1).float().mean(1).double()
         assert (authentic.values[:, 0] - solid).abs().max() < 1e-6

@@ -145,6 +145,7 @@ def test_what_ends_a_trials_process_is_told_and_its_point_is_run_again(context, 
     assert [r.state for r in records if r.params["width"] == WIDTHS[3]] == ["failed"]
 
 
+@pytest.mark.faults
 def test_a_trial_that_hangs_is_ended_and_its_point_is_run_again(context, tmp_path):
     died = tmp_path / "died"
     ledger, heard = Ledger(tmp_path / "journal", "a", {"r2": "maximize"}), Heard()
@@ -156,6 +157,7 @@ def test_a_trial_that_hangs_is_ended_and_its_point_is_run_again(context, tmp_pat
     assert heard.seconds[0] > 15
 
 
+@pytest.mark.faults
 def test_a_point_that_always_kills_its_process_is_given_up_over_all_launches(context, tmp_path):
     count = itertools.count()
 

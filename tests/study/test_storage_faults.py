@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -96,7 +97,8 @@ def goes_on_to_its_end(folder):
     assert launch.returncode == 0, err
     command = [sys.executable, "-P", "-m", "matopt", "study", "status", "study.yaml"]
     said = subprocess.run(command, cwd=folder, capture_output=True, text=True).stdout
-    assert "finished" in said and "4 complete, of 4" in said
+    # The trial that met the bad disk has failed by it, and another point took its place.
+    assert "finished" in said and re.search("4 complete,( 1 failed,)? of 4", said), said
 
 
 def fill(disk):
