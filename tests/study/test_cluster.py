@@ -133,6 +133,7 @@ def wait_for_two(nodes, folder):
     cluster.close()
 
 
+@pytest.mark.faults
 def test_a_simulator_killed_in_a_study_on_two_nodes_costs_nothing_but_time(nodes, tmp_path):
     study, killed = load(tmp_path, 0.2), []
     wait_for_two(nodes, tmp_path)
