@@ -137,7 +137,7 @@ def test_a_storage_that_is_removed_ends_a_launch_in_one_line_and_is_not_made_aga
     with begin(folder) as launch:
         run_until_a_trial_is_complete(folder, launch)
         (folder / "disk" / "runs").rename(folder / "elsewhere")
-        ended_in_one_line(launch, "launch.lease is gone: the folder was removed")
+        ended_in_one_line(launch, "launch.lease is gone: the folder was removed", "the trials cannot be entered")
     assert not (folder / "disk" / "runs" / "studies" / "s" / "state.json").exists()
     shutil.rmtree(folder / "disk" / "runs", ignore_errors=True)
     (folder / "elsewhere").rename(folder / "disk" / "runs")
