@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+GIB = 1 << 30
+
 _LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 

@@ -24,12 +24,10 @@ from packaging.requirements import Requirement
 
 import matopt
 from matopt.errors import FailureError, InputError
-from matopt.machine_memory import machine_memory
+from matopt.machine_memory import GIB, machine_memory
 from matopt.study.cluster.ray_cluster import Cluster
 from matopt.study.layout import Layout, mlflow_database, studies
 from matopt.study.tracking.tracker import Tracker, undelivered
-
-GIB = 2**30
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from matopt.data.images.slices import ordered
 from matopt.data.images.spacing import Spacing
 from matopt.data.images.unread import ADVICE
 from matopt.errors import FailureError, InputError, named, warn
-from matopt.machine_memory import machine_memory
+from matopt.machine_memory import GIB, machine_memory
 
 T = TypeVar("T")
 
@@ -200,7 +200,7 @@ def _refuse_beyond_memory(name: str, unpacked: int) -> None:
     """Refuse what is packed so well that it would not fit into memory, once as bytes and once as an image."""
     if 2 * unpacked > (memory := machine_memory()):
         raise FailureError(
-            f"{name}: unpacked it holds {unpacked / 2**30:.1f} GiB or more, and this machine has {memory / 2**30:.1f}; "
+            f"{name}: unpacked it holds {unpacked / GIB:.1f} GiB or more, and this machine has {memory / GIB:.1f}; "
             "cut a part out of it"
         )
 

@@ -7,7 +7,6 @@ which an index that is lost or damaged is made again.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing, contextmanager
@@ -124,8 +123,6 @@ def write_index(
             if damaged := [other for other in merged if is_wanted() and not _is_whole(other)]:
                 raise DamagedIndex(damaged[0], str(error)) from error
             raise FailureError(f"{path} cannot be written: {error}") from error
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
 
 
 def _fill(

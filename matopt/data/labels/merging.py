@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,22 +25,14 @@ _ROW_GROUP = 1 << 23
 def merged_file(
     folder: Path, schema: pa.Schema, inputs: Sequence[Path], damaged: dict[Path, str]
 ) -> Generator[tuple[Path, pq.ParquetWriter]]:
-    """Open a new file for the rows of ``inputs``; it appears when the block ends, and outlives a power cut.
+    """Open a new file for the rows of ``inputs``; it is on the disk when the block ends.
 
     It tells of the inputs, except for those that are damaged by then.
     """
     path = folder / f"{RUN}{uuid.uuid4().hex}.parquet"
-    with atomic_write(path) as temporary:
-        with part_writer(temporary, schema) as writer:
-            yield path, writer
-            say_replaced(writer, (its.name for its in inputs if its not in damaged))
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)  # the name too, before what went into the file is deleted
-    finally:
-        os.close(handle)
+    with atomic_write(path) as temporary, part_writer(temporary, schema) as writer:
+        yield path, writer
+        say_replaced(writer, (its.name for its in inputs if its not in damaged))
 
 
 def copied(

@@ -129,8 +129,6 @@ def write_part(folder: Path, table: pa.Table) -> Path:
     with atomic_write(path) as temporary, temporary.open("wb") as file:
         sweep(folder)
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())  # what was reported as kept survives a power cut
     return path
 
 

@@ -9,12 +9,10 @@ from numbers import Integral
 import numpy as np
 
 from matopt.errors import FailureError, InputError
-from matopt.machine_memory import machine_memory
+from matopt.machine_memory import GIB, machine_memory
 
 LARGEST_EDGE = 1 << 16
 """Voxels along an edge of a window, enlarged: a terabyte and more in 3D."""
-
-GIB = 1 << 30
 
 
 @dataclass(frozen=True)
