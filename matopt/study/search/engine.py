@@ -24,7 +24,8 @@ from ray.tune.search.optuna import OptunaSearch
 from matopt.errors import FailureError, InputError
 from matopt.stages.records import TrialResult
 from matopt.study.cluster.deaths import killed_for_memory, read_last_words, reason_of
-from matopt.study.search.ledger import Kind, Ledger
+from matopt.study.search.attempts import Kind
+from matopt.study.search.ledger import Ledger
 from matopt.study.search.life import Vigil, vital_file
 from matopt.study.search.plan import SearchCallback, SearchPlan
 from matopt.study.search.trials import ERROR, OUTCOME, SECONDS, WAITING, TrialContext, trial

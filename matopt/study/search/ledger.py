@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -20,6 +20,16 @@ from pydantic import TypeAdapter
 from matopt.errors import FailureError
 from matopt.stages.records import TrialResult
 from matopt.study.records import State, TrialRecord
+from matopt.study.search.attempts import (
+    ERROR,
+    KIND,
+    REPEATS,
+    STOPPED,
+    Kind,
+    failed_to_repeat,
+    may_repeat,
+    repeated_in,
+)
 from matopt.study.search.journal import mend_journal, open_journal, reading
 
 _STATES: dict[TrialState, State] = {
@@ -28,19 +38,9 @@ _STATES: dict[TrialState, State] = {
     TrialState.RUNNING: "running",
     TrialState.WAITING: "waiting",
 }
-_REPEATS = "repeats"
 _OUTCOME = "outcome"
-_ERROR = "error"
-_KIND = "kind"
 _IDENTITY = "identity"
 _RESULT = TypeAdapter(TrialResult)
-
-Kind = Literal["failed", "lost", "stopped"]
-"""How an attempt at a point ended without a result: by an error of its own, with its process, or with the launch."""
-
-_ATTEMPTS: dict[Kind, int] = {"failed": 3, "lost": 3, "stopped": 10}
-"""So many ends of a kind, over all launches, give up a point: one that takes all with it would end every launch."""
-_STOPPED = "the launch that ran it was stopped"
 
 
 @dataclass(frozen=True)
@@ -108,28 +108,23 @@ class Ledger:
         were queued.
         """
         trials = self._study.get_trials(deepcopy=False)
-        repeated = _repeated(trials)
-        is_short = sum(trial.state is TrialState.COMPLETE for trial in trials) < least
+        repeated, hopeful = repeated_in(trials), failed_to_repeat(trials, least)
         queued = 0
         for trial in trials:
             if trial.state is TrialState.RUNNING:  # the queueing before the rest: a crash in between loses no point
-                self.storage.set_trial_user_attr(trial._trial_id, _KIND, "stopped")
+                self.storage.set_trial_user_attr(trial._trial_id, KIND, "stopped")
                 queued += trial.number not in repeated and self.again(trial.number)
-                self.fail(trial.number, _STOPPED, "stopped")
-            elif (
-                trial.state is TrialState.FAIL
-                and trial.number not in repeated
-                and (is_short or _kind(trial) != "failed")
-            ):
+                self.fail(trial.number, STOPPED, "stopped")
+            elif trial.number in hopeful:
                 queued += self.again(trial.number)
         return queued
 
     def again(self, number: int) -> bool:
         """Queue a trial again, with its point, unless that was tried often enough; says whether it was queued."""
         trials = self._study.get_trials(deepcopy=False)
-        if not _may_repeat(trials, number):
+        if not may_repeat(trials, number):
             return False
-        self._study.enqueue_trial(_point(trials[number]), user_attrs={_REPEATS: number})
+        self._study.enqueue_trial(_point(trials[number]), user_attrs={REPEATS: number})
         return True
 
     def records(self) -> list[TrialRecord]:
@@ -156,19 +151,12 @@ class Ledger:
             return False
         if states[TrialState.RUNNING] or sum(self.left(total, most)):
             return True
-        is_short, repeated = states[TrialState.COMPLETE] < least, _repeated(trials)
-        return any(
-            trial.state is TrialState.FAIL
-            and trial.number not in repeated
-            and (is_short or _kind(trial) != "failed")
-            and _may_repeat(trials, trial.number)
-            for trial in trials
-        )
+        return any(may_repeat(trials, number) for number in failed_to_repeat(trials, least))
 
     @property
     def n_started(self) -> int:
         """How many points were ever chosen: trials without their repetitions."""
-        return sum(_REPEATS not in trial.user_attrs for trial in self._study.get_trials(deepcopy=False))
+        return sum(REPEATS not in trial.user_attrs for trial in self._study.get_trials(deepcopy=False))
 
     @property
     def n_ended(self) -> int:
@@ -209,8 +197,8 @@ class Ledger:
 
     def fail(self, number: int, error: str, kind: Kind = "failed") -> None:
         """Enter why a trial has no result."""
-        self.storage.set_trial_user_attr(self._id(number), _ERROR, " ".join(error.split()))
-        self.storage.set_trial_user_attr(self._id(number), _KIND, kind)
+        self.storage.set_trial_user_attr(self._id(number), ERROR, " ".join(error.split()))
+        self.storage.set_trial_user_attr(self._id(number), KIND, kind)
         self._study.tell(number, state=TrialState.FAIL)
 
     def identify(self, number: int, identity: Identity) -> None:
@@ -260,7 +248,7 @@ def read_records(journal: Path, key: str) -> list[TrialRecord]:
 
 
 def _records(trials: Sequence[FrozenTrial]) -> list[TrialRecord]:
-    repeated = _repeated(trials)
+    repeated = repeated_in(trials)
     return [_record(trial) for trial in trials if trial.number not in repeated]
 
 
@@ -271,31 +259,9 @@ def _record(trial: FrozenTrial) -> TrialRecord:
         _STATES[trial.state],
         _point(trial),
         None if outcome is None else _RESULT.validate_python(outcome),
-        str(trial.user_attrs.get(_ERROR, "")),
+        str(trial.user_attrs.get(ERROR, "")),
     )
 
 
 def _point(trial: FrozenTrial) -> dict[str, Any]:
     return {**trial.system_attrs.get("fixed_params", {}), **trial.params}
-
-
-def _repeated(trials: Sequence[FrozenTrial]) -> set[int]:
-    return {trial.user_attrs[_REPEATS] for trial in trials if _REPEATS in trial.user_attrs}
-
-
-def _kind(trial: FrozenTrial) -> Kind:
-    """How an attempt ended; journals of earlier versions have the reason alone."""
-    return trial.user_attrs.get(_KIND, "stopped" if trial.user_attrs.get(_ERROR) == _STOPPED else "failed")
-
-
-def _attempts(trials: Sequence[FrozenTrial], number: int) -> Iterator[FrozenTrial]:
-    """Go through the attempts at the point of a trial, the last one first."""
-    before: int | None = number
-    while before is not None:
-        yield trials[before]
-        before = trials[before].user_attrs.get(_REPEATS)
-
-
-def _may_repeat(trials: Sequence[FrozenTrial], number: int) -> bool:
-    kind = _kind(trials[number])
-    return sum(_kind(attempt) == kind for attempt in _attempts(trials, number)) < _ATTEMPTS[kind]
