@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import torch
 
+LEAST_EDGE = 3
+"""Of volumes with one or two layers of places, oneDNN 3.12 (torch 2.13) leaves parts of the gradients of kernels of 3^3
+unwritten in bfloat16: they hold what was in memory."""
 
-def half_precision(device: torch.device) -> torch.autocast:
-    """Use bfloat16 products where the device has instructions for them; elsewhere they are slower than float32."""
+
+def half_precision(device: torch.device, edge: int) -> torch.autocast:
+    """Use bfloat16 products where the device has instructions for them; elsewhere they are slower than float32.
+
+    Args:
+        device: of the products.
+        edge: the least edge, in places, of all that a network convolves; below :data:`LEAST_EDGE` products on a
+            processor stay in float32.
+    """
     if device.type == "cpu":
-        capable = getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False)  # not in every torch
+        capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # not in every torch
+        capable = capabilities.get("avx512_bf16", False) and edge >= LEAST_EDGE
     else:
         capable = device.type == "cuda"
     # PyTorch keeps parameters that it has converted until the outermost autocast ends, which may be around a whole

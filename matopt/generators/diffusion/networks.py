@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -99,6 +102,11 @@ class LocalUNet(nn.Module):
         self.fine = ResidualBlock(dims, fine, embedding)
         self.last = Convolution(dims, fine, 1)
         self.memory_format = MEMORY_FORMATS[dims]
+
+    @staticmethod
+    def least_edge(shape: Sequence[int]) -> int:
+        """The least edge, in places, of what is convolved for microstructures of a shape in voxels."""
+        return math.ceil(min(shape) / MULTIPLE)
 
     def forward(self, y: torch.Tensor, sigma: torch.Tensor, periodic: bool = False) -> torch.Tensor:
         """Map noisy phases ``(N, 1, *S)`` and their noise levels ``(N,)`` or ``()`` to logits ``(N, 1, *S)``."""

@@ -147,6 +147,11 @@ class EncoderDecoder(nn.ModuleList):
         # Beyond these bounds the variance is as good as 0, or the divergence is out of float's range.
         return mean, log_variance.clamp(-12.0, 6.0)
 
+    @property
+    def least_edge(self) -> int:
+        """The least edge, in places, of what the decoder convolves."""
+        return min(cast(Decoder, self[1]).base)
+
     def logits(self, z: torch.Tensor) -> torch.Tensor:
         """Decode codes ``(N, latent_dim)`` to logits of densities ``(N, 1, *shape)``."""
         return self[1](z)
