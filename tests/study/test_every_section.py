@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from matopt.cli.report import report_writer
@@ -123,19 +123,13 @@ def run(study: dict) -> None:
         shutil.rmtree(temporary)
 
 
-EXAMPLES = {"deadline": None, "suppress_health_check": list(HealthCheck), "phases": [Phase.explicit, Phase.generate]}
-
-
-@settings(max_examples=2, **EXAMPLES)
-@example(study=BASE)
-@example(study=ALL)
-@given(study=sections())
-def test_a_study_of_any_sections_runs_to_its_report(study: dict) -> None:
+@pytest.mark.parametrize("study", [BASE, ALL], ids=["least", "all"])
+def test_a_study_of_the_least_or_of_all_sections_runs_to_its_report(study: dict) -> None:
     run(study)
 
 
 @pytest.mark.slow
-@settings(max_examples=30, **EXAMPLES)
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(study=sections())
 def test_studies_of_many_sections_run_to_their_reports(study: dict) -> None:
     run(study)
