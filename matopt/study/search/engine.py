@@ -107,15 +107,16 @@ class _LedgerSearch(OptunaSearch):
         running, left = self._ledger.left(self._plan.total, self._plan.most)
         if not left:
             return None if running else Searcher.FINISHED  # one that runs may yet fail, and be replaced
-        with warnings.catch_warnings():  # that an interface may change, which its user cannot act on
+        with warnings.catch_warnings(), self._ledger.together():
+            # That an interface may change, which its user cannot act on.
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             chosen = self._ledger.ask(self._plan.sampler)
-        try:
-            point = self._plan.point(chosen)
-        except InputError as error:  # settings that exclude each other: this trial fails, the search goes on
-            return {"number": chosen.number, "settings": error, "report": no_report}
-        if point.identity is not None:
-            self._ledger.identify(chosen.number, point.identity)
+            try:
+                point = self._plan.point(chosen)
+            except InputError as error:  # settings that exclude each other: this trial fails, the search goes on
+                return {"number": chosen.number, "settings": error, "report": no_report}
+            if point.identity is not None:
+                self._ledger.identify(chosen.number, point.identity)
         report = self._callback.begin(chosen.number, point.params)
         return {"number": chosen.number, "settings": point.settings, "report": report}
 

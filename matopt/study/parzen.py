@@ -1,0 +1,144 @@
+"""Optuna's tree-structured Parzen estimator for searches of thousands of trials: the same points, chosen sooner.
+
+Optuna parts the trials into good and others, and reads their points, anew for every dimension. Here the trials are
+parted once a point, and each trial's point is read once, when it has ended. What is drawn from, and how, is Optuna's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers._tpe.sampler import (
+    _split_complete_trials,
+    _split_pruned_trials,
+    default_gamma,
+    default_gamma_multiobjective,
+)
+from optuna.search_space import IntersectionSearchSpace
+from optuna.trial import FrozenTrial, TrialState
+
+
+class Observations:
+    """The values of a study's trials as numbers, dimension by dimension, from one point of its search to the next.
+
+    Attributes:
+        space: what the trials' points have in common.
+    """
+
+    def __init__(self) -> None:
+        self._of: tuple[Any, str] = (None, "")
+        self._begin()
+
+    def of(self, study: optuna.Study) -> Observations:
+        """Begin anew where it was another study that they were of; returns itself."""
+        if self._of[0] is not study._storage or self._of[1] != study.study_name:
+            self._of = study._storage, study.study_name
+            self._begin()
+        return self
+
+    def column(self, name: str, distribution: BaseDistribution, trials: Sequence[FrozenTrial]) -> np.ndarray:
+        """The value of each trial, by number: NaN where it has none, or has not ended."""
+        known, waiting = self._columns.get(name, (np.empty(0), []))
+        values = np.concatenate([known, np.full(len(trials) - len(known), np.nan)])
+        open_ = []
+        for number in (*waiting, *range(len(known), len(trials))):
+            if not trials[number].state.is_finished():
+                open_.append(number)
+            elif name in trials[number].params:
+                values[number] = distribution.to_internal_repr(trials[number].params[name])
+        self._columns[name] = values, open_
+        return values
+
+    def _begin(self) -> None:
+        self.space = IntersectionSearchSpace(include_pruned=True)
+        self._columns: dict[str, tuple[np.ndarray, list[int]]] = {}
+
+
+class ParzenSampler(optuna.samplers.TPESampler):
+    """Optuna's `TPESampler`.
+
+    Args:
+        observations: of the study; they outlive the sampler of one point.
+        settings: of the `TPESampler`.
+    """
+
+    def __init__(self, observations: Observations, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._observations = observations
+        self._number = -1
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """List the dimensions that are modelled jointly."""
+        self._look(study, trial)
+        return super().infer_relative_search_space(study, trial)
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """Draw a value of a dimension that is modelled by itself."""
+        self._look(study, trial)
+        if self._n_known < self._n_startup_trials:
+            return self._random_sampler.sample_independent(study, trial, param_name, param_distribution)
+        return self._sample(study, trial, {param_name: param_distribution})[param_name]
+
+    def _look(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """Look at the study's trials, once for each trial that is to have a point."""
+        if self._number == trial.number:
+            return
+        self._number = trial.number
+        self._search_space = self._observations.of(study).space
+        self._trials = study.get_trials(deepcopy=False)
+        by_state: dict[TrialState, list[FrozenTrial]] = {state: [] for state in TrialState}
+        for other in self._trials:
+            by_state[other.state].append(other)
+        complete, pruned = by_state[TrialState.COMPLETE], by_state[TrialState.PRUNED]
+        self._running = [t for t in by_state[TrialState.RUNNING] if t.number != trial.number and self._constant_liar]
+        self._n_known = len(complete) + len(pruned)
+        self._parts = self._part(study, complete, pruned) if self._n_known >= self._n_startup_trials else ()
+
+    def _part(
+        self, study: optuna.Study, complete: list[FrozenTrial], pruned: list[FrozenTrial]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Part the trials into good and others, by number; those that run count as others."""
+        is_single = len(study.directions) == 1
+        n_good = (default_gamma if is_single else default_gamma_multiobjective)(self._n_known)
+        good, others = _split_complete_trials(complete, study, n_good)
+        if is_single:
+            best, rest = _split_pruned_trials(pruned, study, max(0, n_good - len(good)))
+        else:  # what was stopped has no place among several objectives
+            best, rest = [], pruned
+        return _numbers(*good, *best), _numbers(*others, *rest, *self._running)
+
+    def _sample(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        good, others = (self._points(study, search_space, numbers) for numbers in self._parts)
+        n_good = len(next(iter(good.values())))
+        even = np.ones(n_good) if len(study.directions) > 1 else None
+        density = self._parzen_estimator_cls(good, search_space, self._parzen_estimator_parameters, even)
+        elsewhere = self._parzen_estimator_cls(others, search_space, self._parzen_estimator_parameters)
+        candidates = density.sample(self._rng.rng, self._n_ei_candidates)
+        chosen = self._compare(candidates, self._compute_acquisition_func(candidates, density, elsewhere))
+        return {name: dimension.to_external_repr(chosen[name]) for name, dimension in search_space.items()}
+
+    def _points(
+        self, study: optuna.Study, search_space: dict[str, BaseDistribution], numbers: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """The points of these trials, but of those that lack a dimension."""
+        columns = {}
+        for name, dimension in search_space.items():
+            values = self._observations.column(name, dimension, self._trials).copy()
+            for running in self._running:
+                chosen = self._get_params(running, study)
+                values[running.number] = dimension.to_internal_repr(chosen[name]) if name in chosen else np.nan
+            columns[name] = values[numbers]
+        has_all = np.logical_and.reduce([~np.isnan(values) for values in columns.values()])
+        return {name: values[has_all] for name, values in columns.items()}
+
+
+def _numbers(*trials: FrozenTrial) -> np.ndarray:
+    return np.sort(np.array([trial.number for trial in trials], int))
