@@ -38,7 +38,7 @@ MakeSampler = Callable[[int], optuna.samplers.BaseSampler]
 
 
 def measure(folder: Path, marks: list[int]) -> list[dict[str, float]]:
-    """Milliseconds a trial at the ends of searches of so many trials, and with Optuna's own TPE in place of matopt's."""
+    """Milliseconds a trial at the ends of searches of so many trials, and with Optuna's own TPE in its place."""
     spec = SearchSpec(SPACE, tuple(OBJECTIVES), marks[-1], 10, AT_ONCE, 0)
     ours = partial(SAMPLERS.build(Component("tpe")).build, spec)
 

@@ -77,7 +77,7 @@ def _at_most(value: float, goal: float) -> tuple[float, float, bool]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", choices=[*CASES, []], default=list(CASES))
-    parser.add_argument("--quick", action="store_true", help="a tenth of the labels, a third of the trials; under ten minutes")
+    parser.add_argument("--quick", action="store_true", help="fewer labels, fewer trials; under ten minutes")
     parser.add_argument("--keep", type=Path, help="a folder for what is made, which is used again")
     arguments = parser.parse_args()
     goals: Goals = {}

@@ -17,6 +17,7 @@ from matopt.stages.records import TrialResult
 from matopt.study.config.study import load_study
 from matopt.study.samplers.base import SAMPLERS, SearchSpec, sampler_seed
 from matopt.study.search.ledger import Ledger
+from matopt.study.search.rungs import Rungs
 from matopt.study.space import Choice, Int, Log, Uniform, suggest
 
 HERE = Path(__file__).parent
@@ -152,6 +153,23 @@ def test_tpe_chooses_the_points_that_optunas_own_does(tmp_path, objectives, conc
         return chosen
 
     assert points(tmp_path / "ours", partial(ours.build, search)) == points(tmp_path / "optunas", optunas)
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.parametrize("objectives", [ONE, TWO], ids=["one", "two"])
+@pytest.mark.parametrize("kind", ["tpe", "gp", "nsga2"])
+def test_a_sampler_goes_on_where_trials_are_pruned(tmp_path, kind, objectives):
+    search, rungs = spec(MIXED, objectives, trials=16), Rungs({"r2": "maximize"}, 0.5, 2, startup=1)
+    sampler = partial(SAMPLERS.build(Component(kind)).build, search)
+    ledger = Ledger(tmp_path / "journal", "search", objectives)
+    for _ in range(16):
+        trial = ledger.ask(sampler)
+        r2 = -((suggest(search.space, trial)["b"] - 4) ** 2)
+        if reason := ledger.judge(trial.number, {"progress": [0.5], "r2": [r2]}, rungs):
+            ledger.prune(trial.number, reason, 1.0)
+        else:
+            ledger.complete(trial.number, TrialResult({"r2": r2, "s2_error": 1.0}, "", "", 1.0, 0.0))
+    assert {"complete", "pruned"} == {record.state for record in ledger.records()}
 
 
 REFUSED = [

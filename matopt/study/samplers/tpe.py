@@ -28,7 +28,7 @@ class TPE(Sampler):
         self._observations = Observations()
 
     def build(self, search: SearchSpec, n_started: int) -> optuna.samplers.BaseSampler:
-        """Make Optuna's sampler, which chooses its points sooner; where trials run at once it takes those that run for bad ones, to stay apart."""
+        """Make the sampler; where trials run at once it takes those that run for bad ones, to stay apart."""
         return ParzenSampler(
             self._observations,
             n_startup_trials=search.startup,

@@ -31,7 +31,8 @@ from matopt.study.search.attempts import (
     repeated_in,
 )
 from matopt.study.search.journal import JournalFile, mend_journal, open_journal, reading
-from matopt.study.search.tally import OUTCOME, Tally, point_of
+from matopt.study.search.rungs import CURVE, PROGRESS, SAVED, Curve, Rungs
+from matopt.study.search.tally import DONE, OUTCOME, Tally, point_of
 
 _IDENTITY = "identity"
 
@@ -57,11 +58,13 @@ class EarlierTrial:
         params: its point.
         outcome: what it found.
         identity: what that follows from.
+        curve: what its training foretold, if the search asked for that.
     """
 
     params: Mapping[str, Any]
     outcome: TrialResult
     identity: Identity
+    curve: Curve
 
 
 class Ledger:
@@ -128,22 +131,22 @@ class Ledger:
         return self._tallied().records
 
     def left(self, total: int, most: int) -> tuple[int, int]:
-        """Count the trials that run, and those that may still begin, until ``total`` are complete.
+        """Count the trials that run, and those that may still begin, until ``total`` are complete or pruned.
 
         Args:
-            total: how many are to be complete in the end.
+            total: how many are to be either in the end.
             most: at how many points, those of failed trials too.
         """
         tally = self._tallied()
         running, waiting = tally.open["running"], tally.open["waiting"]
         room = waiting + max(0, most - tally.n_started)
-        return running, max(0, min(total - tally.n_complete - running, room))
+        return running, max(0, min(total - tally.n_done - running, room))
 
     def unfinished(self, total: int, most: int, least: int = 1) -> bool:
         """Whether a launch has trials to run: those that :meth:`left` counts, or that :meth:`recover` would queue."""
         trials = self._study.get_trials(deepcopy=False)
         states = Counter(trial.state for trial in trials)
-        if states[TrialState.COMPLETE] >= total:
+        if sum(states[state] for state in DONE) >= total:
             return False
         if states[TrialState.RUNNING] or sum(self.left(total, most)):
             return True
@@ -176,8 +179,8 @@ class Ledger:
         # A study of its own, as samplers that have gone through a space would stop the one that trials are told to.
         return optuna.load_study(study_name=self.key, storage=self.storage, sampler=chosen_by).ask()
 
-    def complete(self, number: int, outcome: TrialResult) -> None:
-        """Enter what a trial found.
+    def complete(self, number: int, outcome: TrialResult, curve: Curve | None = None) -> None:
+        """Enter what a trial found, and what its training foretold.
 
         Raises:
             FailureError: an objective is missing, or not finite.
@@ -187,8 +190,37 @@ class Ledger:
             if not math.isfinite(value):
                 raise FailureError(f"trial {number}: objective {name!r} is {value}, not a finite number")
         with self.together():
+            if curve:
+                self.storage.set_trial_user_attr(self._id(number), CURVE, curve)
             self.storage.set_trial_user_attr(self._id(number), OUTCOME, asdict(outcome))
             self._study.tell(number, values)
+
+    def judge(self, number: int, curve: Curve, rungs: Rungs) -> str:
+        """Enter what a trial's training foretells so far; says why the trial is to be pruned, empty where it goes on.
+
+        Failed trials are no rivals: those that were interrupted are run again, and would count twice.
+        """
+        records = self._tallied().records
+        before = next(rungs.passed(record.curve) for record in records if record.number == number)
+        self.storage.set_trial_user_attr(self._id(number), CURVE, curve)
+        rivals = (record.curve for record in records if record.number != number and record.state != "failed")
+        return rungs.verdict(curve, before, rivals)
+
+    def prune(self, number: int, reason: str, saved: float) -> None:
+        """Enter that a trial was pruned, and why; samplers learn from it.
+
+        Optuna keeps what was foretold as values of the trial where there is one objective, and allows of no such values
+        where there are several.
+        """
+        trial_id = self._id(number)
+        with self.together():
+            if len(self.objectives) == 1:
+                curve = self.storage.get_trial(trial_id).user_attrs[CURVE]
+                for share, value in zip(curve[PROGRESS], curve[next(iter(self.objectives))], strict=True):
+                    self.storage.set_trial_intermediate_value(trial_id, round(100 * share), value)
+            for name, value in {ERROR: reason, SAVED: saved}.items():
+                self.storage.set_trial_user_attr(trial_id, name, value)
+            self._study.tell(number, state=TrialState.PRUNED)
 
     def fail(self, number: int, error: str, kind: Kind = "failed") -> None:
         """Enter why a trial has no result."""
@@ -209,7 +241,8 @@ class Ledger:
             for trial in self.storage.get_all_trials(study._study_id, deepcopy=False):
                 if trial.state is TrialState.COMPLETE and {_IDENTITY, OUTCOME} <= trial.user_attrs.keys():
                     identity, outcome = Identity(**trial.user_attrs[_IDENTITY]), trial.user_attrs[OUTCOME]
-                    yield EarlierTrial(trial.params, TrialResult(**outcome), identity)
+                    curve = trial.user_attrs.get(CURVE, {})
+                    yield EarlierTrial(trial.params, TrialResult(**outcome), identity, curve)
 
     def adopt(
         self, params: Mapping[str, Any], distributions: Mapping[str, BaseDistribution], earlier: EarlierTrial
@@ -218,7 +251,7 @@ class Ledger:
         values = [earlier.outcome.metrics.get(name, math.nan) for name in self.objectives]
         if not all(map(math.isfinite, values)):
             return False
-        attributes = {OUTCOME: asdict(earlier.outcome), _IDENTITY: asdict(earlier.identity)}
+        attributes = {OUTCOME: asdict(earlier.outcome), _IDENTITY: asdict(earlier.identity), CURVE: earlier.curve}
         self._study.add_trial(
             optuna.create_trial(
                 params=dict(params), distributions=dict(distributions), values=values, user_attrs=attributes

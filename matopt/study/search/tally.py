@@ -12,12 +12,17 @@ from pydantic import TypeAdapter
 from matopt.stages.records import TrialResult
 from matopt.study.records import State, TrialRecord
 from matopt.study.search.attempts import ERROR, REPEATS
+from matopt.study.search.rungs import CURVE, SAVED
 
 OUTCOME = "outcome"
 """What a complete trial of the journal found."""
 
+DONE = (TrialState.COMPLETE, TrialState.PRUNED)
+"""The states of trials that count as tried: nothing is run in their place."""
+
 _STATES: dict[TrialState, State] = {
     TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
     TrialState.FAIL: "failed",
     TrialState.RUNNING: "running",
     TrialState.WAITING: "waiting",
@@ -31,11 +36,11 @@ class Tally:
     Attributes:
         n_started: how many points were ever chosen: trials without their repetitions.
         n_ended: how many trials ended, with a result or without.
-        n_complete: how many of those are complete.
+        n_done: how many of those are complete, or were pruned.
     """
 
     def __init__(self) -> None:
-        self.n_started = self.n_ended = self.n_complete = 0
+        self.n_started = self.n_ended = self.n_done = 0
         self._records: list[TrialRecord] = []
         self._repeated: set[int] = set()
         self._open: list[int] = []
@@ -51,7 +56,7 @@ class Tally:
             trial = trials[number]
             self._records[number : number + 1] = [_record(trial)]
             self.n_ended += trial.state.is_finished()
-            self.n_complete += trial.state is TrialState.COMPLETE
+            self.n_done += trial.state in DONE
             if not trial.state.is_finished():
                 still_open.append(number)
         self._open = still_open
@@ -81,4 +86,6 @@ def _record(trial: FrozenTrial) -> TrialRecord:
         point_of(trial),
         None if outcome is None else _RESULT.validate_python(outcome),
         str(trial.user_attrs.get(ERROR, "")),
+        trial.user_attrs.get(CURVE, {}),
+        float(trial.user_attrs.get(SAVED, 0.0)),
     )
