@@ -1,6 +1,6 @@
 """What the engine costs, case by case. Ends with the goals in a line, ``{"goals": {name: [value, goal, met]}}``.
 
-Usage: python benchmarks/orchestration.py [labels] [trials] [--quick] [--keep FOLDER]
+Usage: python benchmarks/orchestration.py [labels] [trials] [pruning] [--quick] [--keep FOLDER]
 
 ``labels`` makes a store of 10^7 labels in 10^4 files (10^6 with ``--quick``), compacts it, and looks up images drawn at
 random, beside the store as it was (all labels in a dictionary) and a plain dataset of pyarrow, which read the files
@@ -8,6 +8,9 @@ as they were. Needs 5 GB of disk, 1 GB with ``--quick``, and 3 GB of memory for 
 
 ``trials`` searches with 10,000 trials (3,000 with ``--quick``) that take no time, and tells what the ledger and the
 sampler take for each, beside Optuna's own TPE. Needs ten minutes, one with ``--quick``.
+
+``pruning`` runs trials of the quickstart's space, made small, and of a wider one, and plays searches through over them:
+with pruning, with as many trials pruned at random, and with none. Needs ten minutes of a processor, or three.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from pathlib import Path
 
 import label_stores
 import many_trials
+import pruned_searches
 from page import table
 
 Goals = dict[str, tuple[float, float, bool]]
@@ -61,7 +65,21 @@ def trials(folder: Path, is_quick: bool) -> Goals:
     return {f"ledger and TPE at {row['trials']} trials [ms]": _at_most(row["a trial [ms]"], TRIAL) for row in rows}
 
 
-CASES: dict[str, Callable[[Path, bool], Goals]] = {"labels": labels, "trials": trials}
+def pruning(folder: Path, is_quick: bool) -> Goals:
+    """What pruning saves of a search's seconds, and what it costs of its best trial."""
+    rows = pruned_searches.measure(folder, 8 if is_quick else 24)
+    print(f"{table(rows)}\n")
+    goals: Goals = {}
+    for space in pruned_searches.SPACES:
+        by_kind = {row["search"]: row for row in rows if row["space"] == space}
+        for what in ("in the end", "after 30% of the seconds"):
+            name = f"r2 short of the best {what}"
+            ours, others = float(by_kind["pruned"][name]), float(by_kind["as many at random"][name])
+            goals[f"{space}: {name}, and of random pruning"] = _at_most(ours, others)
+    return goals
+
+
+CASES: dict[str, Callable[[Path, bool], Goals]] = {"labels": labels, "trials": trials, "pruning": pruning}
 
 
 def _measured(root: Path, count: int, kind: str) -> dict[str, float]:

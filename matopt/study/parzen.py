@@ -11,15 +11,21 @@ from typing import Any
 
 import numpy as np
 import optuna
+from optuna._hypervolume.hssp import _solve_hssp
 from optuna.distributions import BaseDistribution
 from optuna.samplers._tpe.sampler import (
+    _get_reference_point,
     _split_complete_trials,
     _split_pruned_trials,
     default_gamma,
     default_gamma_multiobjective,
 )
 from optuna.search_space import IntersectionSearchSpace
+from optuna.study import StudyDirection
+from optuna.study._multi_objective import _fast_non_domination_rank
 from optuna.trial import FrozenTrial, TrialState
+
+from matopt.study.hypervolume import dominating_most
 
 
 class Observations:
@@ -104,14 +110,16 @@ class ParzenSampler(optuna.samplers.TPESampler):
         self, study: optuna.Study, complete: list[FrozenTrial], pruned: list[FrozenTrial]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Part the trials into good and others, by number; those that run count as others."""
-        is_single = len(study.directions) == 1
-        n_good = (default_gamma if is_single else default_gamma_multiobjective)(self._n_known)
-        good, others = _split_complete_trials(complete, study, n_good)
-        if is_single:
+        if len(study.directions) == 1:
+            n_good = default_gamma(self._n_known)
+            good, others = _split_complete_trials(complete, study, n_good)
             best, rest = _split_pruned_trials(pruned, study, max(0, n_good - len(good)))
-        else:  # what was stopped has no place among several objectives
-            best, rest = [], pruned
-        return _numbers(*good, *best), _numbers(*others, *rest, *self._running)
+            return _numbers(*good, *best), _numbers(*others, *rest, *self._running)
+        numbers, signs = _numbers(*complete), [1 if d is StudyDirection.MINIMIZE else -1 for d in study.directions]
+        losses = np.array([trial.values for trial in complete]).reshape(-1, len(signs)) * signs
+        is_good = _good(losses, min(len(losses), default_gamma_multiobjective(self._n_known)))
+        # What was pruned has no place among several objectives.
+        return numbers[is_good], np.sort(np.append(numbers[~is_good], _numbers(*pruned, *self._running)))
 
     def _sample(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -138,6 +146,24 @@ class ParzenSampler(optuna.samplers.TPESampler):
             columns[name] = values[numbers]
         has_all = np.logical_and.reduce([~np.isnan(values) for values in columns.values()])
         return {name: values[has_all] for name, values in columns.items()}
+
+
+def _good(losses: np.ndarray, n_good: int) -> np.ndarray:
+    """Which rows dominate most: front by front, and of the last one those of the largest hypervolume."""
+    if n_good in (0, len(losses)):
+        return np.full(len(losses), n_good > 0)
+    ranks = _fast_non_domination_rank(losses, n_below=n_good)
+    n_fronts = np.searchsorted(np.cumsum(np.unique(ranks, return_counts=True)[1]), n_good, side="right")
+    is_good = ranks < n_fronts
+    if missing := n_good - int(is_good.sum()):
+        rows = np.flatnonzero(ranks == n_fronts)
+        reference = _get_reference_point(losses[rows])
+        front, first = np.unique(losses[rows], return_index=True, axis=0)
+        if front.shape[1] == 2 and missing < len(front):
+            is_good[rows[first[dominating_most(front, missing, reference)]]] = True
+        else:
+            is_good[_solve_hssp(losses[rows], rows, missing, reference)] = True
+    return is_good
 
 
 def _numbers(*trials: FrozenTrial) -> np.ndarray:

@@ -157,12 +157,12 @@ def test_tpe_chooses_the_points_that_optunas_own_does(tmp_path, objectives, conc
 
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 @pytest.mark.parametrize("objectives", [ONE, TWO], ids=["one", "two"])
-@pytest.mark.parametrize("kind", ["tpe", "gp", "nsga2"])
+@pytest.mark.parametrize("kind", ["tpe", "nsga2"])
 def test_a_sampler_goes_on_where_trials_are_pruned(tmp_path, kind, objectives):
-    search, rungs = spec(MIXED, objectives, trials=16), Rungs({"r2": "maximize"}, 0.5, 2, startup=1)
+    search, rungs = spec(MIXED, objectives, trials=12), Rungs({"r2": "maximize"}, 0.5, 2, startup=1)
     sampler = partial(SAMPLERS.build(Component(kind)).build, search)
     ledger = Ledger(tmp_path / "journal", "search", objectives)
-    for _ in range(16):
+    for _ in range(12):
         trial = ledger.ask(sampler)
         r2 = -((suggest(search.space, trial)["b"] - 4) ** 2)
         if reason := ledger.judge(trial.number, {"progress": [0.5], "r2": [r2]}, rungs):
