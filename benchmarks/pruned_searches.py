@@ -32,8 +32,8 @@ from matopt.study.space import suggest
 
 STUDY = Path(__file__).parents[1] / "studies" / "quickstart.yaml"
 TINY = (
-    "data.split={train: 60, validation: 60, test: 2}", "generator.steps=120", "predictor.steps=120",
-    "search.space.augmentation.size={choice: [30, 60]}",
+    "data.window.size=32", "data.split={train: 40, validation: 40, test: 2}", "generator.steps=40",
+    "generator.latent_dim=8", "predictor.steps=80", "search.space.augmentation.size={choice: [20, 40]}",
 )  # fmt: skip
 WIDER = (
     *TINY,
@@ -144,6 +144,7 @@ def _trials(folder: Path, changes: Sequence[str], n_trials: int) -> list[Played]
 
     source = SOURCES.build(study.source, study.folder)
     dataset = prepare(source, study.window, study.split, study.config.seed, label)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     chooser = optuna.create_study(sampler=optuna.samplers.RandomSampler(0))
     trials = []
     for number in range(-1, n_trials):  # the first one compiles, and is left out
@@ -152,6 +153,7 @@ def _trials(folder: Path, changes: Sequence[str], n_trials: int) -> list[Played]
         played = _play(chosen, dataset, label, context)
         if number >= 0:
             trials.append(played)
+            print(f"trial {number}: {played.seconds:.1f} s, r2 {played.scores['r2']:.3f}", flush=True)
     kept.write_text(json.dumps([vars(trial) for trial in trials]))
     return trials
 
