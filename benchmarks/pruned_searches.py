@@ -1,8 +1,8 @@
 """What pruning saves and what it costs: trials of a study that were run to their ends, searched again and again.
 
 Each trial is run once, alone, and its curve kept with the seconds of every report. Searches that prune, prune as many
-at random, or prune none are then played through over these trials in many orders, one trial at a time: what a search
-has found when a share of the seconds of all trials is spent follows from the order alone.
+at random, or prune none are then played through over these trials, which are drawn again and again, one at a time: what
+a search has found when its seconds are spent follows from the draw alone. That leaves a sampler's learning out.
 """
 
 from __future__ import annotations
@@ -41,11 +41,14 @@ WIDER = (
     "search.space.predictor.width={choice: [4, 8, 16]}",
 )
 SPACES = {"quickstart": TINY, "with two settings of the predictor": WIDER}
-ORDERS = 300
-BUDGETS = (0.3, 0.5)
+ORDERS, DRAWN = 200, 60
+BUDGETS = (5, 10, 20)
+"""Seconds that a search has, in those of a whole trial."""
+
+PRUNED, AT_RANDOM = "pruned", "as many at random"
 
 
-RUNGS = Rungs({"r2": "maximize"}, 0.25, 2, 4)
+RUNGS = Rungs({"r2": "maximize"}, 0.5, 2, 4)
 """Those of a study that says no more than ``pruning: {objectives: [r2]}``."""
 
 
@@ -82,19 +85,17 @@ def _rows(space: str, trials: Sequence[Played]) -> list[dict[str, float | str]]:
         told = [max(trial.curve["r2"][:count]) for trial in trials]
         print(f"{space}: at {rung:.0%} of the training rank correlation with the end {spearmanr(told, final)[0]:.2f}")
     random = np.random.default_rng(0)
-    found: dict[str, list[dict[str, float]]] = {"pruned": [], "as many at random": [], "none": []}
+    found: dict[str, list[dict[str, float]]] = {kind: [] for kind in (PRUNED, AT_RANDOM, "none pruned")}
     for _ in range(ORDERS):
-        order = [trials[index] for index in random.permutation(len(trials))]
+        order = [trials[index] for index in random.integers(len(trials), size=DRAWN)]
         by_rungs = _pruned(order)
-        found["pruned"].append(_outcome(order, by_rungs))
-        found["as many at random"].append(_outcome(order, list(random.permutation(by_rungs))))
-        found["none"].append(_outcome(order, [0] * len(order)))
-    whole = sum(trial.seconds for trial in trials)
-    rows: list[dict[str, float | str]] = []
-    for kind, outcomes in found.items():
-        means = {name: float(np.mean([outcome[name] for outcome in outcomes])) for name in outcomes[0]}
-        rows.append({"space": space, "search": kind, "trials": len(trials), "all of them [s]": whole, **means})
-    return rows
+        found[PRUNED].append(_outcome(trials, order, by_rungs))
+        found[AT_RANDOM].append(_outcome(trials, order, list(random.permutation(by_rungs))))
+        found["none pruned"].append(_outcome(trials, order, [0] * len(order)))
+    return [
+        {"space": space, "search": kind} | {name: float(np.mean([o[name] for o in outcomes])) for name in outcomes[0]}
+        for kind, outcomes in found.items()
+    ]
 
 
 def _pruned(order: Sequence[Played]) -> list[int]:
@@ -114,27 +115,27 @@ def _pruned(order: Sequence[Played]) -> list[int]:
     return counts
 
 
-def _outcome(order: Sequence[Played], counts: Sequence[int]) -> dict[str, float]:
-    """What a search in this order has found for parts of the seconds of all trials, and in the end."""
-    whole = sum(trial.seconds for trial in order)
+def _outcome(trials: Sequence[Played], order: Sequence[Played], counts: Sequence[int]) -> dict[str, float]:
+    """What a search in this order has found when the seconds of so many whole trials are spent."""
     spent = np.cumsum([t.at[n - 1] if n else t.seconds for t, n in zip(order, counts, strict=True)])
-    is_complete = np.array(counts) == 0
-    row = {"pruned trials": float((~is_complete).sum()), "seconds saved [%]": 100 * (1 - spent[-1] / whole)}
+    is_complete, mean = np.array(counts) == 0, float(np.mean([trial.seconds for trial in trials]))
+    row = {"pruned [%]": 100 * float((~is_complete).mean()), "seconds a trial [%]": 100 * spent[-1] / len(order) / mean}
     for name in ("r2", "response_skill"):
         scores = np.array([trial.scores[name] for trial in order])
-        for share in (*BUDGETS, 1.0):
-            done = scores[is_complete & (spent <= share * whole)]
-            end = "in the end" if share == 1 else f"after {share:.0%} of the seconds"
-            # Behind the best of all; a search without a complete trial is at the worst.
-            row[f"{name} short of the best {end}"] = scores.max() - (done.max() if len(done) else scores.min())
+        best, worst = (pick(trial.scores[name] for trial in trials) for pick in (max, min))
+        for budget in BUDGETS:
+            done = scores[is_complete & (spent <= budget * mean)]
+            # A search without a complete trial has found the worst.
+            row[f"{name} missed, {budget} trials' time"] = best - (float(done.max()) if len(done) else worst)
     return row
 
 
 def _trials(folder: Path, changes: Sequence[str], n_trials: int) -> list[Played]:
-    """Run random trials of the study; those of an earlier run with the same changes are used again."""
-    kept = folder / f"{len(changes)}-{n_trials}.json"
-    if kept.exists():
-        return [Played(**row) for row in json.loads(kept.read_text())]
+    """Run random trials of the study; those of an earlier run are used again."""
+    kept = folder / f"{len(changes)}.json"
+    trials = [Played(**row) for row in json.loads(kept.read_text())] if kept.exists() else []
+    if len(trials) >= n_trials:
+        return trials[:n_trials]
     torch.set_num_threads(1)
     study = load_study(STUDY, changes)
     store = LabelStore(folder / "labels")
@@ -146,15 +147,16 @@ def _trials(folder: Path, changes: Sequence[str], n_trials: int) -> list[Played]
     dataset = prepare(source, study.window, study.split, study.config.seed, label)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     chooser = optuna.create_study(sampler=optuna.samplers.RandomSampler(0))
-    trials = []
     for number in range(-1, n_trials):  # the first one compiles, and is left out
-        context = ModelContext(ArtifactStore(folder / f"artifacts-{len(changes)}-{number}"), study.folder)
         chosen = study.with_parameters(suggest(study.config.search.space, chooser.ask()))
+        if 0 <= number < len(trials):
+            continue
+        context = ModelContext(ArtifactStore(folder / f"artifacts-{len(changes)}-{number}"), study.folder)
         played = _play(chosen, dataset, label, context)
         if number >= 0:
             trials.append(played)
+            kept.write_text(json.dumps([vars(trial) for trial in trials]))
             print(f"trial {number}: {played.seconds:.1f} s, r2 {played.scores['r2']:.3f}", flush=True)
-    kept.write_text(json.dumps([vars(trial) for trial in trials]))
     return trials
 
 

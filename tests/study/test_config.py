@@ -228,7 +228,7 @@ def test_a_trait_that_says_nothing_about_the_properties_is_refused(folder):
     ("predictor", "pruning", "said"),
     [
         ("cnn", "{}", "the training of CNN does not foretell morphology_distance; to prune trials however good they"),
-        ("cnn", "{objectives: [r3]}", "'r3' is not among the objectives; did you mean 'r2'?"),
+        ("cnn", "{objectives: [r3]}", "'r3' is not among the objectives; there are: r2, morphology_distance"),
         ("cnn", "{objectives: [morphology_distance]}", "the training of CNN does not foretell morphology_distance"),
         ("parts.py:Mean", "{objectives: [r2]}", "the training of Mean does not foretell r2, nor any other objective"),
         ("voigt_reuss", "{}", "the training of VoigtReuss does not foretell r2, nor any other objective"),

@@ -149,7 +149,7 @@ class PruningSection(Section):
     """
 
     objectives: Annotated[tuple[str, ...], AfterValidator(_different)] | None = None
-    first: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    first: Annotated[float, Field(gt=0, lt=1)] = 0.5
     factor: Annotated[int, Field(ge=2, le=LARGEST_INTEGER)] = 2
     startup: AtLeastOne = 4
 
