@@ -6,7 +6,6 @@ parted once a point, and each trial's point is read once, when it has ended. Wha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from optuna._hypervolume.hssp import _solve_hssp
 from optuna.distributions import BaseDistribution
 from optuna.samplers._tpe.sampler import (
     _get_reference_point,
-    _split_complete_trials,
     _split_pruned_trials,
     default_gamma,
     default_gamma_multiobjective,
@@ -29,39 +27,54 @@ from matopt.study.hypervolume import dominating_most
 
 
 class Observations:
-    """The values of a study's trials as numbers, dimension by dimension, from one point of its search to the next.
+    """The trials of a study as numbers, from one point of its search to the next: each is read once, when it has ended.
 
     Attributes:
+        trials: all, by number.
+        losses: ``(trials, objectives)`` of the complete ones, less is better; NaN for the others.
+        pruned: the numbers of those that were pruned.
+        running: those that run.
         space: what the trials' points have in common.
     """
 
     def __init__(self) -> None:
         self._of: tuple[Any, str] = (None, "")
-        self._begin()
 
     def of(self, study: optuna.Study) -> Observations:
-        """Begin anew where it was another study that they were of; returns itself."""
+        """Take the trials of a study as they are now; returns itself."""
         if self._of[0] is not study._storage or self._of[1] != study.study_name:
             self._of = study._storage, study.study_name
-            self._begin()
+            self.space = IntersectionSearchSpace(include_pruned=True)
+            self.losses = np.empty((0, len(study.directions)))
+            self.pruned: list[int] = []
+            self._open: list[int] = []
+            self._columns: dict[str, tuple[np.ndarray, list[int]]] = {}
+        self.trials = study.get_trials(deepcopy=False)
+        signs = np.array([1.0 if direction is StudyDirection.MINIMIZE else -1.0 for direction in study.directions])
+        self.losses, before = _extended(self.losses, len(self.trials)), len(self.losses)
+        looked_at, self._open = [*self._open, *range(before, len(self.trials))], []
+        for number in looked_at:
+            trial = self.trials[number]
+            if trial.state is TrialState.COMPLETE:
+                self.losses[number] = signs * np.array(trial.values)
+            elif trial.state is TrialState.PRUNED:
+                self.pruned.append(number)
+            elif not trial.state.is_finished():
+                self._open.append(number)
+        self.running = [self.trials[n] for n in self._open if self.trials[n].state is TrialState.RUNNING]
         return self
 
-    def column(self, name: str, distribution: BaseDistribution, trials: Sequence[FrozenTrial]) -> np.ndarray:
+    def column(self, name: str, distribution: BaseDistribution) -> np.ndarray:
         """The value of each trial, by number: NaN where it has none, or has not ended."""
         known, waiting = self._columns.get(name, (np.empty(0), []))
-        values = np.concatenate([known, np.full(len(trials) - len(known), np.nan)])
-        open_ = []
-        for number in (*waiting, *range(len(known), len(trials))):
-            if not trials[number].state.is_finished():
+        values, open_ = _extended(known, len(self.trials)), []
+        for number in (*waiting, *range(len(known), len(self.trials))):
+            if not self.trials[number].state.is_finished():
                 open_.append(number)
-            elif name in trials[number].params:
-                values[number] = distribution.to_internal_repr(trials[number].params[name])
+            elif name in self.trials[number].params:
+                values[number] = distribution.to_internal_repr(self.trials[number].params[name])
         self._columns[name] = values, open_
-        return values
-
-    def _begin(self) -> None:
-        self.space = IntersectionSearchSpace(include_pruned=True)
-        self._columns: dict[str, tuple[np.ndarray, list[int]]] = {}
+        return values.copy()
 
 
 class ParzenSampler(optuna.samplers.TPESampler):
@@ -96,30 +109,27 @@ class ParzenSampler(optuna.samplers.TPESampler):
         if self._number == trial.number:
             return
         self._number = trial.number
-        self._search_space = self._observations.of(study).space
-        self._trials = study.get_trials(deepcopy=False)
-        by_state: dict[TrialState, list[FrozenTrial]] = {state: [] for state in TrialState}
-        for other in self._trials:
-            by_state[other.state].append(other)
-        complete, pruned = by_state[TrialState.COMPLETE], by_state[TrialState.PRUNED]
-        self._running = [t for t in by_state[TrialState.RUNNING] if t.number != trial.number and self._constant_liar]
-        self._n_known = len(complete) + len(pruned)
-        self._parts = self._part(study, complete, pruned) if self._n_known >= self._n_startup_trials else ()
+        seen = self._observations.of(study)
+        self._search_space = seen.space
+        self._running = [other for other in seen.running if other.number != trial.number and self._constant_liar]
+        complete = np.flatnonzero(~np.isnan(seen.losses[:, 0]))
+        self._n_known = len(complete) + len(seen.pruned)
+        if self._n_known >= self._n_startup_trials:
+            self._parts = self._part(study, seen, complete)
 
-    def _part(
-        self, study: optuna.Study, complete: list[FrozenTrial], pruned: list[FrozenTrial]
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _part(self, study: optuna.Study, seen: Observations, complete: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Part the trials into good and others, by number; those that run count as others."""
+        losses, others = seen.losses[complete], [other.number for other in self._running]
         if len(study.directions) == 1:
             n_good = default_gamma(self._n_known)
-            good, others = _split_complete_trials(complete, study, n_good)
-            best, rest = _split_pruned_trials(pruned, study, max(0, n_good - len(good)))
-            return _numbers(*good, *best), _numbers(*others, *rest, *self._running)
-        numbers, signs = _numbers(*complete), [1 if d is StudyDirection.MINIMIZE else -1 for d in study.directions]
-        losses = np.array([trial.values for trial in complete]).reshape(-1, len(signs)) * signs
-        is_good = _good(losses, min(len(losses), default_gamma_multiobjective(self._n_known)))
-        # What was pruned has no place among several objectives.
-        return numbers[is_good], np.sort(np.append(numbers[~is_good], _numbers(*pruned, *self._running)))
+            is_good = np.argsort(np.argsort(losses[:, 0], kind="stable")) < n_good
+            pruned = [seen.trials[number] for number in sorted(seen.pruned)]
+            best, rest = _split_pruned_trials(pruned, study, max(0, n_good - len(losses)))
+            good, others = [trial.number for trial in best], others + [trial.number for trial in rest]
+        else:  # among several objectives what was pruned has no place
+            is_good = _good(losses, min(len(losses), default_gamma_multiobjective(self._n_known)))
+            good, others = [], others + seen.pruned
+        return _in_order(complete[is_good], good), _in_order(complete[~is_good], others)
 
     def _sample(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -139,7 +149,7 @@ class ParzenSampler(optuna.samplers.TPESampler):
         """The points of these trials, but of those that lack a dimension."""
         columns = {}
         for name, dimension in search_space.items():
-            values = self._observations.column(name, dimension, self._trials).copy()
+            values = self._observations.column(name, dimension)
             for running in self._running:
                 chosen = self._get_params(running, study)
                 values[running.number] = dimension.to_internal_repr(chosen[name]) if name in chosen else np.nan
@@ -166,5 +176,10 @@ def _good(losses: np.ndarray, n_good: int) -> np.ndarray:
     return is_good
 
 
-def _numbers(*trials: FrozenTrial) -> np.ndarray:
-    return np.sort(np.array([trial.number for trial in trials], int))
+def _extended(values: np.ndarray, length: int) -> np.ndarray:
+    """The values, followed by NaN."""
+    return np.concatenate([values, np.full((length - len(values), *values.shape[1:]), np.nan)])
+
+
+def _in_order(numbers: np.ndarray, others: list[int]) -> np.ndarray:
+    return np.sort(np.append(numbers, np.array(others, int)))
