@@ -1,10 +1,16 @@
 """What the engine costs, case by case. Ends with the goals in a line, ``{"goals": {name: [value, goal, met]}}``.
 
-Usage: python benchmarks/orchestration.py [labels] [--quick] [--keep FOLDER]
+Usage: python benchmarks/orchestration.py [labels] [trials] [pruning] [--quick] [--keep FOLDER]
 
 ``labels`` makes a store of 10^7 labels in 10^4 files (10^6 with ``--quick``), compacts it, and looks up images drawn at
 random, beside the store as it was (all labels in a dictionary) and a plain dataset of pyarrow, which read the files
 as they were. Needs 5 GB of disk, 1 GB with ``--quick``, and 3 GB of memory for the dictionary of 10^7.
+
+``trials`` searches with 10,000 trials (3,000 with ``--quick``) that take no time, and tells what the ledger and the
+sampler take for each, beside Optuna's own TPE. Needs ten minutes, one with ``--quick``.
+
+``pruning`` runs trials of the quickstart's space, made small, and of a wider one, and plays searches through over them:
+with pruning, with as many trials pruned at random, and with none. Needs ten minutes of a processor, or three.
 """
 
 from __future__ import annotations
@@ -19,11 +25,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import label_stores
+import many_trials
+import pruned_searches
 from page import table
 
 Goals = dict[str, tuple[float, float, bool]]
 MEMORY = 50.0
 LOOK_UP = 10.0
+TRIAL = 100.0
 
 
 def labels(folder: Path, is_quick: bool) -> Goals:
@@ -49,7 +58,27 @@ def labels(folder: Path, is_quick: bool) -> Goals:
     }
 
 
-CASES: dict[str, Callable[[Path, bool], Goals]] = {"labels": labels}
+def trials(folder: Path, is_quick: bool) -> Goals:
+    """What the ledger and the sampler take for a trial of a large search."""
+    rows = many_trials.measure(folder, [1000, 3000] if is_quick else [1000, 3000, 10_000])
+    print(f"{table(rows)}\n")
+    return {f"ledger and TPE at {row['trials']} trials [ms]": _at_most(row["a trial [ms]"], TRIAL) for row in rows}
+
+
+def pruning(folder: Path, is_quick: bool) -> Goals:
+    """What pruning saves of a search's seconds, and what it costs of its best trial."""
+    rows = pruned_searches.measure(folder, 8 if is_quick else 20)
+    print(f"{table(rows)}\n")
+    by_kind = {(row["space"], row["search"]): row for row in rows}
+    goals: Goals = {}
+    for space in pruned_searches.SPACES:
+        ours, others = (by_kind[space, kind] for kind in (pruned_searches.PRUNED, pruned_searches.AT_RANDOM))
+        missed = "r2 missed, 10 trials' time"
+        goals[f"{space}: {missed}, and of random pruning"] = _at_most(float(ours[missed]), float(others[missed]))
+    return goals
+
+
+CASES: dict[str, Callable[[Path, bool], Goals]] = {"labels": labels, "trials": trials, "pruning": pruning}
 
 
 def _measured(root: Path, count: int, kind: str) -> dict[str, float]:
@@ -65,7 +94,7 @@ def _at_most(value: float, goal: float) -> tuple[float, float, bool]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", choices=[*CASES, []], default=list(CASES))
-    parser.add_argument("--quick", action="store_true", help="a tenth of the labels; under ten minutes")
+    parser.add_argument("--quick", action="store_true", help="fewer labels, fewer trials; under ten minutes")
     parser.add_argument("--keep", type=Path, help="a folder for what is made, which is used again")
     arguments = parser.parse_args()
     goals: Goals = {}

@@ -116,13 +116,14 @@ def _studies(storage: Path) -> list[StudyStatus]:
 def _conclude(result: LaunchResult) -> None:
     """Print what a person wants to know when a study is done."""
     from matopt.cli.tables import print_times
-    from matopt.study.records import failures
+    from matopt.study.records import failures, prunings
     from matopt.study.tracking.database import database_uri
 
     metrics = result.best.outcome.metrics if result.best.outcome else {}
     scores = ", ".join(f"{name} {metrics[name]:.3f}" for name in result.study.objectives)
-    if failed := failures(result.trials):
-        typer.echo(failed)
+    for told in (failures(result.trials), prunings(result.trials)):
+        if told:
+            typer.echo(told)
     typer.echo(f"best trial: {result.best.number} ({scores})")
     print_times(result.times)
     if result.undelivered:

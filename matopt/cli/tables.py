@@ -36,6 +36,8 @@ def print_status(status: StudyStatus) -> None:
         console.print(f"other than the last launch: {escape(line)}", highlight=False, soft_wrap=True)
     counts = ", ".join(f"{n} {state}" for state, n in status.trials.items() if n) or "none begun"
     console.print(f"trials: {counts}, of {status.trials_asked}", highlight=False)
+    for number, reason in status.pruned.items():
+        console.print(f"  trial {number} was {escape(reason)}", highlight=False)
     for number, error in status.failures.items():
         console.print(f"  trial {number} failed: {escape(error)}", highlight=False)
     if status.best is not None and status.best.outcome is not None:
@@ -57,11 +59,15 @@ def print_studies(studies: Sequence[StudyStatus]) -> None:
         outcome = status.best.outcome if status.best is not None else None
         score = f"{first} {outcome.metrics[first]:.3f}" if outcome is not None else ""
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(status.updated)) if status.updated else ""
-        rows.append([status.name, _state(status), f"{status.trials['complete']} of {status.trials_asked}", score, when])
+        rows.append([status.name, _state(status), f"{_done(status)} of {status.trials_asked}", score, when])
     print_rows(["study", "state", "trials", "best", "last heard of"], rows)
     for status in studies:
         for line in status.damaged:
             _console().print(f"{status.name}: {escape(line)}", highlight=False, soft_wrap=True)
+
+
+def _done(status: StudyStatus) -> int:
+    return status.trials["complete"] + status.trials["pruned"]
 
 
 def print_comparison(rows: Sequence[ComparisonRow]) -> None:

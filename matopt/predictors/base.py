@@ -73,6 +73,15 @@ class Predictor(ABC):
             InputError: not fitted, or densities of another shape than it was fitted to.
         """
 
+    @property
+    def foretold(self) -> tuple[str, ...]:
+        """Metrics of the validation set that its training reports as it goes on; none, where a subclass says no other.
+
+        The value of ``r2``, say, as "validation_r2", and of one property as "validation_r2/<name>", each beside
+        "progress", the share of the training that is over. By them a search may stop a trial early.
+        """
+        return ()
+
     @abstractmethod
     def to(self, device: torch.device | str) -> Self:
         """Move to ``device``; returns itself."""

@@ -124,7 +124,7 @@ class CNN(Predictor):
         """Learn to predict ``labels`` from ``train``, see :meth:`matopt.predictors.base.Predictor.fit`.
 
         Reported: "loss", "error" (mean squared, in standard deviations of each property's scale), "trait_<name>" (mean
-        residual), and the same as "validation_...".
+        residual), and the same as "validation_..."; "validation_r2", and that of each property, where values differ.
 
         Raises:
             InputError: samples and labels do not belong together, or a property has fewer than two usable values.
@@ -159,6 +159,11 @@ class CNN(Predictor):
         if self._network is None:
             raise InputError("cnn: fit it, or load its state, before it predicts")
         return self._scales.to_values(self._network.mean(self._pooled(density)))
+
+    @property
+    def foretold(self) -> tuple[str, ...]:
+        """R2 is known of the network in its middle."""
+        return ("r2",)
 
     def to(self, device: torch.device | str) -> Self:
         """Move to ``device``; returns itself."""
@@ -234,9 +239,12 @@ class CNN(Predictor):
 
         def validate() -> Mapping[str, float]:
             held_out = sets[1]
-            error = held_out.error(network)
+            error, r2 = held_out.error(network)
             probed = with_probes(held_out.density[: self.trait_batch_size]) if traits else error
-            return {name: float(value) for name, value in terms(error, probed).items()}
+            known = {f"r2/{p.name}": value for p, value in zip(self.properties, r2, strict=True) if not value.isnan()}
+            if len(known) == len(self.properties):
+                known["r2"] = r2.mean()
+            return {name: float(value) for name, value in (terms(error, probed) | known).items()}
 
         minimise(
             network,

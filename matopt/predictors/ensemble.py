@@ -123,6 +123,11 @@ class Ensemble(Predictor):
         half = torch.stack(widths).to(mean) * self._difficulty(on_scales)
         return self._values(mean - half), self._values(mean + half)
 
+    @property
+    def foretold(self) -> tuple[str, ...]:
+        """What its first member's training foretells."""
+        return self._new_member().foretold
+
     def to(self, device: torch.device | str) -> Self:
         """Move to ``device``; returns itself."""
         self._device = device_named(device)

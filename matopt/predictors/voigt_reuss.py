@@ -58,7 +58,7 @@ class VoigtReuss(Predictor):
     ) -> Self:
         """Learn to predict ``labels`` from ``train``, see :meth:`matopt.predictors.base.Predictor.fit`.
 
-        What is reported is of the network, as :meth:`CNN.fit` says: errors are of logits.
+        What is reported is of the network, as :meth:`CNN.fit` says: errors and R2 are of logits.
         """
         sets = [(train, labels)] + ([validation] if validation is not None else [])
         self.properties = labels.properties

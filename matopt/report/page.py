@@ -22,6 +22,7 @@ from matopt.report.findings import Findings
 from matopt.report.sections import SECTIONS, Section
 from matopt.report.style import words
 from matopt.report.tables import Table
+from matopt.study.records import prunings
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,8 @@ def _summary(findings: Findings) -> str:
     """Say in a sentence what the study did, and what it was not asked for."""
     done = sum(trial.outcome is not None for trial in findings.trials)
     parts = [f"{_count(done, 'trial')} complete of {len(findings.trials)}"]
+    if pruned := prunings(findings.trials):
+        parts.append(pruned)
     if findings.evaluation is not None:
         compared, tested = len(findings.evaluation.generators), len(findings.evaluation.authentic.porosity)
         parts.append(f"{_count(compared, 'generator')} compared on {_count(tested, 'authentic test microstructure')}")

@@ -16,7 +16,7 @@ from matopt.registry import Component, Registry
 from matopt.stages.artifacts import ArtifactStore
 from matopt.stages.data import LabelledSet
 from matopt.stages.keys import stage_key
-from matopt.training.report import Report, no_report, prefixed, stopping
+from matopt.training.report import Recorded, Report, no_report, prefixed, stopping
 from matopt.traits.base import TRAITS, Trait
 
 Model = TypeVar("Model", Generator, Predictor)
@@ -65,12 +65,12 @@ def fit_generator(task: GeneratorTask, context: ModelContext, report: Report = n
         Stopped: the report asked for it; nothing is kept.
     """
 
-    def fit(generator: Generator) -> None:
+    def fit(generator: Generator, report: Report) -> None:
         train, validation = task.train.microstructures, task.validation.microstructures
-        generator.fit(train, validation, stopping(prefixed(report, "generator")), task.seed)
+        generator.fit(train, validation, report, task.seed)
 
     key = stage_key("generator", task, code=__name__, folder=context.folder)
-    _fit_once(key, GENERATORS, task.generator, context, fit)
+    _fit_once(key, GENERATORS, task.generator, context, fit, stopping(prefixed(report, "generator")))
     return key
 
 
@@ -86,18 +86,18 @@ def fit_predictor(task: PredictorTask, context: ModelContext, report: Report = n
         Stopped: the report asked for it; nothing is kept.
     """
 
-    def fit(predictor: Predictor) -> None:
+    def fit(predictor: Predictor, report: Report) -> None:
         predictor.fit(
             task.train.microstructures,
             task.train.labels,
             (task.validation.microstructures, task.validation.labels),
             build_traits(task.traits, context.folder),
-            stopping(prefixed(report, "predictor")),
+            report,
             task.seed,
         )
 
     key = stage_key("predictor", task, code=__name__, folder=context.folder)
-    _fit_once(key, PREDICTORS, task.predictor, context, fit)
+    _fit_once(key, PREDICTORS, task.predictor, context, fit, stopping(prefixed(report, "predictor")))
     return key
 
 
@@ -112,19 +112,27 @@ def build_traits(traits: tuple[Component, ...], folder: Path) -> list[Trait]:
 
 
 def _fit_once(
-    key: str, family: Registry[Model], component: Component, context: ModelContext, fit: Callable[[Model], None]
+    key: str,
+    family: Registry[Model],
+    component: Component,
+    context: ModelContext,
+    fit: Callable[[Model, Report], None],
+    report: Report,
 ) -> None:
-    """Build a model, fit it and keep it under ``key``, unless there is one under it."""
+    """Build a model, fit it and keep it under ``key``; one that is there reports what its training did."""
     if key in context.artifacts:
+        for step, scalars in context.artifacts.load(key)["reports"]:
+            report(step, **scalars)
         return
     model = family.build(component, context.folder).to(context.device)
-    start = perf_counter()
-    fit(model)
+    recorded, start = Recorded(report), perf_counter()
+    fit(model, recorded)
     payload = {
         "kind": component.kind,
         "settings": dict(component.settings),
         "state": model.state_dict(),
         "seconds": perf_counter() - start,
+        "reports": recorded.heard,
         "torch": str(torch.__version__),
     }
     context.artifacts.save(key, payload)

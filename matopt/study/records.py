@@ -14,7 +14,7 @@ from matopt.stages.records import DesignResult, Evaluation, TrialResult
 from matopt.study.config.study import Study
 from matopt.study.layout import Layout
 
-State = Literal["complete", "failed", "running", "waiting"]
+State = Literal["complete", "pruned", "failed", "running", "waiting"]
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,13 @@ class TrialRecord:
 
     Attributes:
         number: counts from 0.
-        state: "complete", "failed", "running", or "waiting" to be run again.
+        state: "complete", "pruned" (stopped early), "failed", "running", or "waiting" to be run again.
         params: the point of the search space, dotted name -> value.
         outcome: of a complete trial.
-        error: one line that says why a trial failed.
+        error: one line that says why a trial failed, or was pruned.
+        curve: what its training foretold: "progress", the share of it that was over, and objective -> value there;
+            empty where the search prunes no trials.
+        saved: seconds that pruning it saved, at least.
     """
 
     number: int
@@ -34,6 +37,8 @@ class TrialRecord:
     params: dict[str, Any] = field(default_factory=dict)
     outcome: TrialResult | None = None
     error: str = ""
+    curve: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    saved: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,15 @@ def failures(records: Sequence[TrialRecord]) -> str:
     why = "; ".join(f"{count} times: {reason}" if count > 1 else reason for reason, count in reasons.most_common(3))
     more = f"; and {len(reasons) - 3} other reasons" if len(reasons) > 3 else ""
     return f"{reasons.total()} of {len(records)} trials failed ({why}{more})"
+
+
+def prunings(records: Sequence[TrialRecord]) -> str:
+    """Say how many trials were pruned, and the time that it saved; empty where none was."""
+    pruned = [record for record in records if record.state == "pruned"]
+    if not pruned:
+        return ""
+    saved = sum(record.saved for record in pruned)
+    return f"{len(pruned)} of {len(records)} trials were pruned, which saved {saved:.0f} s of training"
 
 
 def check_complete(records: Sequence[TrialRecord], least: int) -> None:

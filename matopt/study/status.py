@@ -14,7 +14,7 @@ from matopt.study.config.differences import differences
 from matopt.study.config.study import Study
 from matopt.study.layout import Layout, read_json, studies
 from matopt.study.lease_file import LeaseStatus, lease_status
-from matopt.study.records import TrialRecord, best
+from matopt.study.records import State, TrialRecord, best
 from matopt.study.results import search_settings_key
 from matopt.study.search.ledger import read_records
 from matopt.study.state import SavedState, read_state
@@ -34,9 +34,10 @@ class StudyStatus:
         error: why the last launch was stopped, if it said so.
         launches: how many there were.
         updated: when it last said something, seconds since 1970; 0 where it never did.
-        trials: how many of the search's trials are "complete", "failed", "running" and "waiting".
+        trials: how many of the search's trials are "complete", "pruned", "failed", "running" and "waiting".
         trials_asked: how many are to be complete in the end.
         failures: number and error of the failed trials.
+        pruned: number of the pruned trials, and why they were.
         objectives: metric -> direction; the first one picks the best trial.
         best: the best trial so far.
         times: stage -> seconds of ``wall``, ``computing``, ``waiting`` and ``overhead``, over all launches.
@@ -59,6 +60,7 @@ class StudyStatus:
     trials: dict[str, int]
     trials_asked: int
     failures: dict[int, str]
+    pruned: dict[int, str]
     objectives: dict[str, str]
     best: TrialRecord | None
     times: dict[str, dict[str, float]]
@@ -250,7 +252,8 @@ def _status(
         updated=state.updated,
         trials=_counts(records, is_running),
         trials_asked=trials_asked,
-        failures=_failures(records),
+        failures=_reasons(records, "failed"),
+        pruned=_reasons(records, "pruned"),
         objectives=dict(objectives),
         best=best(records, objectives) if objectives else None,
         times=_times(state, lease),
@@ -264,11 +267,11 @@ def _counts(records: Sequence[TrialRecord], is_running: bool) -> dict[str, int]:
     counts = Counter(record.state for record in records)
     if not is_running:  # nobody runs them; the next launch begins them anew
         counts["waiting"] += counts.pop("running", 0)
-    return {kind: counts[kind] for kind in ("complete", "failed", "running", "waiting")}
+    return {kind: counts[kind] for kind in ("complete", "pruned", "failed", "running", "waiting")}
 
 
-def _failures(records: Sequence[TrialRecord]) -> dict[int, str]:
-    return {record.number: record.error for record in records if record.state == "failed"}
+def _reasons(records: Sequence[TrialRecord], state: State) -> dict[int, str]:
+    return {record.number: record.error for record in records if record.state == state}
 
 
 def _names(storage: Path) -> list[str]:

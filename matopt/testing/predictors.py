@@ -176,6 +176,20 @@ class PredictorConformance:
         assert len(heard) == 1
         assert predictor.predict(train.density()).isfinite().all()
 
+    def test_what_its_training_foretells_is_reported(
+        self, make: Callable[[], Predictor], train: Microstructures
+    ) -> None:
+        """Each metric of :attr:`Predictor.foretold`, of all properties and of each, with the progress."""
+        heard: list[dict[str, float]] = []
+        labels = porosity_labels(train)
+        if not make().foretold:
+            return
+        make().fit(train, labels, (train, labels), report=lambda step, **scalars: bool(heard.append(scalars)))
+        parts = ["", *(f"/{p.name}" for p in labels.properties)]
+        names = {f"validation_{metric}{part}" for metric in make().foretold for part in parts}
+        assert heard and all(names <= scalars.keys() for scalars in heard)
+        assert all(0 < scalars["progress"] <= 1 for scalars in heard) and heard[-1]["progress"] == 1
+
     def test_a_trait_is_trained_for_by_its_weight(self, make: Callable[[], Predictor], train: Microstructures) -> None:
         """A heavy one is better satisfied than without it; one of no weight changes nothing."""
         labels = porosity_labels(train)

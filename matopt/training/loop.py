@@ -44,7 +44,8 @@ def train(
     """Minimise ``loss`` by Adam with a cosine schedule from ``learning_rate`` to 0; the module ends in ``eval`` mode.
 
     Every ``every`` steps, and after the last, the report hears the scalars of ``loss`` (means since the last report),
-    those of ``validate`` (named "validation_...") and the largest gradient norm. All randomness is the caller's.
+    those of ``validate`` (named "validation_..."), the largest gradient norm, and the progress, 1 after the last step.
+    All randomness is the caller's.
 
     Args:
         module: whose parameters are learnt. Several networks go into a ``ModuleList``.
@@ -100,7 +101,7 @@ def train(
 
         # A term may join late: its mean is over the steps that had it.
         scalars = {name: float(torch.stack(values).mean()) for name, values in terms_so_far.items()}
-        scalars["gradient_norm"] = largest_norm
+        scalars |= {"gradient_norm": largest_norm, "progress": taken / steps}
         terms_so_far.clear()
         largest_norm, since = 0.0, 0
         if validate is not None:

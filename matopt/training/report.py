@@ -27,6 +27,23 @@ def prefixed(report: Report, prefix: str) -> Report:
     return named
 
 
+class Recorded:
+    """Reports a training, and keeps what it reported.
+
+    Attributes:
+        heard: each report's step and figures.
+    """
+
+    def __init__(self, report: Report) -> None:
+        self.heard: list[tuple[int, dict[str, float]]] = []
+        self._report = report
+
+    def __call__(self, step: int, /, **scalars: float) -> bool:
+        """Report and keep a step."""
+        self.heard.append((step, {name: float(value) for name, value in scalars.items()}))
+        return self._report(step, **scalars)
+
+
 class Stopped(Exception):
     """Raised where a report asked a training to stop."""
 

@@ -61,6 +61,21 @@ def test_known_functionals_of_the_porosity_are_learnt_in_si_units(fitted: CNN) -
     assert (predicted[:, 1] > 0).all()
 
 
+def test_the_r2_that_a_training_foretells_is_that_of_the_validation_set() -> None:
+    train, validation = blobs(40, (24, 24), 0), blobs(30, (24, 24), 1)
+    labels = with_status(table(validation), [3, 7], 1e12)  # which count in none of the two
+    heard: list[dict[str, float]] = []
+    cnn = CNN(steps=40, width=4).fit(
+        train, table(train), (validation, labels), report=lambda step, **scalars: bool(heard.append(scalars))
+    )
+    best = min(heard, key=lambda scalars: scalars["validation_loss"])  # the state that is kept
+    scores = r2(cnn, validation, labels)
+    for name, value in scores.items():
+        assert best[f"validation_r2/{name}"] == pytest.approx(value, abs=0.02)
+    assert best["validation_r2"] == pytest.approx(np.mean(list(scores.values())), abs=0.02)
+    assert best["validation_r2"] > heard[0]["validation_r2"]
+
+
 @pytest.mark.parametrize("axes", [(2,), (3,), (2, 3)])
 def test_predictions_do_not_change_when_axes_are_reversed(fitted: CNN, axes: tuple[int, ...]) -> None:
     density = blobs(5, (32, 32), 3).density()

@@ -58,7 +58,8 @@ def findings(draw: st.DrawFn) -> Findings:
 
 @st.composite
 def _trials(draw: st.DrawFn, random: np.random.Generator) -> tuple[int, tuple[TrialRecord, ...]]:
-    states = draw(st.lists(st.sampled_from(["complete", "failed", "running", "waiting"]), max_size=4))
+    states = draw(st.lists(st.sampled_from(["complete", "pruned", "failed", "running", "waiting"]), max_size=4))
+    foretold = draw(st.lists(st.sampled_from(METRICS), max_size=2, unique=True))
     best = draw(st.integers(0, len(states)))
     states.insert(best, "complete")
     params = draw(st.dictionaries(st.sampled_from(["generator.kind", "x"]), st.just(1.5) | st.none()))
@@ -66,7 +67,10 @@ def _trials(draw: st.DrawFn, random: np.random.Generator) -> tuple[int, tuple[Tr
     for number, state in enumerate(states):
         metrics = dict(zip(METRICS, random.random(len(METRICS)), strict=True))
         outcome = TrialResult(metrics, "g", "p", 1.0, 0.0) if state == "complete" else None
-        trials.append(TrialRecord(number, state, params, outcome, "it <failed>" if state == "failed" else ""))
+        told = {"failed": "it <failed>", "pruned": "pruned <after> 50%"}.get(state, "")
+        curve = {"progress": [0.5, 1.0], **{name: [0.1, number] for name in foretold}} if foretold else {}
+        curve = {"pruned": {name: values[:1] for name, values in curve.items()}, "complete": curve}.get(state, {})
+        trials.append(TrialRecord(number, state, params, outcome, told, curve, 1.5 * (state == "pruned")))
     return best, tuple(trials)
 
 

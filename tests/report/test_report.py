@@ -27,7 +27,7 @@ from matopt.study.records import TrialRecord
 
 ORDER = [
     "samples", "properties", "augmentation", "parity", "responses", "traits", "morphing", "ascent", "designs",
-    "closed_loop", "search",
+    "closed_loop", "search", "curves",
 ]  # fmt: skip
 TRIAL = TrialRecord(0, "complete", {}, TrialResult({"r2": 0.5}, "", "", 1, 0))
 MINIMAL = Findings("tiny", "name: tiny", PROPERTIES[:1], ("r2",), (TRIAL,), 0)
@@ -62,7 +62,7 @@ class Same(Counts):
 
 def drawable(found: Findings) -> list[str]:
     """The figures that findings allow, in the order of the page."""
-    names = {"search"}
+    names = {"search"} | ({"curves"} if any(trial.curve for trial in found.trials) else set())
     if found.design is not None:
         names |= {"morphing", "ascent", "designs"} | ({"closed_loop"} if found.design.rounds else set())
     if found.evaluation is not None:
@@ -116,7 +116,9 @@ def test_whatever_a_study_found_its_report_is_whole(found: Findings) -> None:
         assert ("Not shown: parity, as no property of a test microstructure could be simulated." in text) == (
             found.evaluation is not None and "parity" not in drawable(found)
         )
+        assert ("Not shown: curves, as the search prunes no trials." in text) == ("curves" not in drawable(found))
         assert all(f"<td>{trial.number}</td>" in text for trial in found.trials)
+        assert all((trial.error in text) for trial in found.trials)
         if found.design is not None:
             assert 'href="designs.parquet"' in text
             check_designs(pq.read_table(folder / "designs.parquet"), found.design)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 from pathlib import Path
 
@@ -221,6 +222,30 @@ def test_a_trait_that_says_nothing_about_the_properties_is_refused(folder):
     assert load_study(folder / "example.yaml", [*overrides, "traits={monotonicity: {}}"]).traits
     with pytest.raises(InputError, match=r"traits\.hashin_shtrikman: it says nothing about permeability; leave it out"):
         load_study(folder / "example.yaml", [*overrides, "traits={hashin_shtrikman: {}, monotonicity: {}}"])
+
+
+@pytest.mark.parametrize(
+    ("predictor", "pruning", "said"),
+    [
+        ("cnn", "{}", "the training of CNN does not foretell morphology_distance; to prune trials however good they"),
+        ("cnn", "{objectives: [r3]}", "'r3' is not among the objectives; there are: r2, morphology_distance"),
+        ("cnn", "{objectives: [morphology_distance]}", "the training of CNN does not foretell morphology_distance"),
+        ("parts.py:Mean", "{objectives: [r2]}", "the training of Mean does not foretell r2, nor any other objective"),
+        ("voigt_reuss", "{}", "the training of VoigtReuss does not foretell r2, nor any other objective"),
+        ("cnn", "{first: 1.0}", "must be less than 1"),
+        ("cnn", "{factor: 1}", "must be at least 2"),
+        ("cnn", "{objectives: [r2]}", ""),
+        ("ensemble", "{objectives: [r2], first: 0.1, factor: 3, startup: 8}", ""),
+    ],
+)
+def test_a_trial_is_pruned_only_for_what_its_training_foretells(folder, predictor, pruning, said):
+    changes = [f"predictor={{kind: '{predictor}'}}", f"search.pruning={pruning}"]
+    if not said:
+        assert load_study(folder / "example.yaml", changes).config.search.pruning.objectives == ("r2",)
+        return
+    with pytest.raises(InputError, match=re.escape(said)) as caught:
+        load_study(folder / "example.yaml", changes)
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def test_a_property_of_the_users_own_is_searched_and_designed_by_its_name(folder):

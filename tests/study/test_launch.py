@@ -18,6 +18,7 @@ from matopt.study.config.study import load_study
 from matopt.study.launch import changes, launch
 from matopt.study.layout import Layout, read_json
 from matopt.study.lease import hold_lease
+from matopt.study.records import prunings
 from matopt.study.search.ledger import read_records
 from matopt.study.status import compare, list_studies, study_status
 from matopt.study.tracking.database import database_uri
@@ -207,7 +208,7 @@ def test_the_status_tells_what_the_launch_returned(finished, file):
     study, result = finished
     status = study_status(study.storage, "tiny")
     assert status.is_finished and status.launches >= 4 and status.error == ""
-    assert status.trials == {"complete": 4, "failed": 0, "running": 0, "waiting": 0}
+    assert status.trials == {"complete": 4, "pruned": 0, "failed": 0, "running": 0, "waiting": 0}
     assert status.best == result.best and status.undelivered == ""
     assert status.report.read_text() == f"best: {result.best.number}"
     assert [s.name for s in list_studies(study.storage)] == ["tiny"]
@@ -251,3 +252,29 @@ def test_what_the_machine_cannot_give_is_one_line_and_so_is_its_status(file):
 
 def test_nothing_is_left_of_the_killed_launches(finished):
     wait_until_gone(orphans, 100)
+
+
+@pytest.mark.slow
+def test_pruned_trials_are_told_by_the_status_and_by_mlflow_and_none_is_left_open(file):
+    study = load(
+        file, "name=pruned", "predictor={kind: 'tiny_components.py:Gradual'}", "evaluation=null", "search.trials=6",
+        "search.space={predictor.ridge: {choice: [0.03, 30.0]}}", "search.objectives={r2: maximize}",
+        "search.pruning={first: 0.3, startup: 1}",
+    )  # fmt: skip
+    result = launch(study, make_report=write_page)
+    states = [trial.state for trial in result.trials]
+    assert set(states) == {"complete", "pruned"} and len(states) == 6
+    assert prunings(result.trials).startswith(f"{states.count('pruned')} of 6 trials were pruned, which saved ")
+
+    status = study_status(study.storage, "pruned")
+    assert status.trials["pruned"] == states.count("pruned") and status.trials["failed"] == 0
+    assert status.pruned == {t.number: t.error for t in result.trials if t.state == "pruned"}
+    client = mlflow.MlflowClient(database_uri(Layout.of(study).database))
+    experiment = client.get_experiment_by_name("pruned").experiment_id
+    runs = {run.info.run_name: run for run in client.search_runs([experiment])}
+    for trial in result.trials:
+        run = runs[f"trial {trial.number}"]
+        assert run.info.status == ("KILLED" if trial.state == "pruned" else "FINISHED")
+        assert run.data.tags.get("pruned", "") == trial.error
+        assert run.data.metrics["predictor/progress"] == (0.3 if trial.state == "pruned" else 1.0)
+    assert all(run.info.status != "RUNNING" for run in runs.values())

@@ -12,8 +12,9 @@ from optuna.trial import TrialState
 
 from matopt.errors import FailureError
 from matopt.stages.records import TrialResult
-from matopt.study.records import best, failures
+from matopt.study.records import best, failures, prunings
 from matopt.study.search.ledger import Ledger, read_records
+from matopt.study.search.rungs import Rungs
 
 OBJECTIVES = {"r2": "maximize", "distance": "minimize"}
 
@@ -71,6 +72,42 @@ def test_trials_left_running_or_failed_are_repeated_at_their_points_and_counted_
         assert {r.number: r.params for r in resumed.records()}[new] == points[old]
     assert resumed.left(3, 3) == (0, 0) and not resumed.unfinished(3, 3)
     assert [r.state for r in resumed.records()] == ["complete"] * 3
+
+
+def told(*values):
+    return {"progress": [0.25, 0.5, 1.0][: len(values)], "r2": list(values)}
+
+
+@pytest.mark.parametrize("objectives", [OBJECTIVES, {"r2": "maximize"}], ids=["two", "one"])
+def test_a_pruned_trial_is_tried_and_has_not_failed(journal, objectives):
+    ledger, rungs = Ledger(journal, "a", objectives), Rungs({"r2": "maximize"}, 0.25, 2, 1)
+    good, bad = ask(ledger), ask(ledger)
+    assert ledger.judge(good, told(0.8), rungs) == "" and ledger.judge(bad, told(0.2), rungs) != ""
+    ledger.prune(bad, "pruned", 7.5)
+    ledger.complete(good, outcome(0.8), told(0.8, 0.9, 0.95))
+    assert ledger.left(3, 3) == (0, 1) and ledger.left(2, 3) == (0, 0) and not ledger.unfinished(2, 3)
+
+    again = Ledger(journal, "a", objectives)
+    assert again.recover(least=3) == 0
+    records = again.records()
+    assert [r.state for r in records] == ["complete", "pruned"] and failures(records) == ""
+    assert [r.curve for r in records] == [told(0.8, 0.9, 0.95), told(0.2)] and records[1].error == "pruned"
+    assert prunings(records) == "1 of 2 trials were pruned, which saved 8 s of training"
+    assert best(records, objectives) == records[0] and read_records(journal, "a") == records
+
+    # Its values so far are Optuna's, where that has such: with one objective.
+    pruned = again.storage.get_trial(1)
+    assert pruned.state is TrialState.PRUNED
+    assert (pruned.intermediate_values, pruned.values) == (({25: 0.2}, [0.2]) if len(objectives) == 1 else ({}, None))
+
+    # What was running when the launch was killed is run again, and what its training foretold counts no more.
+    running = ask(again)
+    assert again.judge(running, told(0.9), rungs) == ""
+    resumed = Ledger(journal, "a", objectives)
+    assert resumed.recover() == 1
+    repeated = ask(resumed)
+    assert resumed.judge(repeated, told(0.85), rungs) == ""
+    assert resumed.records()[-1].curve == told(0.85)
 
 
 def test_a_point_is_given_up_after_a_few_attempts_of_all_launches_and_another_takes_its_place(journal):

@@ -15,8 +15,9 @@ from matopt.errors import InputError
 from matopt.registry import Component
 from matopt.stages.records import TrialResult
 from matopt.study.config.study import load_study
-from matopt.study.samplers.base import SAMPLERS, SearchSpec
+from matopt.study.samplers.base import SAMPLERS, SearchSpec, sampler_seed
 from matopt.study.search.ledger import Ledger
+from matopt.study.search.rungs import Rungs
 from matopt.study.space import Choice, Int, Log, Uniform, suggest
 
 HERE = Path(__file__).parent
@@ -123,6 +124,52 @@ def test_a_random_sampler_goes_on_with_other_points():
     first, again, later = (sampler.build(spec(NUMBERS, ONE), n_started) for n_started in (0, 0, 4))
     draws = [suggest(NUMBERS, optuna.create_study(sampler=chooser).ask()) for chooser in (first, again, later)]
     assert draws[0] == draws[1] != draws[2]
+
+
+@pytest.mark.parametrize("concurrent", [1, 3])
+@pytest.mark.parametrize("objectives", [ONE, TWO], ids=["one", "two"])
+def test_tpe_chooses_the_points_that_optunas_own_does(tmp_path, objectives, concurrent):
+    search = replace(spec(MIXED, objectives), concurrent=concurrent)
+    ours = SAMPLERS.build(Component("tpe"))
+
+    def optunas(n_started):
+        settings = {"n_startup_trials": search.startup, "constant_liar": concurrent > 1}
+        return optuna.samplers.TPESampler(**settings, seed=sampler_seed(search, n_started))
+
+    def points(journal, sampler):
+        ledger, running, chosen = Ledger(journal, "search", objectives), [], []
+        for _ in range(40):
+            trial = ledger.ask(sampler)
+            chosen.append(suggest(search.space, trial))
+            running.append((trial.number, chosen[-1]))
+            if len(running) < concurrent:
+                continue
+            number, point = running.pop(len(chosen) % concurrent)
+            if number % 7 == 3:
+                ledger.fail(number, "it failed")
+                continue
+            found = {"r2": -((point["b"] - 4) ** 2) - point["c"], "s2_error": point["a"] * (1 + (point["d"] == "x"))}
+            ledger.complete(number, TrialResult(found, "", "", 1.0, 0.0))
+        return chosen
+
+    assert points(tmp_path / "ours", partial(ours.build, search)) == points(tmp_path / "optunas", optunas)
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.parametrize("objectives", [ONE, TWO], ids=["one", "two"])
+@pytest.mark.parametrize("kind", ["tpe", "nsga2"])
+def test_a_sampler_goes_on_where_trials_are_pruned(tmp_path, kind, objectives):
+    search, rungs = spec(MIXED, objectives, trials=12), Rungs({"r2": "maximize"}, 0.5, 2, startup=1)
+    sampler = partial(SAMPLERS.build(Component(kind)).build, search)
+    ledger = Ledger(tmp_path / "journal", "search", objectives)
+    for _ in range(12):
+        trial = ledger.ask(sampler)
+        r2 = -((suggest(search.space, trial)["b"] - 4) ** 2)
+        if reason := ledger.judge(trial.number, {"progress": [0.5], "r2": [r2]}, rungs):
+            ledger.prune(trial.number, reason, 1.0)
+        else:
+            ledger.complete(trial.number, TrialResult({"r2": r2, "s2_error": 1.0}, "", "", 1.0, 0.0))
+    assert {"complete", "pruned"} == {record.state for record in ledger.records()}
 
 
 REFUSED = [

@@ -23,6 +23,7 @@ from matopt.study.cluster.ray_cluster import Cluster
 from matopt.study.records import failures
 from matopt.study.search.ledger import Ledger
 from matopt.study.search.plan import SearchCallback, SearchPlan, TrialPoint
+from matopt.study.search.rungs import Rungs
 from matopt.study.search.trials import TrialContext
 from matopt.study.search.tuning import search
 from matopt.training.report import no_report
@@ -41,7 +42,7 @@ SOLID = Component("tiny_components.py:Solid", {})
 
 class Heard(SearchCallback):
     def __init__(self):
-        self.begun, self.completed, self.failed, self.seconds = [], [], {}, []
+        self.begun, self.completed, self.pruned, self.failed, self.seconds = [], [], {}, {}, []
 
     def begin(self, number, params):
         self.begun.append(number)
@@ -49,6 +50,9 @@ class Heard(SearchCallback):
 
     def complete(self, number, outcome):
         self.completed.append(number)
+
+    def prune(self, number, reason, seconds, waiting):
+        self.pruned[number] = reason
 
     def fail(self, number, error, seconds, waiting):
         self.failed[number] = error
@@ -198,3 +202,65 @@ def test_settings_that_exclude_each_other_fail_their_trial_alone(context, tmp_pa
         FailureError, match=r"of 6 trials failed \(.*exclude each other.*\); search\.min_complete asks for 6"
     ):
         search(replace(plan(tmp_path, 6, settings), least=6), ledger, context, Heard())
+
+
+# ------------------------------------------------------------------------------------------------------- pruning
+
+
+RIDGES = {6: 0.3, 1: 0.1, 2: 10.0, 5: 3.0, 9: 0.03, 8: 100.0, 3: 0.06, 4: 30.0}
+"""Of the points of an undisturbed search: the less, the better the predictor."""
+
+
+def pruned_search(context, tmp_path, journal, total, log=""):
+    """Search so many trials, one at a time, and prune what is not in the better half; the ledger and what was heard."""
+    asked = plan(tmp_path, total, concurrent=1)
+
+    def point(trial):
+        params = {"width": trial.suggest_int("width", 1, 9)}
+        noise = Component("tiny_components.py:Noise", {"width": 3})
+        gradual = Component("tiny_components.py:Gradual", {"ridge": RIDGES[params["width"]], "log": log})
+        return TrialPoint(params, TrialSettings(noise, gradual, (), 4, 0))
+
+    ledger, heard = Ledger(journal, "a", {"r2": "maximize"}), Heard()
+    rungs = Rungs({"r2": "maximize"}, 0.3, 2, startup=1)
+    search(replace(asked, point=point), ledger, replace(context, rungs=rungs), heard)
+    return ledger, heard
+
+
+def test_bad_trials_are_pruned_between_two_reports_and_good_ones_are_not(context, tmp_path):
+    ledger, heard = pruned_search(context, tmp_path, tmp_path / "journal", 8, str(tmp_path / "log"))
+    records = ledger.records()
+    assert [r.params["width"] for r in records] == WIDTHS  # as many as were asked for, and no other in their places
+    states = {width: r.state for width, r in zip(WIDTHS, records, strict=True)}
+    assert states == {w: "pruned" if w in (2, 5, 8, 4) else "complete" for w in WIDTHS}
+    assert heard.pruned == {r.number: r.error for r in records if r.state == "pruned"} and not heard.failed
+    assert records[2].error.startswith("pruned after 30% of its predictor's training (r2 ")
+
+    # Each was told at its rung, and went no further; its process ran the next trial.
+    lines = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
+    last = {float(ridge): int(step) for _, ridge, step in lines}
+    assert last == {RIDGES[width]: 3 if state == "pruned" else 10 for width, state in states.items()}
+    assert len({pid for pid, _, _ in lines}) == 1
+
+    for trial, record in zip(ledger.storage.get_all_trials(0), records, strict=True):
+        is_pruned = record.state == "pruned"
+        assert trial.state is (optuna.trial.TrialState.PRUNED if is_pruned else optuna.trial.TrialState.COMPLETE)
+        assert list(trial.intermediate_values) == ([10, 20, 30] if is_pruned else [])
+        assert len(record.curve["r2"]) == len(record.curve["progress"]) == (3 if is_pruned else 10)
+
+
+def test_a_search_that_prunes_goes_the_same_way_whatever_interrupted_it(context, tmp_path):
+    undisturbed, _ = pruned_search(context, tmp_path, tmp_path / "undisturbed", 8)
+    journal = tmp_path / "interrupted"
+    pruned_search(context, tmp_path, journal, 3)  # the last of them is pruned
+    killed = Ledger(journal, "a", {"r2": "maximize"})
+    trial = killed.ask(plan(tmp_path, 8).sampler)
+    trial.suggest_int("width", 1, 9)
+    bad = {"progress": [0.1, 0.2, 0.3], "r2": [9.0, 9.0, 9.0]}  # of an attempt that counts no more
+    assert killed.judge(trial.number, bad, Rungs({"r2": "maximize"}, 0.3, 2, startup=1)) == ""
+    ledger, _ = pruned_search(context, tmp_path, journal, 8)
+
+    def found(ledger):
+        return [(r.state, r.params, r.curve, r.outcome and r.outcome.metrics) for r in ledger.records()]
+
+    assert found(ledger) == found(undisturbed)

@@ -47,10 +47,20 @@ class LabelledDensity:
             )
             cast(Network, network).begin(torch.cat(images), scores, usable)
 
-    def error(self, branches: Branches) -> torch.Tensor:
-        """Compute the mean squared error of the scores of all samples, at usable values alone; 0 without any."""
+    def error(self, branches: Branches) -> tuple[torch.Tensor, torch.Tensor]:
+        """Compute how far off all samples are, at usable values alone.
+
+        Returns:
+            The mean squared error of the scores, 0 without any; and R2 of each property, ``(P,)``, as
+            :func:`matopt.stages.r2.r2` has it, NaN where no two values differ.
+        """
         predicted = branches.mean(self._pool(self.density), turned=False)
-        return _mean_square(predicted, self._scores[..., 0], self._usable[..., 0])
+        scores, usable = self._scores[..., 0], self._usable[..., 0]
+        known = torch.where(usable, scores, torch.nan).double()
+        total = (known - known.nanmean(0)).square().nansum(0)
+        residual = (known - predicted).square().nansum(0)
+        r2 = torch.where(total > 0, 1 - residual / total, torch.nan)
+        return _mean_square(predicted, scores, usable), r2
 
     def error_when_moved(self, branches: Branches, rows: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Compute the same of ``rows``, for each group of properties moved at random by what its values allow."""

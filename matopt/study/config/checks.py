@@ -14,6 +14,7 @@ from matopt.design.optimisers.base import OPTIMISERS
 from matopt.design.spaces.base import SPACES
 from matopt.generators.base import GENERATORS
 from matopt.physics.base import SIMULATORS
+from matopt.predictors.base import PREDICTORS
 from matopt.registry import Component
 from matopt.spelling import suggestion
 from matopt.stages.metrics.base import METRICS, Metric, PredictorMetric, split_objective
@@ -49,6 +50,7 @@ def cross_problems(config: StudyConfig, folder: Path) -> list[Problem]:
     if config.search.select is not None and config.search.select not in config.search.objectives:
         hint = suggestion(config.search.select, list(config.search.objectives))
         problems.append(Problem(("search", "select"), f"{config.search.select!r} is not among the objectives; {hint}"))
+    problems += _pruning_problems(config, folder)
     if config.search.min_complete > config.search.trials:
         message = f"asks for more complete trials than the {config.search.trials} that are run"
         problems.append(Problem(("search", "min_complete"), message))
@@ -112,6 +114,33 @@ def _objective_problem(name: str, direction: str, properties: Sequence[str], has
     if isinstance(metric, PredictorMetric) and metric.needs_traits and not has_traits:
         return f"{name} is computed of traits, and there are none; name some under 'traits'"
     return ""
+
+
+def _pruning_problems(config: StudyConfig, folder: Path) -> list[Problem]:
+    """Find the objectives that a trial is to be pruned for, and that no predictor's training foretells."""
+    pruning, place = config.search.pruning, ("search", "pruning")
+    if pruning is None:
+        return []
+    for name in pruning.objectives or ():
+        if name not in config.search.objectives:
+            hint = suggestion(name, list(config.search.objectives))
+            return [Problem((*place, "objectives"), f"{name!r} is not among the objectives; {hint}")]
+    searched = config.search.space.get("predictor.kind")
+    predictors = [build_component(PREDICTORS, config.predictor, folder)]
+    kinds = searched.items if searched is not None else ()
+    predictors += [PREDICTORS.build(Component(str(kind)), folder) for kind in kinds if kind != config.predictor.kind]
+    for predictor in predictors:
+        known = [name for name in config.search.objectives if split_objective(name)[0] in predictor.foretold]
+        for name in pruning.objectives or config.search.objectives:
+            if name in known:
+                continue
+            blind = f"the training of {type(predictor).__name__} does not foretell {name}"
+            if not known:
+                return [Problem(place, f"{blind}, nor any other objective; write pruning: null")]
+            wanted = [f for f in (pruning.objectives or known) if f in known] or known
+            advice = f"to prune trials however good they would be at it, write objectives: [{', '.join(wanted)}]"
+            return [Problem(place, f"{blind}; {advice}")]
+    return []
 
 
 def _objectives(properties: Sequence[str]) -> list[str]:

@@ -140,14 +140,28 @@ class AugmentationSection(Section):
     size: NotNegative = 100
 
 
+class PruningSection(Section):
+    """Sets when a trial is pruned: stopped in its predictor's training, as it is not among the best there.
+
+    ``objectives`` are those that a trial may be pruned for, all by default; a training must foretell each. ``first`` is
+    the share of a training at which it is judged first, and again at shares ``factor`` times as large, and one of
+    ``factor`` trials goes on. The first ``startup`` trials that come to a share go on from it anyway.
+    """
+
+    objectives: Annotated[tuple[str, ...], AfterValidator(_different)] | None = None
+    first: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    factor: Annotated[int, Field(ge=2, le=LARGEST_INTEGER)] = 2
+    startup: AtLeastOne = 4
+
+
 class SearchSection(Section):
     """Sets what the trials vary, how their points are chosen and what they are judged by.
 
     ``trials`` is a total, of which ``min_complete`` must be complete in the end, or the launch has failed;
     ``replacements`` is how many other points may be tried, over all launches, in place of those whose trials fail (as
     many as trials by default); ``startup`` points are random before a sampler trusts its model; ``select`` is the
-    objective that picks the best trial (the first by default). Where space or objectives change, the trials of earlier
-    launches that are points of the new search are kept.
+    objective that picks the best trial (the first by default); ``pruning`` stops bad trials early, which null leaves.
+    Where space or objectives change, the trials of earlier launches that are points of the new search are kept.
     """
 
     trials: AtLeastOne = 1
@@ -168,6 +182,7 @@ class SearchSection(Section):
     ] = Field(default_factory=dict)
     objectives: Annotated[dict[str, Direction], AfterValidator(_some)] = Field(default_factory=_accuracy)
     select: str | None = None
+    pruning: PruningSection | None = None
 
 
 class EvaluationSection(Section):

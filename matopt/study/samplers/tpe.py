@@ -7,6 +7,7 @@ from typing import Annotated
 import optuna
 from pydantic import Field
 
+from matopt.study.parzen import Observations, ParzenSampler
 from matopt.study.samplers.base import SAMPLERS, Sampler, SearchSpec, sampler_seed
 
 
@@ -24,10 +25,12 @@ class TPE(Sampler):
     def __init__(self, multivariate: bool | None = None, n_ei_candidates: Annotated[int, Field(ge=1)] = 24) -> None:
         self.multivariate = multivariate
         self.n_ei_candidates = n_ei_candidates
+        self._observations = Observations()
 
     def build(self, search: SearchSpec, n_started: int) -> optuna.samplers.BaseSampler:
-        """Make Optuna's sampler; where trials run at once it takes those that run for bad ones, to stay apart."""
-        return optuna.samplers.TPESampler(
+        """Make the sampler; where trials run at once it takes those that run for bad ones, to stay apart."""
+        return ParzenSampler(
+            self._observations,
             n_startup_trials=search.startup,
             n_ei_candidates=self.n_ei_candidates,
             multivariate=self.multivariate,

@@ -7,11 +7,12 @@ its trials were doing is entered, and another engine runs what is left.
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ from matopt.study.search.attempts import Kind
 from matopt.study.search.ledger import Ledger
 from matopt.study.search.life import Vigil, vital_file
 from matopt.study.search.plan import SearchCallback, SearchPlan
+from matopt.study.search.pruning import PruningScheduler
+from matopt.study.search.rungs import CURVE, SAVED
 from matopt.study.search.trials import ERROR, OUTCOME, SECONDS, WAITING, TrialContext, trial
 from matopt.training.report import no_report
 
@@ -49,7 +52,8 @@ class Engine:
         self._plan = plan
         self._context = context
         self._search = _LedgerSearch(plan, ledger, callback)
-        self._log = _Log(plan, ledger, context, callback)
+        self._scheduler = None if context.rungs is None else PruningScheduler(ledger, context.rungs)
+        self._log = _Log(plan, ledger, context, callback, self._scheduler.reasons if self._scheduler else {})
 
     def run(self) -> None:
         """Run until no trial is left, or the engine ends for another reason.
@@ -64,6 +68,7 @@ class Engine:
                 tune.with_resources(tune.with_parameters(trial, context=self._context), self._plan.resources),
                 tune_config=tune.TuneConfig(
                     search_alg=self._search,
+                    scheduler=self._scheduler,
                     num_samples=-1,  # as many as the search says
                     max_concurrent_trials=self._plan.concurrent,  # more would be chosen blindly, long before they run
                     reuse_actors=True,
@@ -107,15 +112,16 @@ class _LedgerSearch(OptunaSearch):
         running, left = self._ledger.left(self._plan.total, self._plan.most)
         if not left:
             return None if running else Searcher.FINISHED  # one that runs may yet fail, and be replaced
-        with warnings.catch_warnings():  # that an interface may change, which its user cannot act on
+        with warnings.catch_warnings(), self._ledger.together():
+            # That an interface may change, which its user cannot act on.
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             chosen = self._ledger.ask(self._plan.sampler)
-        try:
-            point = self._plan.point(chosen)
-        except InputError as error:  # settings that exclude each other: this trial fails, the search goes on
-            return {"number": chosen.number, "settings": error, "report": no_report}
-        if point.identity is not None:
-            self._ledger.identify(chosen.number, point.identity)
+            try:
+                point = self._plan.point(chosen)
+            except InputError as error:  # settings that exclude each other: this trial fails, the search goes on
+                return {"number": chosen.number, "settings": error, "report": no_report}
+            if point.identity is not None:
+                self._ledger.identify(chosen.number, point.identity)
         report = self._callback.begin(chosen.number, point.params)
         return {"number": chosen.number, "settings": point.settings, "report": report}
 
@@ -132,10 +138,18 @@ class _LedgerSearch(OptunaSearch):
 class _Log(tune.Callback):
     """Enters what came of the trials, and ends those that hang."""
 
-    def __init__(self, plan: SearchPlan, ledger: Ledger, context: TrialContext, callback: SearchCallback) -> None:
+    def __init__(
+        self,
+        plan: SearchPlan,
+        ledger: Ledger,
+        context: TrialContext,
+        callback: SearchCallback,
+        pruned: Mapping[int, str],
+    ) -> None:
         self._plan = plan
         self._ledger = ledger
         self._callback = callback
+        self._pruned = pruned
         self._folder = context.vital
         self._vigil = Vigil(context.vital, context.silence, plan.trial_seconds)
         self._silence = context.silence
@@ -157,11 +171,14 @@ class _Log(tune.Callback):
         if OUTCOME in result:
             outcome = TrialResult(**result[OUTCOME])
             try:
-                self._ledger.complete(number, outcome)
+                self._ledger.complete(number, outcome, json.loads(result.get(CURVE, "{}")))
             except FailureError as error:
                 self._fail(number, str(error), "failed", outcome.seconds, outcome.waiting)
             else:
                 self._callback.complete(number, outcome)
+        elif number in self._pruned:
+            self._ledger.prune(number, self._pruned[number], result[SAVED])
+            self._callback.prune(number, self._pruned[number], result[SECONDS], result[WAITING])
         else:
             error = result.get(ERROR, "it ended without a result")
             self._fail(number, error, "failed", result.get(SECONDS, seconds), result.get(WAITING, 0.0))

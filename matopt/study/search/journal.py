@@ -18,14 +18,9 @@ from matopt.damaged import DamagedError
 from matopt.errors import FailureError, InputError, warn
 
 
-def open_journal(path: Path, check: Callable[[], None] = lambda: None) -> JournalStorage:
-    """Open a journal to read it, or to write to it as its only writer.
-
-    Args:
-        path: the file.
-        check: called before anything is written; raises where this process may not.
-    """
-    return JournalStorage(_File(path, check))
+def open_journal(path: Path) -> JournalStorage:
+    """Open a journal to read it."""
+    return JournalStorage(JournalFile(path))
 
 
 @contextmanager
@@ -85,17 +80,41 @@ def mend_journal(path: Path) -> None:
         raise unwritable(path, error) from error
 
 
-class _File(JournalFileBackend):
-    """Optuna's journal file, written by one process: who holds the study's lease. So it takes no lock."""
+class JournalFile(JournalFileBackend):
+    """Optuna's journal file, written by one process: who holds the study's lease. So it takes no lock.
 
-    def __init__(self, path: Path, check: Callable[[], None]) -> None:
+    Args:
+        path: the file.
+        check: called before anything is written; raises where this process may not.
+    """
+
+    def __init__(self, path: Path, check: Callable[[], None] = lambda: None) -> None:
         super().__init__(str(path))
         self._path = path
         self._check = check
+        self._is_gathering = self._is_behind = False
+
+    @contextmanager
+    def together(self) -> Generator[None]:
+        """Wait for the disk once, at the end, for all operations inside: it takes a disk longer than all the rest."""
+        self._is_gathering = True
+        try:
+            yield
+        finally:
+            self._is_gathering = False
+            if self._is_behind:
+                self._append(b"")
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Append operations, a line each, whole or not at all.
+
+        Raises:
+            FailureError: the disk does not take them.
+        """
         self._check()
-        text = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
+        self._append("".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode())
+
+    def _append(self, text: bytes) -> None:
         try:
             file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
             try:
@@ -103,7 +122,9 @@ class _File(JournalFileBackend):
                 try:
                     if (written := os.write(file, text)) < len(text):
                         os.write(file, text[written:])  # the disk is full: this says so
-                    os.fsync(file)
+                    if not self._is_gathering:
+                        os.fsync(file)
+                    self._is_behind = self._is_gathering
                 except OSError:
                     with suppress(OSError):
                         os.ftruncate(file, before)  # half a line would join with the next one and spoil both

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.trial import FrozenTrial, TrialState
-from pydantic import TypeAdapter
+from optuna.storages import JournalStorage
+from optuna.trial import TrialState
 
 from matopt.errors import FailureError
 from matopt.stages.records import TrialResult
-from matopt.study.records import State, TrialRecord
+from matopt.study.records import TrialRecord
 from matopt.study.search.attempts import (
     ERROR,
     KIND,
@@ -30,17 +30,11 @@ from matopt.study.search.attempts import (
     may_repeat,
     repeated_in,
 )
-from matopt.study.search.journal import mend_journal, open_journal, reading
+from matopt.study.search.journal import JournalFile, mend_journal, open_journal, reading
+from matopt.study.search.rungs import CURVE, PROGRESS, SAVED, Curve, Rungs
+from matopt.study.search.tally import DONE, OUTCOME, Tally, point_of
 
-_STATES: dict[TrialState, State] = {
-    TrialState.COMPLETE: "complete",
-    TrialState.FAIL: "failed",
-    TrialState.RUNNING: "running",
-    TrialState.WAITING: "waiting",
-}
-_OUTCOME = "outcome"
 _IDENTITY = "identity"
-_RESULT = TypeAdapter(TrialResult)
 
 
 @dataclass(frozen=True)
@@ -64,11 +58,13 @@ class EarlierTrial:
         params: its point.
         outcome: what it found.
         identity: what that follows from.
+        curve: what its training foretold, if the search asked for that.
     """
 
     params: Mapping[str, Any]
     outcome: TrialResult
     identity: Identity
+    curve: Curve
 
 
 class Ledger:
@@ -93,8 +89,11 @@ class Ledger:
         directions: list[Any] = list(objectives.values())
         self.objectives = dict(objectives)
         self.key = key
+        file = JournalFile(journal, check)
+        self.together = file.together
+        self._tally = Tally()
         with reading(journal):
-            self.storage = open_journal(journal, check)
+            self.storage = JournalStorage(file)
             self._study = optuna.create_study(
                 storage=self.storage, study_name=key, directions=directions, load_if_exists=True
             )
@@ -124,30 +123,30 @@ class Ledger:
         trials = self._study.get_trials(deepcopy=False)
         if not may_repeat(trials, number):
             return False
-        self._study.enqueue_trial(_point(trials[number]), user_attrs={REPEATS: number})
+        self._study.enqueue_trial(point_of(trials[number]), user_attrs={REPEATS: number})
         return True
 
     def records(self) -> list[TrialRecord]:
         """List the trials in order; of one that was run again, the last run."""
-        return _records(self._study.get_trials(deepcopy=False))
+        return self._tallied().records
 
     def left(self, total: int, most: int) -> tuple[int, int]:
-        """Count the trials that run, and those that may still begin, until ``total`` are complete.
+        """Count the trials that run, and those that may still begin, until ``total`` are complete or pruned.
 
         Args:
-            total: how many are to be complete in the end.
+            total: how many are to be either in the end.
             most: at how many points, those of failed trials too.
         """
-        states = Counter(record.state for record in self.records())
-        room = states["waiting"] + max(0, most - self.n_started)
-        wanted = total - states["complete"] - states["running"]
-        return states["running"], max(0, min(wanted, room))
+        tally = self._tallied()
+        running, waiting = tally.open["running"], tally.open["waiting"]
+        room = waiting + max(0, most - tally.n_started)
+        return running, max(0, min(total - tally.n_done - running, room))
 
     def unfinished(self, total: int, most: int, least: int = 1) -> bool:
         """Whether a launch has trials to run: those that :meth:`left` counts, or that :meth:`recover` would queue."""
         trials = self._study.get_trials(deepcopy=False)
         states = Counter(trial.state for trial in trials)
-        if states[TrialState.COMPLETE] >= total:
+        if sum(states[state] for state in DONE) >= total:
             return False
         if states[TrialState.RUNNING] or sum(self.left(total, most)):
             return True
@@ -156,12 +155,12 @@ class Ledger:
     @property
     def n_started(self) -> int:
         """How many points were ever chosen: trials without their repetitions."""
-        return sum(REPEATS not in trial.user_attrs for trial in self._study.get_trials(deepcopy=False))
+        return self._tallied().n_started
 
     @property
     def n_ended(self) -> int:
         """How many trials ended, with a result or without."""
-        return sum(trial.state.is_finished() for trial in self._study.get_trials(deepcopy=False))
+        return self._tallied().n_ended
 
     def ask(self, sampler: Callable[[int], optuna.samplers.BaseSampler]) -> optuna.trial.Trial:
         """Begin the next trial: one that waits to be run again, at its point, else a fresh one.
@@ -174,16 +173,14 @@ class Ledger:
         Args:
             sampler: makes the sampler of a fresh point, given how many were chosen before it.
         """
-        trials = self._study.get_trials(deepcopy=False)
-        if any(trial.state is TrialState.WAITING for trial in trials):
-            chosen_by = optuna.samplers.RandomSampler(0)  # fills in what a crash kept from being chosen
-        else:
-            chosen_by = sampler(self.n_started)
+        tally = self._tallied()
+        filling_in = optuna.samplers.RandomSampler(0)  # what a crash kept from being chosen
+        chosen_by = filling_in if tally.open["waiting"] else sampler(tally.n_started)
         # A study of its own, as samplers that have gone through a space would stop the one that trials are told to.
         return optuna.load_study(study_name=self.key, storage=self.storage, sampler=chosen_by).ask()
 
-    def complete(self, number: int, outcome: TrialResult) -> None:
-        """Enter what a trial found.
+    def complete(self, number: int, outcome: TrialResult, curve: Curve | None = None) -> None:
+        """Enter what a trial found, and what its training foretold.
 
         Raises:
             FailureError: an objective is missing, or not finite.
@@ -192,14 +189,45 @@ class Ledger:
         for name, value in zip(self.objectives, values, strict=True):
             if not math.isfinite(value):
                 raise FailureError(f"trial {number}: objective {name!r} is {value}, not a finite number")
-        self.storage.set_trial_user_attr(self._id(number), _OUTCOME, asdict(outcome))
-        self._study.tell(number, values)
+        with self.together():
+            if curve:
+                self.storage.set_trial_user_attr(self._id(number), CURVE, curve)
+            self.storage.set_trial_user_attr(self._id(number), OUTCOME, asdict(outcome))
+            self._study.tell(number, values)
+
+    def judge(self, number: int, curve: Curve, rungs: Rungs) -> str:
+        """Enter what a trial's training foretells so far; says why the trial is to be pruned, empty where it goes on.
+
+        Failed trials are no rivals: those that were interrupted are run again, and would count twice.
+        """
+        records = self._tallied().records
+        before = next(rungs.passed(record.curve) for record in records if record.number == number)
+        self.storage.set_trial_user_attr(self._id(number), CURVE, curve)
+        rivals = (record.curve for record in records if record.number != number and record.state != "failed")
+        return rungs.verdict(curve, before, rivals)
+
+    def prune(self, number: int, reason: str, saved: float) -> None:
+        """Enter that a trial was pruned, and why; samplers learn from it.
+
+        Optuna keeps what was foretold as values of the trial where there is one objective, and allows of no such values
+        where there are several.
+        """
+        trial_id = self._id(number)
+        with self.together():
+            if len(self.objectives) == 1:
+                curve = self.storage.get_trial(trial_id).user_attrs[CURVE]
+                for share, value in zip(curve[PROGRESS], curve[next(iter(self.objectives))], strict=True):
+                    self.storage.set_trial_intermediate_value(trial_id, round(100 * share), value)
+            for name, value in {ERROR: reason, SAVED: saved}.items():
+                self.storage.set_trial_user_attr(trial_id, name, value)
+            self._study.tell(number, state=TrialState.PRUNED)
 
     def fail(self, number: int, error: str, kind: Kind = "failed") -> None:
         """Enter why a trial has no result."""
-        self.storage.set_trial_user_attr(self._id(number), ERROR, " ".join(error.split()))
-        self.storage.set_trial_user_attr(self._id(number), KIND, kind)
-        self._study.tell(number, state=TrialState.FAIL)
+        with self.together():
+            self.storage.set_trial_user_attr(self._id(number), ERROR, " ".join(error.split()))
+            self.storage.set_trial_user_attr(self._id(number), KIND, kind)
+            self._study.tell(number, state=TrialState.FAIL)
 
     def identify(self, number: int, identity: Identity) -> None:
         """Enter what a trial's result will follow from."""
@@ -211,9 +239,10 @@ class Ledger:
             if study.study_name == self.key:
                 continue
             for trial in self.storage.get_all_trials(study._study_id, deepcopy=False):
-                if trial.state is TrialState.COMPLETE and {_IDENTITY, _OUTCOME} <= trial.user_attrs.keys():
-                    identity, outcome = Identity(**trial.user_attrs[_IDENTITY]), trial.user_attrs[_OUTCOME]
-                    yield EarlierTrial(trial.params, TrialResult(**outcome), identity)
+                if trial.state is TrialState.COMPLETE and {_IDENTITY, OUTCOME} <= trial.user_attrs.keys():
+                    identity, outcome = Identity(**trial.user_attrs[_IDENTITY]), trial.user_attrs[OUTCOME]
+                    curve = trial.user_attrs.get(CURVE, {})
+                    yield EarlierTrial(trial.params, TrialResult(**outcome), identity, curve)
 
     def adopt(
         self, params: Mapping[str, Any], distributions: Mapping[str, BaseDistribution], earlier: EarlierTrial
@@ -222,13 +251,16 @@ class Ledger:
         values = [earlier.outcome.metrics.get(name, math.nan) for name in self.objectives]
         if not all(map(math.isfinite, values)):
             return False
-        attributes = {_OUTCOME: asdict(earlier.outcome), _IDENTITY: asdict(earlier.identity)}
+        attributes = {OUTCOME: asdict(earlier.outcome), _IDENTITY: asdict(earlier.identity), CURVE: earlier.curve}
         self._study.add_trial(
             optuna.create_trial(
                 params=dict(params), distributions=dict(distributions), values=values, user_attrs=attributes
             )
         )
         return True
+
+    def _tallied(self) -> Tally:
+        return self._tally.follow(self._study.get_trials(deepcopy=False))
 
     def _id(self, number: int) -> int:
         study_id = self.storage.get_study_id_from_name(self.key)
@@ -244,24 +276,4 @@ def read_records(journal: Path, key: str) -> list[TrialRecord]:
         storage = open_journal(journal)
         if key not in {study.study_name for study in storage.get_all_studies()}:
             return []
-        return _records(optuna.load_study(storage=storage, study_name=key).get_trials(deepcopy=False))
-
-
-def _records(trials: Sequence[FrozenTrial]) -> list[TrialRecord]:
-    repeated = repeated_in(trials)
-    return [_record(trial) for trial in trials if trial.number not in repeated]
-
-
-def _record(trial: FrozenTrial) -> TrialRecord:
-    outcome = trial.user_attrs.get(_OUTCOME) if trial.state is TrialState.COMPLETE else None
-    return TrialRecord(
-        trial.number,
-        _STATES[trial.state],
-        _point(trial),
-        None if outcome is None else _RESULT.validate_python(outcome),
-        str(trial.user_attrs.get(ERROR, "")),
-    )
-
-
-def _point(trial: FrozenTrial) -> dict[str, Any]:
-    return {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+        return Tally().follow(optuna.load_study(storage=storage, study_name=key).get_trials(deepcopy=False)).records

@@ -64,5 +64,8 @@ class SearchCallback:
     def complete(self, number: int, outcome: TrialResult) -> None:
         """Hear that a trial is complete."""
 
+    def prune(self, number: int, reason: str, seconds: float, waiting: float) -> None:
+        """Hear that a trial was pruned, after how many seconds, and how many of them it waited."""
+
     def fail(self, number: int, error: str, seconds: float, waiting: float) -> None:
         """Hear that a trial ended without a result, after how many seconds, and how many of them it waited."""

@@ -16,6 +16,7 @@ from matopt.study.samplers.base import SAMPLERS
 from matopt.study.search.carrying_over import Identities
 from matopt.study.search.ledger import Ledger
 from matopt.study.search.plan import SearchCallback, SearchPlan, TrialPoint
+from matopt.study.search.rungs import Rungs
 from matopt.study.search.trials import TrialContext
 from matopt.study.search.tuning import search
 from matopt.study.session import Session
@@ -36,6 +37,7 @@ def run_search(session: Session, dataset: Dataset, ledger: Ledger) -> list[Trial
         resources.cpus_per_trial,
         session.workers.words,
         resources.timeout,
+        _rungs(study),
     )
     plan = SearchPlan(
         study.config.search.trials,
@@ -67,6 +69,14 @@ def _sampler(study: Study) -> Callable[[int], optuna.samplers.BaseSampler]:
     return partial(SAMPLERS.build(study.sampler, study.folder).build, study.config.search_spec)
 
 
+def _rungs(study: Study) -> Rungs | None:
+    pruning = study.config.search.pruning
+    if pruning is None:
+        return None
+    objectives = {name: study.objectives[name] for name in pruning.objectives or study.objectives}
+    return Rungs(objectives, pruning.first, pruning.factor, pruning.startup)
+
+
 class _LaunchCallback(SearchCallback):
     """Tells the launch's state, and its runs in MLflow, of the trials."""
 
@@ -85,6 +95,11 @@ class _LaunchCallback(SearchCallback):
         self._session.state.spent(computing=outcome.seconds - outcome.waiting, waiting=outcome.waiting)
         self._tell()
 
+    def prune(self, number: int, reason: str, seconds: float, waiting: float) -> None:
+        self._session.runs.end_pruned_trial(self._runs.pop(number), reason)
+        self._session.state.spent(computing=seconds - waiting, waiting=waiting)
+        self._tell(f"trial {number} was {reason}")
+
     def fail(self, number: int, error: str, seconds: float, waiting: float) -> None:
         self._session.state.spent(computing=seconds - waiting, waiting=waiting)
         if number in self._runs:  # not where its very settings were refused
@@ -93,10 +108,10 @@ class _LaunchCallback(SearchCallback):
 
     def _tell(self, message: str = "") -> None:
         records = self._ledger.records()
-        complete = sum(record.state == "complete" for record in records)
+        done = sum(record.state in ("complete", "pruned") for record in records)
         objectives = self._session.study.objectives
         leader = best(records, objectives)
         if not message and leader is not None and leader.outcome is not None:
             name = next(iter(objectives))
             message = f"best {name} {leader.outcome.metrics[name]:.3f} (trial {leader.number})"
-        self._session.state.progress(complete, self._session.study.config.search.trials, message)
+        self._session.state.progress(done, self._session.study.config.search.trials, message)

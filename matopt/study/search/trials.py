@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import traceback
 from collections.abc import Mapping
@@ -25,6 +26,8 @@ from matopt.study.cluster.deaths import last_words
 from matopt.study.cluster.labelling import ClusterLabel
 from matopt.study.cluster.pool import Pool
 from matopt.study.search.life import LifeSigns, vital_file
+from matopt.study.search.rungs import Rungs
+from matopt.study.search.watched import Watched
 from matopt.training.report import Report
 
 OUTCOME = "outcome"
@@ -46,6 +49,7 @@ class TrialContext:
         threads: CPU threads of a trial.
         vital: the folder of the trials' signs of life.
         silence: seconds without one after which a trial is given up.
+        rungs: where a trial may be pruned; None for nowhere.
     """
 
     dataset: Dataset
@@ -56,6 +60,7 @@ class TrialContext:
     threads: int
     vital: Path
     silence: float = 3600.0
+    rungs: Rungs | None = None
 
 
 def trial(config: Mapping[str, Any], context: TrialContext) -> None:
@@ -74,13 +79,20 @@ def trial(config: Mapping[str, Any], context: TrialContext) -> None:
     label = ClusterLabel(
         _store(context.labels), context.simulators, context.models, lambda: context.pool, poll=signs.sign
     )
+
+    def spent() -> dict[str, float]:
+        return {SECONDS: time.perf_counter() - start, WAITING: label.waiting}
+
+    watched = Watched(config["report"], context.rungs, spent)
     try:
         with last_words(file), signs.given():
-            outcome = _run(config["settings"], signs.of(config["report"]), context, label)
+            outcome = _run(config["settings"], signs.of(watched), context, label)
+            result: dict[str, Any] = {OUTCOME: asdict(outcome), **watched.curve}
     except (Exception, SystemExit) as error:  # a user's code that ends its process ends its trial alone
-        tune.report({ERROR: _line(error), SECONDS: time.perf_counter() - start, WAITING: label.waiting})
-    else:
-        tune.report({OUTCOME: asdict(outcome)})
+        result = {ERROR: _line(error), **spent()}
+    if watched.is_pruned:
+        sys.exit(0)  # as Tune waits for: it has the trial's curve, and its process another trial
+    tune.report(result)
 
 
 def _run(

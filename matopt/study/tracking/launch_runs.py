@@ -59,6 +59,12 @@ class LaunchRuns:
         self._tracker.end_run(run, "FINISHED" if metrics is not None else "FAILED")
         self._open.remove(run)
 
+    def end_pruned_trial(self, run: str, reason: str) -> None:
+        """End the run of a trial that was pruned, with a tag that says why."""
+        self._tracker.tag(run, "pruned", reason)
+        self._tracker.end_run(run, "KILLED")
+        self._open.remove(run)
+
     def register(self, winner: TrialRecord, artifacts: ArtifactStore) -> None:
         """Enter the best trial's metrics with the launch, and its models in the registry."""
         assert winner.outcome is not None

@@ -109,6 +109,11 @@ class SpoolWriter:
         if finite or tags:
             self._append({"do": "metrics", "run": run, "values": finite, "step": int(step), "tags": tags})
 
+    def tag(self, run: str, name: str, text: str) -> None:
+        """Add a tag."""
+        _check_name("tag", name)
+        self._append({"do": "metrics", "run": run, "values": {}, "step": 0, "tags": {name: text}})
+
     def artifact(self, run: str, path: Path, folder: str = "") -> None:
         """Keep a copy of a file, or of all files of a folder, with the run, under ``folder``.
 
