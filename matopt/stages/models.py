@@ -14,6 +14,7 @@ from matopt.generators.base import GENERATORS, Generator
 from matopt.predictors.base import PREDICTORS, Predictor
 from matopt.registry import Component, Registry
 from matopt.stages.artifacts import ArtifactStore
+from matopt.stages.claims import claimed
 from matopt.stages.data import LabelledSet
 from matopt.stages.keys import stage_key
 from matopt.training.report import Report, no_report, prefixed, stopping
@@ -70,7 +71,7 @@ def fit_generator(task: GeneratorTask, context: ModelContext, report: Report = n
         generator.fit(train, validation, stopping(prefixed(report, "generator")), task.seed)
 
     key = stage_key("generator", task, code=__name__, folder=context.folder)
-    _fit_once(key, GENERATORS, task.generator, context, fit)
+    _fit_once(key, GENERATORS, task.generator, context, fit, report)
     return key
 
 
@@ -97,7 +98,7 @@ def fit_predictor(task: PredictorTask, context: ModelContext, report: Report = n
         )
 
     key = stage_key("predictor", task, code=__name__, folder=context.folder)
-    _fit_once(key, PREDICTORS, task.predictor, context, fit)
+    _fit_once(key, PREDICTORS, task.predictor, context, fit, report)
     return key
 
 
@@ -112,22 +113,30 @@ def build_traits(traits: tuple[Component, ...], folder: Path) -> list[Trait]:
 
 
 def _fit_once(
-    key: str, family: Registry[Model], component: Component, context: ModelContext, fit: Callable[[Model], None]
+    key: str,
+    family: Registry[Model],
+    component: Component,
+    context: ModelContext,
+    fit: Callable[[Model], None],
+    report: Report,
 ) -> None:
-    """Build a model, fit it and keep it under ``key``, unless there is one under it."""
+    """Build a model, fit it and keep it under ``key``, unless there is one under it, or another process makes it."""
     if key in context.artifacts:
         return
-    model = family.build(component, context.folder).to(context.device)
-    start = perf_counter()
-    fit(model)
-    payload = {
-        "kind": component.kind,
-        "settings": dict(component.settings),
-        "state": model.state_dict(),
-        "seconds": perf_counter() - start,
-        "torch": str(torch.__version__),
-    }
-    context.artifacts.save(key, payload)
+    with claimed(context.artifacts, key, lambda: report(0)):
+        if key in context.artifacts:
+            return
+        model = family.build(component, context.folder).to(context.device)
+        start = perf_counter()
+        fit(model)
+        payload = {
+            "kind": component.kind,
+            "settings": dict(component.settings),
+            "state": model.state_dict(),
+            "seconds": perf_counter() - start,
+            "torch": str(torch.__version__),
+        }
+        context.artifacts.save(key, payload)
 
 
 def _load(key: str, family: Registry[Model], context: ModelContext) -> Model:
