@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,7 +42,7 @@ SOLID = Component("tiny_components.py:Solid", {})
 
 class Heard(SearchCallback):
     def __init__(self):
-        self.begun, self.completed, self.failed, self.seconds = [], [], {}, []
+        self.begun, self.completed, self.failed, self.seconds, self.idle = [], [], {}, [], 0.0
 
     def begin(self, number, params):
         self.begun.append(number)
@@ -49,6 +50,9 @@ class Heard(SearchCallback):
 
     def complete(self, number, outcome):
         self.completed.append(number)
+
+    def overhead(self, seconds):
+        self.idle += seconds
 
     def fail(self, number, error, seconds, waiting):
         self.failed[number] = error
@@ -198,3 +202,13 @@ def test_settings_that_exclude_each_other_fail_their_trial_alone(context, tmp_pa
         FailureError, match=r"of 6 trials failed \(.*exclude each other.*\); search\.min_complete asks for 6"
     ):
         search(replace(plan(tmp_path, 6, settings), least=6), ledger, context, Heard())
+
+
+@pytest.mark.parametrize("concurrent", [1, 2])
+def test_all_time_of_a_search_is_its_trials_or_told_as_overhead(context, tmp_path, concurrent):
+    ledger, heard = Ledger(tmp_path / "journal", "times", {"r2": "maximize"}), Heard()
+    begun = time.monotonic()
+    records = search(plan(tmp_path, 6, concurrent=concurrent), ledger, context, heard)
+    wall = time.monotonic() - begun
+    told = heard.idle + sum(record.outcome.seconds for record in records)
+    assert wall - 1.0 < told < concurrent * wall
