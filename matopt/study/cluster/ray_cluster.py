@@ -124,7 +124,7 @@ class Cluster:
                 node["NodeManagerHostname"],
                 node["Resources"].get("CPU", 0.0),
                 node["Resources"].get("GPU", 0.0),
-                node["Resources"].get("memory", 0.0),
+                node["Resources"].get("memory", Node.memory),
             )
             for node in ray.nodes()
             if node["Alive"]
