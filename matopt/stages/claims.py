@@ -35,7 +35,9 @@ def claimed(artifacts: ArtifactStore, key: str, waiting: Callable[[], object]) -
     except OSError as error:
         raise unwritable(file, error) from error
     with locks:
+        begun = time.perf_counter()
         while not locks.acquire(key):
             waiting()
             time.sleep(_LOOK_SECONDS)
+        artifacts.waited += time.perf_counter() - begun
         yield

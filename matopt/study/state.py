@@ -87,8 +87,8 @@ class LaunchState:
 
     For each stage it counts, over all launches of the study, the ``wall`` seconds, and the seconds of all processes
     that were ``computing`` (simulators, trainings, and this process where it waits for no other), ``waiting`` (trials,
-    for simulators that others kept busy) and ``overhead`` (imports, the start of Ray and of trials, the end of
-    tracking).
+    for simulators that others kept busy, and for others to fit their models) and ``overhead`` (imports, the start of
+    Ray and of trials, the end of tracking).
 
     Args:
         layout: of the study.

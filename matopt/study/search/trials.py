@@ -70,7 +70,7 @@ def trial(config: Mapping[str, Any], context: TrialContext) -> None:
     """
     start = time.perf_counter()
     file = vital_file(context.vital, config["number"])
-    signs = LifeSigns(file, context.silence)
+    signs, waited = LifeSigns(file, context.silence), context.models.artifacts.waited
     label = ClusterLabel(
         _store(context.labels), context.simulators, context.models, lambda: context.pool, poll=signs.sign
     )
@@ -78,9 +78,11 @@ def trial(config: Mapping[str, Any], context: TrialContext) -> None:
         with last_words(file), signs.given():
             outcome = _run(config["settings"], signs.of(config["report"]), context, label)
     except (Exception, SystemExit) as error:  # a user's code that ends its process ends its trial alone
-        tune.report({ERROR: _line(error), SECONDS: time.perf_counter() - start, WAITING: label.waiting})
+        waiting = label.waiting + context.models.artifacts.waited - waited
+        tune.report({ERROR: _line(error), SECONDS: time.perf_counter() - start, WAITING: waiting})
     else:
-        tune.report({OUTCOME: asdict(outcome)})
+        waiting = label.waiting + context.models.artifacts.waited - waited
+        tune.report({OUTCOME: asdict(replace(outcome, waiting=waiting))})
 
 
 def _run(
@@ -91,8 +93,7 @@ def _run(
     torch.set_num_threads(context.threads)
     simulators = tuple(SIMULATORS.build(simulator, context.models.folder) for simulator in context.simulators)
     physics = Physics(simulators, context.dataset.train.microstructures.voxel_size)
-    result = run_trial(settings, context.dataset, physics, label, context.models, report)
-    return replace(result, waiting=label.waiting)
+    return run_trial(settings, context.dataset, physics, label, context.models, report)
 
 
 @cache
