@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import heapify, heapreplace
 
 from matopt.errors import FailureError
 from matopt.study.config.schema import ResourcesSection
@@ -121,12 +122,13 @@ def _fitting(node: Node, cpus: int, on_gpus: bool) -> int:
 def _seats(nodes: Sequence[Node], count: int, on_gpus: bool) -> tuple[Seat, ...]:
     """Give each simulator in turn to the node that then has the fewest for what it offers (the method of D'Hondt)."""
     weights = {node.key: weight for node in nodes if (weight := _weight(node, on_gpus))}
-    taken = dict.fromkeys(weights, 0)
+    turns = [(1 / weight, order, key, 0) for order, (key, weight) in enumerate(weights.items())]
+    heapify(turns)
     seats = []
-    for _ in range(count if weights else 0):
-        node = min(weights, key=lambda key: (taken[key] + 1) / weights[key])
-        seats.append(Seat(node, taken[node] % int(weights[node]) if on_gpus else 0))
-        taken[node] += 1
+    for _ in range(count if turns else 0):
+        _, order, key, taken = turns[0]
+        seats.append(Seat(key, taken % int(weights[key]) if on_gpus else 0))
+        heapreplace(turns, ((taken + 2) / weights[key], order, key, taken + 1))
     return tuple(seats)
 
 
