@@ -52,11 +52,15 @@ class ArtifactStore:
     Args:
         root: the folder; on a cluster it must be one that every node sees.
         user: who uses it, as its uses are to be noted; None notes none.
+
+    Attributes:
+        waited: seconds that this process waited for others to make what it needs.
     """
 
     def __init__(self, root: Path, user: str | None = None) -> None:
         self.root = root
         self.user = user
+        self.waited = 0.0
         self._noted: set[str] = set()
 
     def path(self, key: str) -> Path:

@@ -14,6 +14,7 @@ from matopt.generators.base import GENERATORS, Generator
 from matopt.predictors.base import PREDICTORS, Predictor
 from matopt.registry import Component, Registry
 from matopt.stages.artifacts import ArtifactStore
+from matopt.stages.claims import claimed
 from matopt.stages.data import LabelledSet
 from matopt.stages.keys import stage_key
 from matopt.training.report import Recorded, Report, no_report, prefixed, stopping
@@ -119,23 +120,28 @@ def _fit_once(
     fit: Callable[[Model, Report], None],
     report: Report,
 ) -> None:
-    """Build a model, fit it and keep it under ``key``; one that is there reports what its training did."""
-    if key in context.artifacts:
-        for step, scalars in context.artifacts.load(key)["reports"]:
-            report(step, **scalars)
-        return
-    model = family.build(component, context.folder).to(context.device)
-    recorded, start = Recorded(report), perf_counter()
-    fit(model, recorded)
-    payload = {
-        "kind": component.kind,
-        "settings": dict(component.settings),
-        "state": model.state_dict(),
-        "seconds": perf_counter() - start,
-        "reports": recorded.heard,
-        "torch": str(torch.__version__),
-    }
-    context.artifacts.save(key, payload)
+    """Build a model, fit it and keep it under ``key``; where it is there, or another process makes it, take that.
+
+    A model that is there reports what its training did.
+    """
+    if key not in context.artifacts:
+        with claimed(context.artifacts, key, lambda: report(0)):
+            if key not in context.artifacts:
+                model = family.build(component, context.folder).to(context.device)
+                recorded, start = Recorded(report), perf_counter()
+                fit(model, recorded)
+                payload = {
+                    "kind": component.kind,
+                    "settings": dict(component.settings),
+                    "state": model.state_dict(),
+                    "seconds": perf_counter() - start,
+                    "reports": recorded.heard,
+                    "torch": str(torch.__version__),
+                }
+                context.artifacts.save(key, payload)
+                return
+    for step, scalars in context.artifacts.load(key)["reports"]:
+        report(step, **scalars)
 
 
 def _load(key: str, family: Registry[Model], context: ModelContext) -> Model:

@@ -20,7 +20,7 @@ class TrialResult:
         metrics: its scores on the validation set.
         generator_key, predictor_key: of its fitted models in the artifact store.
         seconds: how long it took.
-        waiting: how much of that it waited for simulators that others kept busy.
+        waiting: how much of that it waited for simulators that others kept busy, or for others to fit its models.
     """
 
     metrics: dict[str, float]

@@ -147,7 +147,8 @@ def _session(study: Study, address: str | None, lease: Lease, state: LaunchState
     )
     cluster = Cluster(address, layout.storage)
     words = lease.scratch / "words"
-    workers = RayWorkers(cluster, resources, there, LabelStore(layout.labels), study.simulators, state, words)
+    labels, most = LabelStore(layout.labels), study.most_trials_at_once
+    workers = RayWorkers(cluster, resources, there, labels, study.simulators, state, words, most)
     return Session(study, layout, lease, state, here, workers, runs)
 
 

@@ -86,8 +86,9 @@ class LaunchState:
     """The state of a launch, kept in the study's folder as the launch goes on.
 
     For each stage it counts, over all launches of the study, the ``wall`` seconds, and the seconds of all processes
-    that were ``computing`` (simulators, trainings), ``waiting`` (trials, for simulators that others kept busy) and
-    ``overhead`` (imports, the start of Ray, the end of tracking).
+    that were ``computing`` (simulators, trainings, and this process where it waits for no other), ``waiting`` (trials,
+    for simulators that others kept busy, and for others to fit their models) and ``overhead`` (imports, the start of
+    Ray and of trials, the end of tracking).
 
     Args:
         layout: of the study.
@@ -105,33 +106,49 @@ class LaunchState:
         self._times: dict[str, dict[str, float]] = self._entries["times"]
         self._written = 0.0
         self._begun = time.time()
+        self._doing: str | None = None  # what this process's own time goes to
 
     @contextmanager
     def stage(self, name: str) -> Generator[None]:
         """Count everything inside as part of a stage."""
         self._entries.update(stage=name, done=0, total=0, message="")
         self._times.setdefault(name, dict.fromkeys(_KINDS, 0.0))
-        self._begun = time.time()
+        self._begun, self._doing = time.time(), "computing"
         self._write()
         try:
             yield
         except BaseException as error:
             self._entries["error"] = str(error) or type(error).__name__
             self._count_wall()
+            self._doing = None
             with suppress(FailureError):  # the disk that this very error may be about
                 self._write()
             raise
         self._count_wall()
+        self._doing = None
         self._write()
 
     @contextmanager
     def overhead(self) -> Generator[None]:
-        """Count the time inside as overhead, which serves no result."""
-        start = time.perf_counter()
+        """Count the time inside as overhead, which serves no result; after the last stage as that one's."""
+        with self._own_time("overhead"):
+            yield
+
+    @contextmanager
+    def elsewhere(self) -> Generator[None]:
+        """Count the time inside as nothing of this process's: others compute, and say themselves what they spend."""
+        with self._own_time(None):
+            yield
+
+    @contextmanager
+    def _own_time(self, kind: str | None) -> Generator[None]:
+        self._count_wall()
+        before, self._doing = self._doing, kind
         try:
             yield
         finally:
-            self.spent(overhead=time.perf_counter() - start)
+            self._count_wall()
+            self._doing = before
 
     def spent(self, **seconds: float) -> None:
         """Add ``computing``, ``waiting`` or ``overhead`` seconds to the stage."""
@@ -181,7 +198,10 @@ class LaunchState:
 
     def _count_wall(self) -> None:
         now = time.time()
-        self._times[self._entries["stage"]]["wall"] += now - self._begun
+        times = self._times[self._entries["stage"]]
+        times["wall"] += now - self._begun
+        if self._doing is not None:
+            times[self._doing] += now - self._begun
         self._begun = now
 
     def _write(self) -> None:

@@ -9,7 +9,7 @@ class Report(Protocol):
     """A callback that hears of a training's progress. Ray, MLflow and progress bars each hang on the other end."""
 
     def __call__(self, step: int, /, **scalars: float) -> bool:
-        """Take the figures of ``step``; True asks the training to stop."""
+        """Take the figures of ``step``; True asks the training to stop. Without figures it is a sign of life alone."""
         ...
 
 

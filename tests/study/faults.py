@@ -32,7 +32,7 @@ search:
   trials: 4
   sampler: random
   space: {generator.width: {int: [1, 60]}}
-resources: {timeout: 120}
+resources: {timeout: 120, trials: 1, simulators: 1, predictors: 1}
 """
 
 

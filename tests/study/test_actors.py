@@ -192,16 +192,6 @@ def test_garbage_is_collected_though_another_thread_is_at_it():
     other.join()
 
 
-def test_what_no_node_can_give_is_refused_at_once(cluster):
-    cluster.require({"trials": (2, 1, 0), "simulators": (9, 0, 0)})
-    with pytest.raises(FailureError, match="trials asks for 1 at 3 CPUs each, but there are 2 CPUs"):
-        cluster.require({"trials": (1, 3, 0)})
-    with pytest.raises(FailureError, match="trials asks for 3 at 1 CPUs each"):
-        cluster.require({"trials": (3, 1, 0)})
-    with pytest.raises(FailureError, match=r"0\.5 GPUs"):
-        cluster.require({"simulators": (1, 0, 0.5)})
-
-
 class Threads(Actor):
     """An actor that says how many threads it computes with."""
 

@@ -39,20 +39,32 @@ resources: {trials: 2, simulators: 2, predictors: 2, timeout: 120}
 
 
 class Nodes:
-    """A head and another node, each of one CPU; processes of this test's own."""
+    """A head and other nodes, processes of this test's own.
 
-    def __init__(self, folder):
+    Args:
+        folder: where they run.
+        nodes: arguments of `ray start` for each, the head first, where a function makes them of its address: two nodes
+            of one CPU by default.
+        environment: variables.
+    """
+
+    def __init__(self, folder, *nodes, **environment):
         with socket.socket() as probe:
             probe.bind(("", 0))
             port = probe.getsockname()[1]
         self.address = f"{ray.util.get_node_ip_address()}:{port}"
         # Ray reads its token once in a process: a cluster of another test may have set it.
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        environment = {**os.environ, "RAY_AUTH_MODE": "token", "PYTHONPATH": os.pathsep.join(sys.path)}
-        common = ["--num-cpus=1", "--disable-usage-stats", "--block", f"--object-store-memory={100 << 20}"]
+        environment = {**os.environ, "RAY_AUTH_MODE": "token", "PYTHONPATH": os.pathsep.join(sys.path), **environment}
+        common = ["--disable-usage-stats", "--block", f"--object-store-memory={100 << 20}"]
         ray_command = str(Path(sys.executable).with_name("ray"))
         self.processes = []
-        for arguments in (["--head", f"--port={port}", "--include-dashboard=false"], [f"--address={self.address}"]):
+        head, *others = nodes or (["--num-cpus=1"], ["--num-cpus=1"])
+        head = head(self.address) if callable(head) else head
+        for arguments in (
+            ["--head", f"--port={port}", "--include-dashboard=false", *head],
+            *([f"--address={self.address}", *other] for other in others),
+        ):
             self.processes.append(
                 subprocess.Popen(
                     [ray_command, "start", *arguments, *common],
@@ -123,11 +135,11 @@ def load(folder, seconds):
     return load_study(folder / "spread.yaml", [f"storage={folder / 'runs'}"])
 
 
-def wait_for_two(nodes, folder):
+def wait_for_nodes(nodes, folder, n=2):
     cluster = Cluster(nodes.address, folder)
     cluster.start()
     patience = time.monotonic() + 60
-    while cluster.resources.get("CPU") != 2:
+    while len(cluster.nodes()) < n:
         assert time.monotonic() < patience
         time.sleep(0.2)
     cluster.close()
@@ -136,7 +148,7 @@ def wait_for_two(nodes, folder):
 @pytest.mark.faults
 def test_a_simulator_killed_in_a_study_on_two_nodes_costs_nothing_but_time(nodes, tmp_path):
     study, killed = load(tmp_path, 0.2), []
-    wait_for_two(nodes, tmp_path)
+    wait_for_nodes(nodes, tmp_path)
 
     def progress(stage, done, total, message):
         if "simulated" in message and 0 < done < total and not killed:
@@ -156,7 +168,7 @@ def test_a_simulator_killed_in_a_study_on_two_nodes_costs_nothing_but_time(nodes
 
 
 def test_a_storage_folder_that_a_node_does_not_see_is_told(nodes, tmp_path, monkeypatch):
-    wait_for_two(nodes, tmp_path)
+    wait_for_nodes(nodes, tmp_path)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(
         FailureError, match="does not see /proc/self/cwd; set 'storage' to a folder that all nodes share"
@@ -168,7 +180,7 @@ def test_a_storage_folder_that_a_node_does_not_see_is_told(nodes, tmp_path, monk
 
 @pytest.mark.slow
 def test_the_quickstart_runs_on_two_nodes(nodes, tmp_path):
-    wait_for_two(nodes, tmp_path)
+    wait_for_nodes(nodes, tmp_path)
     quickstart = Path(__file__).parents[2] / "studies" / "quickstart.yaml"
     study = load_study(quickstart, [f"storage={tmp_path / 'runs'}", "search.trials=2"])
     result = launch(study, nodes.address)

@@ -140,6 +140,8 @@ WRONG = [
     ("steps: 5}", "steps: 0}", "evaluation.generators[1].steps: must be at least 1, got 0"),
     ("timeout: 600", "timeout: 0", "resources.timeout: must be more than 0"),
     ("timeout: 600", "device: gpu", 'resources.device: must be cpu, cuda, cuda:0 or mps, got "gpu"; did you m'),
+    ("timeout: 600", "device: cuda:1", 'must be cpu, cuda or mps, got "cuda:1": Ray gives each process its device'),
+    ("trials: 2", "trials: 0", "resources.trials: must be at least 1, or 'auto', got 0"),
     ("timeout: 600", "timeout: 1e30", "resources.timeout: must be at most 1000000000"),
     ("seed: 7", "seed: 9223372036854775808", "seed: must be at most 9223372036854775807, got 9223372036854775808"),
     ("table: radii.csv", "table: $NOWHERE/r.csv", "data.source.table: '$NOWHERE/r.csv': the variable NOWHERE is not"),

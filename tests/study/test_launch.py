@@ -20,6 +20,7 @@ from matopt.study.layout import Layout, read_json
 from matopt.study.lease import hold_lease
 from matopt.study.records import prunings
 from matopt.study.search.ledger import read_records
+from matopt.study.state import LaunchState
 from matopt.study.status import compare, list_studies, study_status
 from matopt.study.tracking.database import database_uri
 
@@ -247,7 +248,24 @@ def test_what_the_machine_cannot_give_is_one_line_and_so_is_its_status(file):
     assert "\n" not in str(caught.value)
     status = study_status(study.storage, "huge")
     assert status.stage == "search" and "resources.trials" in status.error and not status.is_finished
-    assert "resources.trials: 1 ->" in " ".join(compare(study.storage, ["tiny", "huge"])[1].differences)
+    assert 'resources.trials: "auto" ->' in " ".join(compare(study.storage, ["tiny", "huge"])[1].differences)
+
+
+def test_the_time_of_a_stage_is_computing_unless_it_is_overhead_or_others_compute(tmp_path):
+    state = LaunchState(Layout(tmp_path, "timed"))
+    with state.stage("data"):
+        time.sleep(0.2)
+        with state.elsewhere():
+            begun = time.time()
+            time.sleep(0.3)
+            others = time.time() - begun
+            with state.overhead():
+                time.sleep(0.4)
+            state.spent(computing=5.0)
+        time.sleep(0.1)
+    spent = state.times["data"]
+    assert spent["computing"] >= 5.29 and spent["overhead"] >= 0.39 and spent["waiting"] == 0
+    assert spent["wall"] == pytest.approx(spent["computing"] - 5 + spent["overhead"] + others, abs=0.1)
 
 
 def test_nothing_is_left_of_the_killed_launches(finished):

@@ -5,7 +5,7 @@ import re
 import signal
 
 import pytest
-from test_cluster import Nodes, load, wait_for_two
+from test_cluster import Nodes, load, wait_for_nodes
 
 from matopt.study.launch import launch
 
@@ -17,7 +17,7 @@ def test_a_node_that_dies_costs_a_study_nothing_but_time(tmp_path, stage):
     nodes = Nodes(tmp_path)
     try:
         study, killed, said = load(tmp_path, 2.0), [], []
-        wait_for_two(nodes, tmp_path)
+        wait_for_nodes(nodes, tmp_path)
 
         def progress(at, done, total, message):
             said.append(message)

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,7 +43,7 @@ SOLID = Component("tiny_components.py:Solid", {})
 
 class Heard(SearchCallback):
     def __init__(self):
-        self.begun, self.completed, self.pruned, self.failed, self.seconds = [], [], {}, {}, []
+        self.begun, self.completed, self.pruned, self.failed, self.seconds, self.idle = [], [], {}, {}, [], 0.0
 
     def begin(self, number, params):
         self.begun.append(number)
@@ -53,6 +54,9 @@ class Heard(SearchCallback):
 
     def prune(self, number, reason, seconds, waiting):
         self.pruned[number] = reason
+
+    def overhead(self, seconds):
+        self.idle += seconds
 
     def fail(self, number, error, seconds, waiting):
         self.failed[number] = error
@@ -264,3 +268,13 @@ def test_a_search_that_prunes_goes_the_same_way_whatever_interrupted_it(context,
         return [(r.state, r.params, r.curve, r.outcome and r.outcome.metrics) for r in ledger.records()]
 
     assert found(ledger) == found(undisturbed)
+
+
+@pytest.mark.parametrize("concurrent", [1, 2])
+def test_all_time_of_a_search_is_its_trials_or_told_as_overhead(context, tmp_path, concurrent):
+    ledger, heard = Ledger(tmp_path / "journal", "times", {"r2": "maximize"}), Heard()
+    begun = time.monotonic()
+    records = search(plan(tmp_path, 6, concurrent=concurrent), ledger, context, heard)
+    wall = time.monotonic() - begun
+    told = heard.idle + sum(record.outcome.seconds for record in records)
+    assert wall - 1.0 < told < concurrent * wall

@@ -21,7 +21,7 @@ data: {source: {kind: "tiny_components.py:Dots"}, window: {size: 24}, split: {tr
 physics: {properties: [diffusivity]}
 generator: {kind: "tiny_components.py:Noise", seconds: 2.0}
 predictor: {kind: "tiny_components.py:Linear"}
-resources: {timeout: 120}
+resources: {timeout: 120, trials: 1, simulators: 1, predictors: 1}
 search: {trials: 4, space: {generator.width: {int: [1, 7]}}}
 """
 

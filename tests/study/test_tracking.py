@@ -131,6 +131,20 @@ def test_sending_everything_twice_doubles_nothing(storage: Path) -> None:
     assert len(client.search_model_versions("name = 'sandstone.twice'")) == 1
 
 
+def test_a_model_is_a_new_version_only_where_the_newest_is_another(storage: Path) -> None:
+    model = storage / "state.pt"
+    model.write_bytes(b"weights")
+    for launch, artifact in enumerate("aabba"):
+        tracker = Tracker(Layout(storage, "sandstone"))
+        run = tracker.start_run("launch", f"launch {launch}")
+        tracker.model(run, "sandstone.best", model, {"artifact": artifact})
+        tracker.end_run(run)
+        assert not tracker.close(60)
+    versions = client_of(storage).search_model_versions("name = 'sandstone.best'")
+    by_number = sorted(versions, key=lambda version: int(version.version))
+    assert [version.tags["artifact"] for version in by_number] == ["a", "b", "a"]
+
+
 def test_a_killed_driver_loses_nothing_and_leaves_no_run_open(storage: Path) -> None:
     script = """
 import os, signal, sys

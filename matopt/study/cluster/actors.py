@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +47,21 @@ class Actor:
 
 
 class SimulatorActor(Actor):
-    """Computes labels."""
+    """Computes labels.
 
-    def __init__(self, context: ModelContext, threads: int, words: Path | None = None) -> None:
+    It asks Ray for no share of a GPU, and so sees all of its node's. What it holds of one is memory: that of its
+    simulators, some hundreds of MB, while it is idle too; that of its work it gives back when it is done.
+
+    Args:
+        context, threads, words: as of any actor.
+        gpu: which of its node's GPUs it takes, where the device is one; where there are fewer, they are counted round.
+    """
+
+    def __init__(self, context: ModelContext, threads: int, words: Path | None = None, gpu: int = 0) -> None:
         super().__init__(context, threads, words)
+        self._on_gpu = context.device == "cuda"
+        if self._on_gpu:
+            self._context = replace(context, device=f"cuda:{gpu % max(1, torch.cuda.device_count())}")
         self._simulators: dict[str, Simulator] = {}
 
     def solve(self, simulator: Component, phases: np.ndarray, voxel_size: float) -> tuple[LabelBatch, float]:
@@ -58,7 +70,11 @@ class SimulatorActor(Actor):
         if key not in self._simulators:
             self._simulators[key] = SIMULATORS.build(simulator, self._context.folder)
         microstructures = Microstructures(phases, voxel_size)
-        return _timed(lambda: compute(self._simulators[key], microstructures, self._context.device))
+        try:
+            return _timed(lambda: compute(self._simulators[key], microstructures, self._context.device))
+        finally:
+            if self._on_gpu:
+                torch.cuda.empty_cache()  # which trials on the same GPU may need
 
 
 class GeneratorActor(Actor):

@@ -6,6 +6,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 
@@ -30,6 +31,7 @@ class ClusterLabel:
         pool: gives the simulators' actors when they are first needed.
         progress: hears how many of the missing values are computed, and how many there are.
         poll: is called every second or so while the actors work; it may end the wait by an error.
+        awaiting: is entered while this process waits for them.
 
     Attributes:
         computing: seconds that the actors worked for this process.
@@ -44,6 +46,7 @@ class ClusterLabel:
         pool: Callable[[], Pool],
         progress: Callable[[int, int], None] | None = None,
         poll: Callable[[], None] = no_poll,
+        awaiting: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._store = store
         self._components = list(simulators)
@@ -51,6 +54,7 @@ class ClusterLabel:
         self._pool = pool
         self._progress = progress
         self._poll = poll
+        self._awaiting = awaiting
         self._done = self._total = 0
         self.computing = 0.0
         self.waiting = 0.0
@@ -70,9 +74,10 @@ class ClusterLabel:
         chunks = [microstructures.phases[first : first + size] for first in range(0, n, size)]
         start = time.perf_counter()
         calls = [(component, chunk, microstructures.voxel_size) for chunk in chunks]
-        answers = pool.map(
-            "solve", calls, lambda answered: self._tell(self._done + min(n, answered * size)), self._poll
-        )
+        with self._awaiting():
+            answers = pool.map(
+                "solve", calls, lambda answered: self._tell(self._done + min(n, answered * size)), self._poll
+            )
         elapsed = time.perf_counter() - start
         busy: dict[int, float] = defaultdict(float)
         for actor, (_, seconds) in answers:

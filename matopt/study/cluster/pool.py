@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,10 +56,21 @@ class Pool:
         gpus: float = 0,
         words: Path | None = None,
     ) -> Pool:
-        """Start ``count`` actors of a class; they are started anew when they or their nodes die."""
+        """Start ``count`` actors of a class, wherever there is room."""
+        return Pool.at([(arguments, {"num_cpus": cpus, "num_gpus": gpus})] * count, kind, timeout, words)
+
+    @staticmethod
+    def at(
+        places: Sequence[tuple[tuple, Mapping[str, Any]]], kind: type, timeout: float, words: Path | None = None
+    ) -> Pool:
+        """Start an actor of a class for each of ``places``: its arguments, and what Ray is to do with it.
+
+        They are started anew when they or their nodes die.
+        """
         # No retries of Ray's own: it spends them within seconds, while an actor is on its way back.
-        remote = ray.remote(kind).options(num_cpus=cpus, num_gpus=gpus, max_restarts=-1, max_task_retries=0)
-        return Pool(kind.__name__, tuple(remote.remote(*arguments) for _ in range(count)), timeout, words)
+        remote = ray.remote(max_restarts=-1, max_task_retries=0)(kind)
+        actors = tuple(remote.options(**options).remote(*arguments) for arguments, options in places)
+        return Pool(kind.__name__, actors, timeout, words)
 
     def map(
         self,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import math
 import os
 import re
 import signal
@@ -12,7 +11,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from matopt.study.cluster import whereabouts
 from matopt.study.cluster.driver_path import DriverPath, matopt_file
 from matopt.study.cluster.local_ray import last_line, start_local
 from matopt.study.cluster.parts import Parts
+from matopt.study.cluster.placement import Node
 from matopt.study.cluster.whereabouts import Whereabouts
 from matopt.study.layout import node_probe
 
@@ -63,6 +63,7 @@ class Cluster:
         self._cpus = cpus
         self._timeout = timeout
         self._parts: Parts | None = None
+        self._checked: set[str] = set()
 
     def start(self) -> None:
         """Start or join the cluster.
@@ -86,7 +87,7 @@ class Cluster:
                 self._join(self._address)
         self._parts = Parts(self._address)
         try:
-            self._check_nodes()
+            self.check_nodes()
         except BaseException:
             self.close()
             raise
@@ -96,6 +97,7 @@ class Cluster:
         # Ray ends the process of whoever drops a handle while it shuts down, and a garbage collector in another thread,
         # tracking's say, may come upon one at any time: they are collected before, and none in between.
         self._parts = None
+        self._checked.clear()
         was_enabled = gc.isenabled()
         gc.disable()
         try:
@@ -114,24 +116,24 @@ class Cluster:
         if self._parts is not None and (lost := self._parts.lost()):
             raise FailureError(f"{lost}; what was finished is kept, and the same command goes on from there")
 
-    def require(self, needs: Mapping[str, tuple[int, float, float]]) -> None:
-        """Check that the cluster can give each of ``needs``: what for -> how many at once, CPUs and GPUs of each.
+    def nodes(self) -> list[Node]:
+        """List what the nodes offer that are alive now."""
+        return [
+            Node(
+                node["NodeID"],
+                node["NodeManagerHostname"],
+                node["Resources"].get("CPU", 0.0),
+                node["Resources"].get("GPU", 0.0),
+                node["Resources"].get("memory", Node.memory),
+            )
+            for node in ray.nodes()
+            if node["Alive"]
+        ]
 
-        Raises:
-            FailureError: it cannot; Ray by itself would wait for ever.
-        """
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        for what, (count, cpus, gpus) in needs.items():
-            if self.places(cpus, gpus) < count:
-                each = f"{cpus:g} CPUs" + (f" and {gpus:g} GPUs" if gpus else "")
-                offered = " + ".join(f"{n.get('CPU', 0):g} CPUs and {n.get('GPU', 0):g} GPUs" for n in nodes)
-                raise FailureError(
-                    f"{what} asks for {count} at {each} each, but there are {offered}; lower 'resources'"
-                )
-
-    def places(self, cpus: float, gpus: float) -> float:
-        """Count the processes of so many CPUs and GPUs that there is room for, on the nodes that are left."""
-        return sum(_places(node["Resources"], cpus, gpus) for node in ray.nodes() if node["Alive"])
+    @property
+    def is_joined(self) -> bool:
+        """It was there already, and may grow."""
+        return self._address is not None
 
     @property
     def resources(self) -> dict[str, float]:
@@ -160,8 +162,12 @@ class Cluster:
                 " token"
             ) from error
 
-    def _check_nodes(self) -> None:
-        """Ask a process on every node whether it sees the storage folder, and which matopt it imports."""
+    def check_nodes(self) -> None:
+        """Ask a process on every node that was not asked whether it sees the storage folder, and which matopt it has.
+
+        Raises:
+            FailureError: a node does not see the folder, or has another matopt.
+        """
         is_here = self._address is None
         token = uuid.uuid4().hex
         probe = node_probe(self._storage, token)
@@ -169,24 +175,28 @@ class Cluster:
             probe.write_text(token)
         cloudpickle.register_pickle_by_value(whereabouts)
         try:
-            nodes = {node["NodeID"]: node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}
+            look = ray.remote(whereabouts.look)
             answers = {
-                name: look.options(
-                    num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)
+                node: look.options(
+                    num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node.key, soft=False)
                 ).remote(None if is_here else str(probe), not is_here)
-                for node, name in nodes.items()
-                for look in [ray.remote(whereabouts.look)]
+                for node in self.nodes()
+                if node.key not in self._checked
             }
-            for name, answer in answers.items():
+            for node, answer in answers.items():
+                name = node.name
                 try:
                     found = ray.get(answer, timeout=self._timeout)
                 except (RayError, GetTimeoutError) as error:
+                    if node.key not in {alive.key for alive in self.nodes()}:
+                        continue  # it died, which others deal with
                     raise FailureError(f"node {name} does not run matopt: {last_line(error)}") from error
                 if not is_here and found.token != token:
                     raise FailureError(
                         f"node {name} does not see {self._storage}; set 'storage' to a folder that all nodes share"
                     )
                 _check_code(name, found, is_here)
+                self._checked.add(node.key)
         finally:
             cloudpickle.unregister_pickle_by_value(whereabouts)
             probe.unlink(missing_ok=True)
@@ -229,11 +239,6 @@ def collect_garbage(seconds: float = 10.0) -> None:
 
 def _collections() -> int:
     return gc.get_stats()[-1]["collections"]
-
-
-def _places(node: Mapping[str, float], cpus: float, gpus: float) -> float:
-    by_cpu = node.get("CPU", 0) // cpus if cpus else math.inf
-    return min(by_cpu, node.get("GPU", 0) // gpus if gpus else math.inf)
 
 
 def _runtime() -> dict[str, Any]:

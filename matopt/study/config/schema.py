@@ -70,6 +70,16 @@ def _public(uri: str) -> str:
     return scheme + mark + rest.rpartition("@")[2].partition("?")[0]
 
 
+def _device_of_processes(name: str) -> str:
+    if ":" in check_device_name(name):
+        kind = name.partition(":")[0]
+        raise ValueError(
+            f"must be cpu, cuda or mps, got {shown(name)}: Ray gives each process its device; write {kind}"
+            + ", and choose GPUs by CUDA_VISIBLE_DEVICES where Ray starts" * (kind == "cuda")
+        )
+    return name
+
+
 def _some(items: Any) -> Any:
     if not items:
         raise ValueError("is empty; name one at least")
@@ -194,17 +204,19 @@ class EvaluationSection(Section):
 
 
 class ResourcesSection(Section):
-    """Sets how many actors of each kind there are, and what each may use.
+    """Sets how many processes of each kind there are, and what each may use.
 
-    ``timeout`` is the patience with each of them, in seconds: for an answer to a call, for a sign of life of a trial,
-    for a node that comes back. ``trial_timeout`` is what a trial may take in all; by default as long as it shows signs
-    of life.
+    "auto" is what the cluster has room for when a launch starts: trials and predictors one for each GPU, or for each
+    ``cpus_per_trial`` CPUs, and simulators as many; trials no more than the sampler can learn from, which is
+    ``search.startup`` or a quarter of ``search.trials``. ``timeout`` is the patience with each of them, in seconds: for
+    an answer to a call, for a sign of life of a trial, for a node that comes back or is to come. ``trial_timeout`` is
+    what a trial may take in all; by default as long as it shows signs of life.
     """
 
-    device: Annotated[str, AfterValidator(check_device_name)] = "cpu"
-    trials: AtLeastOne = 1
-    simulators: AtLeastOne = 1
-    predictors: AtLeastOne = 1
+    device: Annotated[str, AfterValidator(_device_of_processes)] = "cpu"
+    trials: AtLeastOne | Literal["auto"] = "auto"
+    simulators: AtLeastOne | Literal["auto"] = "auto"
+    predictors: AtLeastOne | Literal["auto"] = "auto"
     cpus_per_trial: AtLeastOne = 1
     timeout: Annotated[float, Field(gt=0, le=1e9)] = 3600.0
     trial_timeout: Annotated[float, Field(gt=0, le=1e9)] | None = None
@@ -257,12 +269,12 @@ class StudyConfig(Section):
 
     @property
     def search_spec(self) -> SearchSpec:
-        """Describe the search to its sampler."""
+        """Describe the search to its sampler, with one trial at a time where the cluster is to say how many."""
         return SearchSpec(
             self.search.space,
             tuple(self.search.objectives),
             self.search.trials,
             self.search.startup,
-            self.resources.trials,
+            1 if self.resources.trials == "auto" else self.resources.trials,
             self.seed,
         )

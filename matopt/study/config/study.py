@@ -110,6 +110,12 @@ class Study:
         return most_points(sampler, self.config.search_spec, self.config.search.trials if asked is None else asked)
 
     @property
+    def most_trials_at_once(self) -> int:
+        """With how many trials at once its sampler still learns: those drawn at random, or a quarter of all."""
+        search = self.config.search
+        return min(search.trials, max(search.startup, search.trials // 4))
+
+    @property
     def trial(self) -> TrialSettings:
         """What a trial fits, at the settings of the study."""
         size, seed = self.config.augmentation.size, self.config.seed

@@ -31,6 +31,7 @@ from matopt.study.search.life import Vigil, vital_file
 from matopt.study.search.plan import SearchCallback, SearchPlan
 from matopt.study.search.pruning import PruningScheduler
 from matopt.study.search.rungs import CURVE, SAVED
+from matopt.study.search.slots import Slots
 from matopt.study.search.trials import ERROR, OUTCOME, SECONDS, WAITING, TrialContext, trial
 from matopt.training.report import no_report
 
@@ -85,6 +86,7 @@ class Engine:
             except OSError as trouble:  # the ledger's, which ended the engine too, most likely
                 raise FailureError(f"the trials cannot be entered: {trouble}") from error
         finally:
+            self._log.close()
             shutil.rmtree(self._plan.scratch, ignore_errors=True)
 
 
@@ -153,6 +155,7 @@ class _Log(tune.Callback):
         self._folder = context.vital
         self._vigil = Vigil(context.vital, context.silence, plan.trial_seconds)
         self._silence = context.silence
+        self._slots = Slots(plan.concurrent)
         self._running: dict[int, Any] = {}
         self._given_up: dict[int, str] = {}
         self._looked = self._busy = time.monotonic()
@@ -162,6 +165,7 @@ class _Log(tune.Callback):
 
     def on_trial_start(self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any) -> None:
         number = trial.config["number"]
+        self._slots.begin(number)
         self._running[number] = trial.temporary_state.ray_actor
         self._vigil.begin(number)
 
@@ -170,6 +174,7 @@ class _Log(tune.Callback):
         seconds = self._end(number)
         if OUTCOME in result:
             outcome = TrialResult(**result[OUTCOME])
+            self._callback.overhead(self._slots.end(number, outcome.seconds))
             try:
                 self._ledger.complete(number, outcome, json.loads(result.get(CURVE, "{}")))
             except FailureError as error:
@@ -177,11 +182,13 @@ class _Log(tune.Callback):
             else:
                 self._callback.complete(number, outcome)
         elif number in self._pruned:
+            self._callback.overhead(self._slots.end(number, result[SECONDS]))
             self._ledger.prune(number, self._pruned[number], result[SAVED])
             self._callback.prune(number, self._pruned[number], result[SECONDS], result[WAITING])
         else:
-            error = result.get(ERROR, "it ended without a result")
-            self._fail(number, error, "failed", result.get(SECONDS, seconds), result.get(WAITING, 0.0))
+            error, seconds = result.get(ERROR, "it ended without a result"), result.get(SECONDS, seconds)
+            self._callback.overhead(self._slots.end(number, seconds))
+            self._fail(number, error, "failed", seconds, result.get(WAITING, 0.0))
 
     def on_trial_error(self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any) -> None:
         self._lose(trial.config["number"], _error_of(trial))
@@ -208,6 +215,10 @@ class _Log(tune.Callback):
                 " to give; raise resources.timeout, or see whether the nodes still run"
             )
 
+    def close(self) -> None:
+        """Hear that the engine has ended."""
+        self._callback.overhead(self._slots.close())
+
     def engine_ended(self, error: Exception) -> None:
         """Enter what became of the trials that ran when the engine ended, and end their processes."""
         killed = killed_for_memory(error)
@@ -230,7 +241,9 @@ class _Log(tune.Callback):
         actor = self._running.get(number)
         name = "" if actor is None else actor._actor_id.hex()
         reason = self._given_up.pop(number, "") or reason_of(error, words, name)
-        self._fail(number, reason, "lost", self._end(number), again=True)
+        seconds = self._end(number)
+        self._callback.overhead(self._slots.end(number, seconds))
+        self._fail(number, reason, "lost", seconds, again=True)
 
     def _end(self, number: int) -> float:
         self._running.pop(number, None)

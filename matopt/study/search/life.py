@@ -1,9 +1,9 @@
 """Signs of life: how a trial that hangs is told from one that takes its time.
 
-A trial is alive while its trainings report, while it waits for simulators (a wait that has an end of its own), and
-while its process or one that it started uses a processor. A fit may thus be silent for days. What neither reports nor
-computes hangs: a lock that nobody releases, a file that does not answer, a process that was stopped. A loop without end
-looks like long work; against it there is a limit of the user's for a whole trial.
+A trial is alive while its trainings report, while it waits for simulators or for a model that another trial fits (waits
+that have ends of their own), and while its process or one that it started uses a processor. A fit may thus be silent
+for days. What neither reports nor computes hangs: a lock that nobody releases, a file that does not answer, a process
+that was stopped. A loop without end looks like long work; against it there is a limit of the user's for a whole trial.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class LifeSigns:
 
         def heard(step: int, /, **scalars: float) -> bool:
             self.sign()
-            return report(step, **scalars)
+            return report(step, **scalars) if scalars else False
 
         return heard
 

@@ -67,5 +67,8 @@ class SearchCallback:
     def prune(self, number: int, reason: str, seconds: float, waiting: float) -> None:
         """Hear that a trial was pruned, after how many seconds, and how many of them it waited."""
 
+    def overhead(self, seconds: float) -> None:
+        """Hear that a place for a trial stood idle for so many seconds, while its process started, or Tune ended."""
+
     def fail(self, number: int, error: str, seconds: float, waiting: float) -> None:
         """Hear that a trial ended without a result, after how many seconds, and how many of them it waited."""

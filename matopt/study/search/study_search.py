@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -28,6 +29,7 @@ def run_search(session: Session, dataset: Dataset, ledger: Ledger) -> list[Trial
     """Run the trials that the study asks for and the ledger lacks; returns all trials of the ledger."""
     study, resources = session.study, session.study.config.resources
     pool = session.workers.simulators()  # before any trial: a trial that waits for actors that wait for CPUs never ends
+    placement = session.workers.placement
     context = TrialContext(
         dataset,
         study.simulators,
@@ -43,15 +45,16 @@ def run_search(session: Session, dataset: Dataset, ledger: Ledger) -> list[Trial
         study.config.search.trials,
         study.most_points,
         _point(study, dataset),
-        _sampler(study),
-        resources.trials,
-        {"cpu": resources.cpus_per_trial, "gpu": session.workers.gpus},
+        _sampler(study, placement.trials),
+        placement.trials,
+        {"cpu": resources.cpus_per_trial, "gpu": placement.trial_gpus},
         session.lease.scratch / "tune",
         study.config.search.min_complete,
         resources.trial_timeout,
         session.workers.check,
     )
-    return search(plan, ledger, context, _LaunchCallback(session, ledger))
+    with session.state.elsewhere():
+        return search(plan, ledger, context, _LaunchCallback(session, ledger))
 
 
 def _point(study: Study, dataset: Dataset) -> Callable[[optuna.trial.BaseTrial], TrialPoint]:
@@ -65,8 +68,9 @@ def _point(study: Study, dataset: Dataset) -> Callable[[optuna.trial.BaseTrial],
     return point
 
 
-def _sampler(study: Study) -> Callable[[int], optuna.samplers.BaseSampler]:
-    return partial(SAMPLERS.build(study.sampler, study.folder).build, study.config.search_spec)
+def _sampler(study: Study, at_once: int) -> Callable[[int], optuna.samplers.BaseSampler]:
+    search = replace(study.config.search_spec, concurrent=at_once)
+    return partial(SAMPLERS.build(study.sampler, study.folder).build, search)
 
 
 def _rungs(study: Study) -> Rungs | None:
@@ -99,6 +103,9 @@ class _LaunchCallback(SearchCallback):
         self._session.runs.end_pruned_trial(self._runs.pop(number), reason)
         self._session.state.spent(computing=seconds - waiting, waiting=waiting)
         self._tell(f"trial {number} was {reason}")
+
+    def overhead(self, seconds: float) -> None:
+        self._session.state.spent(overhead=seconds)
 
     def fail(self, number: int, error: str, seconds: float, waiting: float) -> None:
         self._session.state.spent(computing=seconds - waiting, waiting=waiting)

@@ -75,19 +75,20 @@ def trial(config: Mapping[str, Any], context: TrialContext) -> None:
     """
     start = time.perf_counter()
     file = vital_file(context.vital, config["number"])
-    signs = LifeSigns(file, context.silence)
+    signs, waited = LifeSigns(file, context.silence), context.models.artifacts.waited
     label = ClusterLabel(
         _store(context.labels), context.simulators, context.models, lambda: context.pool, poll=signs.sign
     )
 
     def spent() -> dict[str, float]:
-        return {SECONDS: time.perf_counter() - start, WAITING: label.waiting}
+        return {SECONDS: time.perf_counter() - start, WAITING: label.waiting + context.models.artifacts.waited - waited}
 
     watched = Watched(config["report"], context.rungs, spent)
     try:
         with last_words(file), signs.given():
             outcome = _run(config["settings"], signs.of(watched), context, label)
-            result: dict[str, Any] = {OUTCOME: asdict(outcome), **watched.curve}
+            waiting = spent()[WAITING]
+            result: dict[str, Any] = {OUTCOME: asdict(replace(outcome, waiting=waiting)), **watched.curve}
     except (Exception, SystemExit) as error:  # a user's code that ends its process ends its trial alone
         result = {ERROR: _line(error), **spent()}
     if watched.is_pruned:
@@ -103,8 +104,7 @@ def _run(
     torch.set_num_threads(context.threads)
     simulators = tuple(SIMULATORS.build(simulator, context.models.folder) for simulator in context.simulators)
     physics = Physics(simulators, context.dataset.train.microstructures.voxel_size)
-    result = run_trial(settings, context.dataset, physics, label, context.models, report)
-    return replace(result, waiting=label.waiting)
+    return run_trial(settings, context.dataset, physics, label, context.models, report)
 
 
 @cache

@@ -143,7 +143,7 @@ class Experiment:
         self._call(log, run_id, str(path), folder or None)
 
     def register(self, event: Mapping[str, Any], path: Path) -> None:
-        """Upload a model and enter it in the registry, unless it is there.
+        """Upload a model and enter it in the registry, unless it is there, or is its newest version of another launch.
 
         Raises:
             NotYet: the run is not there.
@@ -152,6 +152,14 @@ class Experiment:
         from mlflow.exceptions import MlflowException
 
         name, folder, run_id = event["name"], f"models/{event['name']}", self._run_id(event["run"])
+        versions = self._call(self._client.search_model_versions, f"name = '{name}'")
+        newest = max(versions, key=lambda version: int(version.version), default=None)
+        if (
+            newest is not None
+            and "artifact" in event["tags"]
+            and newest.tags.get("artifact") == event["tags"]["artifact"]
+        ):
+            return
         self.upload(event["run"], path, folder)
         source = f"{self._call(self._client.get_run, run_id).info.artifact_uri}/{folder}"
         try:
@@ -159,8 +167,7 @@ class Experiment:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        known = self._client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
-        if not any(version.source == source for version in known):
+        if not any(version.run_id == run_id and version.source == source for version in versions):
             register = self._client.create_model_version
             self._call(register, name, source, run_id, tags=event["tags"], await_creation_for=0)
 
