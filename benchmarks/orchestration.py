@@ -1,10 +1,16 @@
 """What the engine costs, case by case. Ends with the goals in a line, ``{"goals": {name: [value, goal, met]}}``.
 
-Usage: python benchmarks/orchestration.py [labels] [--quick] [--keep FOLDER]
+Usage: python benchmarks/orchestration.py [labels] [nodes] [--quick] [--keep FOLDER]
 
 ``labels`` makes a store of 10^7 labels in 10^4 files (10^6 with ``--quick``), compacts it, and looks up images drawn at
 random, beside the store as it was (all labels in a dictionary) and a plain dataset of pyarrow, which read the files
 as they were. Needs 5 GB of disk, 1 GB with ``--quick``, and 3 GB of memory for the dictionary of 10^7.
+
+``nodes`` searches on one, two and four hosts, namespaces of this machine on a switch that delays and loses frames, with
+trials that sleep for 30 s (10 s with ``--quick``): what orchestration takes of their time, and how it scales where each
+host has as many trials. It needs the rights of root, the programs that ``tests/study/hosts.py`` names, 6 GB of memory
+and twelve minutes, five with ``--quick``. All hosts share this machine's processors, which is why the trials sleep;
+what Ray and matopt compute for four hosts counts as if one had to do it.
 """
 
 from __future__ import annotations
@@ -19,11 +25,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import label_stores
+import many_nodes
 from page import table
 
 Goals = dict[str, tuple[float, float, bool]]
 MEMORY = 50.0
 LOOK_UP = 10.0
+SHARE = 5.0
+SCALING = 90.0
 
 
 def labels(folder: Path, is_quick: bool) -> Goals:
@@ -49,7 +58,22 @@ def labels(folder: Path, is_quick: bool) -> Goals:
     }
 
 
-CASES: dict[str, Callable[[Path, bool], Goals]] = {"labels": labels}
+def nodes(folder: Path, is_quick: bool) -> Goals:
+    """What orchestration takes of the time of trials that sleep, on one host to four."""
+    if many_nodes.hosts.missing:
+        print(f"nodes: not measured, as there is no {', '.join(many_nodes.hosts.missing)}\n")
+        return {}
+    shutil.rmtree(folder)
+    rows = many_nodes.measure(folder, 10.0 if is_quick else 30.0, 4, (1, 4) if is_quick else (1, 2, 4))
+    print(f"{table(rows)}\n")
+    name, scaling = "orchestration [%]", "weak scaling [%]"
+    return {
+        **{f"{name}, {row['hosts']} hosts": _at_most(row[name], SHARE) for row in rows},
+        f"{scaling}, 4 hosts": (rows[-1][scaling], SCALING, rows[-1][scaling] >= SCALING),
+    }
+
+
+CASES: dict[str, Callable[[Path, bool], Goals]] = {"labels": labels, "nodes": nodes}
 
 
 def _measured(root: Path, count: int, kind: str) -> dict[str, float]:

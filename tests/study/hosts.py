@@ -59,11 +59,9 @@ class Hosts:
         for key in ("key", "host_key"):
             _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.folder / key)
         try:
-            _run("ip", "netns", "add", self.switch)
-            _run("ip", "-n", self.switch, "link", "add", "switch", "type", "bridge")
-            _run("ip", "-n", self.switch, "link", "set", "switch", "up")
-            for i, name in enumerate(self.names):
-                self._connect(f"port{i}", self.spaces[name], self.addresses[name])
+            self._lay()
+            for name in self.names:
+                self._connect(self.spaces[name], self.addresses[name])
                 self._begin(name)
             for name in self.names:
                 self._wait_for(name)
@@ -88,10 +86,18 @@ class Hosts:
     def home(self, name):
         return self.folder / name.split(".")[0]
 
-    def _connect(self, port, space, address):
-        _run("ip", "netns", "add", space)
-        _run("ip", "-n", self.switch, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", space)
-        _run("ip", "-n", self.switch, "link", "set", port, "master", "switch", "up")
+    def _lay(self):
+        """Make a network of each host, with a device ``eth0`` on the switch."""
+        _run("ip", "netns", "add", self.switch)
+        _run("ip", "-n", self.switch, "link", "add", "switch", "type", "bridge")
+        _run("ip", "-n", self.switch, "link", "set", "switch", "up")
+        for i, space in enumerate(self.spaces.values()):
+            _run("ip", "netns", "add", space)
+            peer = ["peer", "name", "eth0", "netns", space]
+            _run("ip", "-n", self.switch, "link", "add", f"port{i}", "type", "veth", *peer)
+            _run("ip", "-n", self.switch, "link", "set", f"port{i}", "master", "switch", "up")
+
+    def _connect(self, space, address):
         _run("ip", "-n", space, "addr", "add", f"{address}/24", "dev", "eth0")
         _run("ip", "-n", space, "link", "set", "lo", "up")
         _run("ip", "-n", space, "link", "set", "eth0", "up")
