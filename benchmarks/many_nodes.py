@@ -94,36 +94,17 @@ def _searched(place: Path, count: int) -> dict:
     variables = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     variables["PYTHONPATH"] = os.pathsep.join([str(ROOT), *sys.path])
     with SlowHosts(place, names, Path(sys.prefix)) as network:
-        address = f"{network.addresses['host0']}:6379"
-        head = ["--head", "--port=6379", "--include-dashboard=false"]
-        nodes = []
-        for name in names:
-            command = ["/srv/matopt/.venv/bin/ray", "start", *(head if name == "host0" else [f"--address={address}"])]
-            command += [f"--node-ip-address={network.addresses[name]}", f"--num-cpus={SLOTS}", "--disable-usage-stats"]
-            command += [f"--object-store-memory={100 << 20}", "--block"]
-            with (network.home(name) / "ray.log").open("w") as log:
-                command = network.command(name, *command, **variables)
-                nodes.append(subprocess.Popen(command, stdout=log, stderr=log))
-            if name == "host0":
-                time.sleep(10)
-        search = [sys.executable, __file__, place / "study.yaml", address, count]
+        address = network.start_ray(SLOTS, **variables)
+        search = [sys.executable, __file__, place / "study.yaml", address]
         done = subprocess.run(network.command("host0", *search, **variables), stdout=subprocess.PIPE, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def search(file: str, address: str, count: int) -> None:
-    """Run a study on a cluster once it has so many nodes; prints when each trial was done, and how long it took."""
-    import logging
-
-    import ray
-
+def search(file: str, address: str) -> None:
+    """Run a study on a cluster; prints when each trial was done, and how long it took."""
     from matopt.study.config.study import load_study
     from matopt.study.launch import launch
 
-    ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL)
-    while sum(node["Alive"] for node in ray.nodes()) < count:
-        time.sleep(1)
-    ray.shutdown()
     times: list[float] = []
     begun: list[float] = []
 
@@ -139,4 +120,4 @@ def search(file: str, address: str, count: int) -> None:
 
 
 if __name__ == "__main__":
-    search(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    search(sys.argv[1], sys.argv[2])

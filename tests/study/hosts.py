@@ -83,6 +83,33 @@ class Hosts:
         inside = ["nsenter", f"--target={self._first(name)}", "--mount", "--net", "--pid", "--uts"]
         return [*inside, "env", "-i", *(f"{key}={value}" for key, value in words.items()), *map(str, command)]
 
+    def start_ray(self, cpus, **environment):
+        """Start Ray on all hosts, with the head on the first; returns its address."""
+        head = self.names[0]
+        address = f"{self.addresses[head]}:6379"
+        for name in self.names:
+            role = ["--head", "--port=6379", "--include-dashboard=false"] if name == head else [f"--address={address}"]
+            role += [f"--node-ip-address={self.addresses[name]}", f"--num-cpus={cpus}", "--disable-usage-stats"]
+            role += [f"--object-store-memory={100 << 20}", "--block"]
+            with (self.home(name) / "ray.log").open("w") as log:
+                command = self.command(name, "/srv/matopt/.venv/bin/ray", "start", *role, **environment)
+                self.processes[f"Ray on {name}"] = subprocess.Popen(command, stdout=log, stderr=log)
+            answers = f"until (: </dev/tcp/{address.replace(':', '/')}) 2>/dev/null; do sleep 0.2; done"
+            subprocess.run(self.command(head, "bash", "-c", answers), timeout=120, check=True)
+        self.wait_for_ray(head, address, len(self.names), **environment)
+        return address
+
+    def wait_for_ray(self, name, address, count, **environment):
+        """Wait until so many nodes of Ray are there, seen from a host."""
+        look = f"import ray, time\nray.init('{address}', log_to_driver=False)\n"
+        look += f"while sum(node['Alive'] for node in ray.nodes()) < {count}: time.sleep(1)"
+        command = self.command(name, "/srv/matopt/.venv/bin/python", "-c", look, **environment)
+        subprocess.run(command, check=True, timeout=240, capture_output=True)
+
+    def cut(self, name):
+        """Take a host off the switch."""
+        _run("ip", "-n", self.switch, "link", "set", f"port{self.names.index(name)}", "down")
+
     def home(self, name):
         return self.folder / name.split(".")[0]
 

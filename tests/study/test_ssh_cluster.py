@@ -54,9 +54,7 @@ def test_a_cluster_of_the_file_comes_up_runs_a_study_on_all_its_hosts_and_goes_d
         ray = "/srv/matopt/.venv/bin/ray"
         on("desk.example.org", ray, "up", "--yes", FILE)
         address = f"{hosts.addresses[HEAD]}:6379"
-        look = f"import ray, time\nray.init('{address}', log_to_driver=False)\n"
-        look += "while sum(node['Alive'] for node in ray.nodes()) < 3: time.sleep(1)"
-        on(HEAD, sys.executable, "-c", look)
+        hosts.wait_for_ray(HEAD, address, 3, RAY_AUTH_MODE="token")
         launch = [sys.executable, "-m", "matopt", "study", "launch", study / "broken.yaml", "--address", address]
         said = on(HEAD, *launch, "--set", f"storage={study / 'runs'}")
         assert "report: " in said
