@@ -1,6 +1,6 @@
 """What the engine costs, case by case. Ends with the goals in a line, ``{"goals": {name: [value, goal, met]}}``.
 
-Usage: python benchmarks/orchestration.py [labels] [trials] [pruning] [--quick] [--keep FOLDER]
+Usage: python benchmarks/orchestration.py [labels] [trials] [pruning] [nodes] [--quick] [--keep FOLDER]
 
 ``labels`` makes a store of 10^7 labels in 10^4 files (10^6 with ``--quick``), compacts it, and looks up images drawn at
 random, beside the store as it was (all labels in a dictionary) and a plain dataset of pyarrow, which read the files
@@ -11,6 +11,12 @@ sampler take for each, beside Optuna's own TPE. Needs ten minutes, one with ``--
 
 ``pruning`` runs trials of the quickstart's space, made small, and of a wider one, and plays searches through over them:
 with pruning, with as many trials pruned at random, and with none. Needs ten minutes of a processor, or three.
+
+``nodes`` searches on one, two and four hosts, namespaces of this machine on a switch that delays and loses frames, with
+trials that sleep for 30 s (10 s with ``--quick``): what orchestration takes of their time, and how it scales where each
+host has as many trials. It needs the rights of root, the programs that ``tests/study/hosts.py`` names, 6 GB of memory
+and twelve minutes, five with ``--quick``. All hosts share this machine's processors, which is why the trials sleep;
+what Ray and matopt compute for four hosts counts as if one had to do it.
 """
 
 from __future__ import annotations
@@ -25,6 +31,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import label_stores
+import many_nodes
 import many_trials
 import pruned_searches
 from page import table
@@ -33,6 +40,8 @@ Goals = dict[str, tuple[float, float, bool]]
 MEMORY = 50.0
 LOOK_UP = 10.0
 TRIAL = 100.0
+SHARE = 5.0
+SCALING = 90.0
 
 
 def labels(folder: Path, is_quick: bool) -> Goals:
@@ -78,7 +87,27 @@ def pruning(folder: Path, is_quick: bool) -> Goals:
     return goals
 
 
-CASES: dict[str, Callable[[Path, bool], Goals]] = {"labels": labels, "trials": trials, "pruning": pruning}
+def nodes(folder: Path, is_quick: bool) -> Goals:
+    """What orchestration takes of the time of trials that sleep, on one host to four."""
+    if many_nodes.hosts.missing:
+        print(f"nodes: not measured, as there is no {', '.join(many_nodes.hosts.missing)}\n")
+        return {}
+    shutil.rmtree(folder)
+    rows = many_nodes.measure(folder, 10.0 if is_quick else 30.0, 4, (1, 4) if is_quick else (1, 2, 4))
+    print(f"{table(rows)}\n")
+    name, scaling = "orchestration [%]", "weak scaling [%]"
+    return {
+        **{f"{name}, {row['hosts']} hosts": _at_most(row[name], SHARE) for row in rows},
+        f"{scaling}, 4 hosts": (rows[-1][scaling], SCALING, rows[-1][scaling] >= SCALING),
+    }
+
+
+CASES: dict[str, Callable[[Path, bool], Goals]] = {
+    "labels": labels,
+    "trials": trials,
+    "pruning": pruning,
+    "nodes": nodes,
+}
 
 
 def _measured(root: Path, count: int, kind: str) -> dict[str, float]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import os
 import signal
 import sys
+import threading
+import time
 import traceback
 import warnings
 from collections.abc import Sequence
@@ -25,6 +29,8 @@ from matopt.errors import FailureError, InputError, InputWarning
 _options = {"debug": False}
 _ENDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SIGUSR1: "out of time"}
 """The signals that end a command, and how it says so; the last is a scheduler's warning before it ends a job."""
+_AGAIN_SECONDS = 0.1
+_CLOSING_SECONDS = 30.0
 
 app = typer.Typer(
     name="matopt",
@@ -74,16 +80,33 @@ def callback(
 def main() -> None:
     """Run the command line; errors end as one line and an exit code."""
     ended: list[int] = []
+    heard = -math.inf
 
     def end(number: int, frame: object) -> None:
+        nonlocal heard
+        if time.monotonic() - heard < _CLOSING_SECONDS:
+            return  # a scheduler tells every process of a job, and the job's script tells it again: it is closing
+        heard = time.monotonic()
         ended.append(number)
         raise KeyboardInterrupt  # the one exception that Ray hands on from inside its waits
 
+    def told(unraisable: sys.UnraisableHookArgs) -> None:
+        nonlocal heard
+        if isinstance(unraisable.exc_value, KeyboardInterrupt):
+            # The signal came upon a finaliser, whose exceptions are dropped: it is sent again, to wherever we are then.
+            heard = -math.inf
+            number = ended[-1] if ended else signal.SIGINT
+            threading.Timer(_AGAIN_SECONDS, os.kill, (os.getpid(), number)).start()
+        else:
+            others(unraisable)
+
     before = {number: signal.signal(number, end) for number in _ENDS if number != signal.SIGINT}
+    others, sys.unraisablehook = sys.unraisablehook, told
     try:
         with outliving_streams():
             _run(ended)
     finally:
+        sys.unraisablehook = others
         for number, handler in before.items():
             signal.signal(number, handler)
 

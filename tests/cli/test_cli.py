@@ -379,6 +379,36 @@ def test_a_reader_that_leaves_ends_nothing(tmp_path: Path) -> None:
         assert process.wait() == 0 and (tmp_path / "done").exists()
 
 
+def test_a_signal_that_comes_upon_a_finaliser_ends_a_command_and_one_that_comes_twice_does_not_break_off_its_end() -> (
+    None
+):
+    code = """
+import os, signal, sys, time
+import matopt.cli
+
+class Held:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(1000): pass
+
+def app(*arguments, **settings):
+    held = Held()
+    del held
+    try:
+        time.sleep(20)
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.2)
+        print("closed")
+
+matopt.cli.app = app
+matopt.cli.main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    said = "matopt: terminated; what was finished is kept, and the same command goes on from there\n"
+    assert (done.returncode, done.stdout, done.stderr) == (143, "closed\n", said)
+
+
 def test_several_properties_are_named_in_one_word_or_in_several(run: Run, tmp_path: Path) -> None:
     label = ("label", _image(tmp_path / "rock.png"), "--voxel-size", "2 um", "--store", "labels")
     code, out, _ = run(*label, "--property", "diffusivity,permeability", "--property", "diffusivity")

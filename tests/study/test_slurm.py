@@ -36,7 +36,8 @@ def job(tmp_path):
         "SLURM_CPUS_ON_NODE": "2",
         "SLURM_SUBMIT_DIR": str(tmp_path),
     }
-    with subprocess.Popen(["bash", str(JOB), "s.yaml"], env=environment, stdout=subprocess.PIPE, text=True) as process:
+    options = {"cwd": tmp_path, "env": environment, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(["bash", str(JOB), "s.yaml"], **options) as process:
         assert process.stdout.readline() == "begun\n"
         yield process, tmp_path
         process.kill()

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import signal
+import threading
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -138,7 +140,7 @@ class _LedgerSearch(OptunaSearch):
 
 
 class _Log(tune.Callback):
-    """Enters what came of the trials, and ends those that hang."""
+    """Enters what came of the trials, ends those that hang, and keeps this process's answer to SIGUSR1."""
 
     def __init__(
         self,
@@ -159,9 +161,15 @@ class _Log(tune.Callback):
         self._running: dict[int, Any] = {}
         self._given_up: dict[int, str] = {}
         self._looked = self._busy = time.monotonic()
+        self._warned = signal.getsignal(signal.SIGUSR1)
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
+
+    def setup(self, *arguments: Any, **info: Any) -> None:
+        # Tune has just set its own, which ends Tune alone: another engine would begin, and the time be up.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGUSR1, self._warned)
 
     def on_trial_start(self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any) -> None:
         number = trial.config["number"]
