@@ -7,10 +7,11 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "scancel", "scontrol", "srun")
@@ -42,6 +43,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SlurmdParameters=config_overrides
 ReturnToService=2
+SlurmdTimeout=20
 NodeName=node1 NodeHostname={host} NodeAddr=127.0.0.1 Port={first} CPUs=2 RealMemory=4000 State=UNKNOWN
 NodeName=node2 NodeHostname={host} NodeAddr=127.0.0.1 Port={second} CPUs=2 RealMemory=4000 State=UNKNOWN
 PartitionName=main Nodes=node1,node2 Default=YES MaxTime=INFINITE State=UP
@@ -61,6 +63,7 @@ class Slurm:
     def __init__(self, folder: Path):
         self.folder = folder
         self.daemons = ExitStack()
+        self.nodes = {}
         with ExitStack() as probes:
             ports = []
             for _ in range(3):
@@ -89,7 +92,7 @@ class Slurm:
             self._start("munged", "--foreground", "--force", *(f"--{k}={self.folder / v}" for k, v in files.items()))
             self._start("slurmctld", "-D")
             for node in ("node1", "node2"):
-                self._start("slurmd", "-D", "-N", node)
+                self.boot(node)
             self.wait_for(lambda: self.command("sinfo", "-h", "-t", "idle", "-o", "%D").strip() == "2", 60)
         except BaseException:
             self.daemons.close()
@@ -103,12 +106,26 @@ class Slurm:
         finally:
             self.daemons.close()
 
+    def boot(self, node):
+        """Start a node."""
+        self.nodes[node] = self._start("slurmd", "-D", "-N", node)
+
+    def lose(self, node):
+        """End all that runs on a node at once, as a power cut does."""
+        self.nodes[node].kill()
+        ours = {f"SLURM_CONF={self.folder / 'slurm.conf'}", f"SLURMD_NODENAME={node}"}
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # those that end meanwhile
+                if ours <= set((process / "environ").read_text(errors="replace").split("\0")):
+                    os.kill(int(process.name), signal.SIGKILL)
+
     def _start(self, program, *arguments):
         with (self.folder / "daemons.out").open("a") as out:
             process = subprocess.Popen(
                 [program, *arguments], env=self.environment, stdout=out, stderr=out, start_new_session=True
             )
         self.daemons.callback(_end, process)
+        return process
 
     def command(self, *command, **options):
         """Run one of Slurm's commands; returns what it prints."""

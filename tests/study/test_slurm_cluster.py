@@ -17,6 +17,7 @@ from matopt.study.tracking.database import database_uri
 
 pytestmark = [
     pytest.mark.faults,
+    pytest.mark.timeout(1200),  # on a busy machine Slurm's minutes hold few trials
     pytest.mark.skipif(bool(missing), reason=f"no {', '.join(missing)} here: apt-get install slurm-wlm munge"),
 ]
 SCRIPT = Path(__file__).parents[2] / "cluster" / "slurm.sbatch"
@@ -100,6 +101,20 @@ def test_a_job_that_is_cancelled_says_so_and_one_submitted_again_goes_on(slurm, 
     assert again.end() == "COMPLETED", again.log.read_text()
     assert kept and again.complete()[: len(kept)] == kept and len(again.complete()) == 4
     assert "data: 28 of 28" not in again.log.read_text()
+
+
+def test_a_job_that_loses_a_node_is_queued_again_and_goes_on_when_the_node_is_back(slurm, tmp_path):
+    make(tmp_path)
+    # What is left of the cluster goes on until Slurm notices, a minute later.
+    job = Job(slurm, tmp_path, settings=["generator.seconds=8", "resources.trials=1", "search.trials=15"])
+    job.wait_for_a_trial()
+    kept = job.complete()
+    slurm.lose("node2")
+    slurm.wait_for(lambda: slurm.job(job.number)["Restarts"] == "1", 180)
+    slurm.boot("node2")
+    assert job.end() == "COMPLETED", job.log.read_text()
+    assert kept and job.complete()[: len(kept)] == kept and len(job.complete()) == 15
+    assert "RUNNING" not in job.statuses()
 
 
 def test_a_job_whose_time_is_up_is_queued_again_as_often_as_it_takes(slurm, tmp_path):
