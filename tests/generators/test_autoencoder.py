@@ -35,7 +35,7 @@ def test_training_reports_nothing_but_the_reconstruction() -> None:
     heard: list[dict[str, float]] = []
     images = random_microstructures(9, (32, 32), seed=0)
     Autoencoder(steps=20).fit(images, images[:4], lambda step, /, **scalars: heard.append(scalars))
-    assert set(heard[-1]) == {"loss", "gradient_norm", "validation_reconstruction"}
+    assert set(heard[-1]) == {"loss", "gradient_norm", "progress", "validation_reconstruction"}
     assert heard[-1]["validation_reconstruction"] < heard[0]["validation_reconstruction"]
 
 

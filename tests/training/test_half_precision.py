@@ -49,7 +49,7 @@ def test_a_decoder_learns_in_half_precision_what_it_would_in_full(shape, monkeyp
     z, target = torch.randn(4, 8, generator=random), torch.randn(4, 1, *shape, generator=random)
 
     def loss() -> torch.Tensor:
-        with half_precision(z.device, network.least_edge):
+        with half_precision(z.device, network.least_edge, network.least_channels):
             logits = network.logits(z)
         return ((logits - target) ** 2).mean()
 

@@ -81,7 +81,7 @@ class LocalDenoiser(nn.Module):
             sigma: ``(N,)`` or ``()`` their noise levels.
             periodic: opposite borders are joined; otherwise nothing is known beyond a border.
         """
-        with half_precision(y.device, self.network.least_edge(y.shape[2:])):
+        with half_precision(y.device, self.network.least_edge(y.shape[2:]), self.network.least_channels):
             return self.network(y, sigma, periodic).float()
 
     def forward(self, y: torch.Tensor, sigma: torch.Tensor, periodic: bool = False) -> torch.Tensor:

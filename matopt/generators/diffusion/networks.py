@@ -96,7 +96,7 @@ class LocalUNet(nn.Module):
         self.lower = nn.ModuleList([ResidualBlock(dims, 2 * channels, embedding) for _ in range(2)])
         self.widen = nn.Linear(2 * channels, block * channels)
         self.up = ResidualBlock(dims, channels, embedding)
-        fine = max(channels // 3, 1)
+        self.least_channels = fine = max(channels // 3, 1)
         self.spread = Convolution(dims, channels, block * fine)
         self.detail = Convolution(dims, 1, fine)
         self.fine = ResidualBlock(dims, fine, embedding)

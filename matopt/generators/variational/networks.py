@@ -17,6 +17,9 @@ from matopt.training.initial import build
 MULTIPLE = 16
 """Edges are multiples of this: three halvings, on a grid downsampled by up to 2."""
 
+WIDTHS = ((64, 64), (64, 48), (48, 32))
+"""Channels before and after each block of a decoder."""
+
 # Layers by the number of dimensions.
 CONVOLUTIONS = {2: nn.Conv2d, 3: nn.Conv3d}
 MEANS = {2: functional.avg_pool2d, 3: functional.avg_pool3d}
@@ -91,7 +94,7 @@ class Decoder(nn.Module):
             nn.Linear(256, 64 * math.prod(self.base)),
             nn.LeakyReLU(0.1),
         )
-        self.stages = nn.ModuleList([ResidualBlock(dims, *widths) for widths in ((64, 64), (64, 48), (48, 32))])
+        self.stages = nn.ModuleList([ResidualBlock(dims, *widths) for widths in WIDTHS])
         self.last = CONVOLUTIONS[dims](32, 2**dims, 3, padding=1)
         self.memory_format, self.mean, self.interpolation = MEMORY_FORMATS[dims], MEANS[dims], SMOOTH[dims]
 
@@ -151,6 +154,11 @@ class EncoderDecoder(nn.ModuleList):
     def least_edge(self) -> int:
         """The least edge, in places, of what the decoder convolves."""
         return min(cast(Decoder, self[1]).base)
+
+    @property
+    def least_channels(self) -> int:
+        """The fewest channels of the decoder's blocks."""
+        return min(outputs for _, outputs in WIDTHS)
 
     def logits(self, z: torch.Tensor) -> torch.Tensor:
         """Decode codes ``(N, latent_dim)`` to logits of densities ``(N, 1, *shape)``."""

@@ -29,6 +29,6 @@ class ReconstructionLoss:
         """Compute the loss of the next batch; see :data:`matopt.training.loop.Loss`."""
         density = next(self._batches).density
         z = self._networks.posterior(density)[0]
-        with half_precision(density.device, self._networks.least_edge):
+        with half_precision(density.device, self._networks.least_edge, self._networks.least_channels):
             logits = self._networks.logits(z)
         return {"loss": reconstruction(logits, density)}

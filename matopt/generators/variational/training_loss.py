@@ -50,7 +50,7 @@ class TrainingLoss:
         if self._morphology is not None and ramp(progress) > 0.0:
             added = self._morphology.codes(z)
             codes = torch.cat([z, added.z])
-        with half_precision(self._device, self._networks.least_edge):
+        with half_precision(self._device, self._networks.least_edge, self._networks.least_channels):
             logits = self._networks.logits(codes)
         scalars = {
             "reconstruction": reconstruction(logits[: len(z)], batch.density),
