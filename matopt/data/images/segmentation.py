@@ -158,7 +158,7 @@ def refuse_non_finite(grey: np.ndarray) -> None:
         infinite += np.count_nonzero(np.isinf(part))
     if nans or infinite:
         raise InputError(
-            f"{nans} voxels are NaN and {infinite} infinite; crop them away, or fill them with a level of their own "
+            f"voxels without a level: {nans} NaN, {infinite} infinite; crop them away, or fill them with a level of their own "
             "and say that it is `outside`"
         )
 

@@ -74,7 +74,7 @@ def test_one_phase_alone_is_refused(rule, told):
 def test_levels_that_are_not_finite_are_counted():
     grey = NOISY.copy()
     grey[3, 4:9], grey[0, 0] = np.nan, -np.inf
-    with pytest.raises(InputError, match="5 voxels are NaN and 1 infinite"):
+    with pytest.raises(InputError, match="voxels without a level: 5 NaN, 1 infinite"):
         to_phases(grey, threshold="otsu")
 
 
