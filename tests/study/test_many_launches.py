@@ -39,8 +39,8 @@ for number in range(int(sys.argv[2])):
 @pytest.mark.timeout(3600)
 def test_twenty_launches_of_one_process_end_well(tmp_path: Path) -> None:
     folder = tmp_path / "study"
-    (folder / FILE).parent.mkdir(parents=True)
     folder.mkdir()
+    (folder / FILE).parent.mkdir()
     shutil.copy(HERE / "tiny_components.py", folder / FILE)
     (folder / "tiny.yaml").write_text(yaml.safe_dump(ALL))
     command = [sys.executable, "-P", "-c", SCRIPT, "tiny.yaml", "20"]
