@@ -158,8 +158,8 @@ def refuse_non_finite(grey: np.ndarray) -> None:
         infinite += np.count_nonzero(np.isinf(part))
     if nans or infinite:
         raise InputError(
-            f"voxels without a level: {nans} NaN, {infinite} infinite; crop them away, or fill them with a level of their own "
-            "and say that it is `outside`"
+            f"voxels without a level: {nans} NaN, {infinite} infinite; crop them away, or fill them with a level of "
+            "their own and say that it is `outside`"
         )
 
 
