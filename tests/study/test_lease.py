@@ -196,6 +196,15 @@ def test_a_holder_that_was_suspended_and_taken_over_writes_nothing_more(layout, 
         assert "launch on other" in str(said[-1].message)
 
 
+@pytest.fixture
+def interruptible():
+    """SIGINT is not ignored, as it is in what a shell runs behind an ampersand."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_a_launch_whose_study_is_taken_over_is_interrupted_where_it_waits(layout):
     def take_over():
         time.sleep(0.5)
