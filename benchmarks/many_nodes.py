@@ -15,7 +15,7 @@ import slow_switch
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "study"))
-import hosts  # noqa: E402
+import hosts  # noqa: E402 (the tests' own, found by the line above)
 
 DELAY = 0.002
 """Of each frame, in seconds: 4 ms there and back."""

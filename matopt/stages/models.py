@@ -71,7 +71,7 @@ def fit_generator(task: GeneratorTask, context: ModelContext, report: Report = n
         generator.fit(train, validation, report, task.seed)
 
     key = stage_key("generator", task, code=__name__, folder=context.folder)
-    _fit_once(key, GENERATORS, task.generator, context, fit, stopping(prefixed(report, "generator")))
+    _fit_once(key, GENERATORS, task.generator, context, fit, "generator", report)
     return key
 
 
@@ -98,7 +98,7 @@ def fit_predictor(task: PredictorTask, context: ModelContext, report: Report = n
         )
 
     key = stage_key("predictor", task, code=__name__, folder=context.folder)
-    _fit_once(key, PREDICTORS, task.predictor, context, fit, stopping(prefixed(report, "predictor")))
+    _fit_once(key, PREDICTORS, task.predictor, context, fit, "predictor", report)
     return key
 
 
@@ -118,17 +118,19 @@ def _fit_once(
     component: Component,
     context: ModelContext,
     fit: Callable[[Model, Report], None],
+    prefix: str,
     report: Report,
 ) -> None:
     """Build a model, fit it and keep it under ``key``; where it is there, or another process makes it, take that.
 
-    A model that is there reports what its training did.
+    A model that is there reports what its training did, if anybody listens.
     """
+    told = stopping(prefixed(report, prefix))
     if key not in context.artifacts:
-        with claimed(context.artifacts, key, lambda: report(0)):
+        with claimed(context.artifacts, key, lambda: told(0)):
             if key not in context.artifacts:
                 model = family.build(component, context.folder).to(context.device)
-                recorded, start = Recorded(report), perf_counter()
+                recorded, start = Recorded(told), perf_counter()
                 fit(model, recorded)
                 payload = {
                     "kind": component.kind,
@@ -140,8 +142,9 @@ def _fit_once(
                 }
                 context.artifacts.save(key, payload)
                 return
-    for step, scalars in context.artifacts.load(key)["reports"]:
-        report(step, **scalars)
+    if report is not no_report:
+        for step, scalars in context.artifacts.load(key)["reports"]:
+            told(step, **scalars)
 
 
 def _load(key: str, family: Registry[Model], context: ModelContext) -> Model:

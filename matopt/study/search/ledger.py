@@ -6,7 +6,6 @@ It is an Optuna study in a journal file. The driver is its only writer; anyone m
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,7 +31,7 @@ from matopt.study.search.attempts import (
 )
 from matopt.study.search.journal import JournalFile, mend_journal, open_journal, reading
 from matopt.study.search.rungs import CURVE, PROGRESS, SAVED, Curve, Rungs
-from matopt.study.search.tally import DONE, OUTCOME, Tally, point_of
+from matopt.study.search.tally import OUTCOME, Tally, point_of
 
 _IDENTITY = "identity"
 
@@ -144,12 +143,11 @@ class Ledger:
 
     def unfinished(self, total: int, most: int, least: int = 1) -> bool:
         """Whether a launch has trials to run: those that :meth:`left` counts, or that :meth:`recover` would queue."""
-        trials = self._study.get_trials(deepcopy=False)
-        states = Counter(trial.state for trial in trials)
-        if sum(states[state] for state in DONE) >= total:
+        if self._tallied().n_done >= total:
             return False
-        if states[TrialState.RUNNING] or sum(self.left(total, most)):
+        if sum(self.left(total, most)):
             return True
+        trials = self._study.get_trials(deepcopy=False)
         return any(may_repeat(trials, number) for number in failed_to_repeat(trials, least))
 
     @property

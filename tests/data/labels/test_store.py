@@ -152,16 +152,19 @@ def test_a_store_sent_to_another_process_reads_the_same_folder(tmp_path, monkeyp
     assert len(sent) < 500
 
 
-def test_looking_up_thousands_of_samples_takes_each_a_millisecond_at_most(tmp_path):
+def test_looking_up_thousands_of_samples_takes_milliseconds(tmp_path):
     store, batch = LabelStore(tmp_path), images(5000, size=32)
     store.label(batch, [Counting()], compute, batch=50)
     fresh = LabelStore(tmp_path)
     start = time.process_time()
     fresh.label(batch, [Counting()], refuse)
     opening = time.process_time() - start
-    start = time.process_time()
-    fresh.label(batch, [Counting()], refuse)
-    assert time.process_time() - start < 5.0  # .1 on a quiet machine
+    again = []
+    for _ in range(3):  # the least of them, as what else runs on a machine costs time of the processor too
+        start = time.process_time()
+        fresh.label(batch, [Counting()], refuse)
+        again.append(time.process_time() - start)
+    assert min(again) < 0.5
     assert opening < 5.0  # a hundred files
 
 
