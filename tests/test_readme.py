@@ -31,6 +31,7 @@ class TestTraitOfTheReadme(TraitConformance):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_the_notebook_of_the_readme_runs_on_real_rock(shared_data: Path) -> None:
     names: dict[str, object] = {}
     exec(NOTEBOOK.replace("berea.tif", str(shared_data / "berea.zip")), names)

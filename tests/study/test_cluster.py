@@ -179,6 +179,7 @@ def test_a_storage_folder_that_a_node_does_not_see_is_told(nodes, tmp_path, monk
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_the_quickstart_runs_on_two_nodes(nodes, tmp_path):
     wait_for_nodes(nodes, tmp_path)
     quickstart = Path(__file__).parents[2] / "studies" / "quickstart.yaml"

@@ -129,6 +129,7 @@ def test_a_study_of_the_least_or_of_all_sections_runs_to_its_report(study: dict)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(study=sections())
 def test_studies_of_many_sections_run_to_their_reports(study: dict) -> None:
