@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import torch
 
 from matopt.descriptors.phases import GRAIN, binary_indicator
 
 PATTERNS = 2**9
+"""A pattern's number has bit ``3 row + column`` where that voxel of its nine is grain."""
 
 
-def _classes() -> torch.Tensor:
+def pattern_classes() -> torch.Tensor:
     """Number the patterns ``(512,)`` such that those that a turn or a reflection maps onto each other share one."""
     bits = (torch.arange(PATTERNS)[:, None] >> torch.arange(9)) & 1
     square = bits.view(-1, 3, 3)
     images = [s.rot90(turns, (1, 2)) for s in (square, square.transpose(1, 2)) for turns in range(4)]
     codes = torch.stack([(image.reshape(-1, 9) << torch.arange(9)).sum(1) for image in images])
     return torch.unique(codes.amin(0), return_inverse=True)[1]
+
+
+def pattern_planes(solid: torch.Tensor) -> Iterator[tuple[torch.Tensor, tuple[int, int]]]:
+    """Give the planes across each axis of volumes ``(N, *S)``, or the one of images: views, and the axes of each.
+
+    The two axes of a plane are the last of its view ``(N, ..., H, W)``.
+    """
+    for axes in itertools.combinations(range(1, solid.ndim), 2):
+        yield solid.movedim(axes, (-2, -1)), axes
+
+
+def pattern_numbers(plane: torch.Tensor) -> torch.Tensor:
+    """Number the patterns ``(..., H - 2, W - 2)`` int16 of planes ``(..., H, W)``, True in grain, by their place."""
+    plane = plane.short()
+    height, width = plane.shape[-2:]
+    numbers = plane.new_zeros(*plane.shape[:-2], height - 2, width - 2)
+    for bit, (row, column) in enumerate(itertools.product(range(3), repeat=2)):
+        numbers += plane[..., row : row + height - 2, column : column + width - 2] << bit
+    return numbers
 
 
 def pattern_frequencies(density: torch.Tensor) -> torch.Tensor:
@@ -35,17 +56,12 @@ def pattern_frequencies(density: torch.Tensor) -> torch.Tensor:
         ValueError: wrong shape, or grey voxels.
     """
     solid = binary_indicator(density, GRAIN)
-    class_of = _classes().to(density.device)
+    class_of = pattern_classes().to(density.device)
     classes = int(class_of.max()) + 1
     counts = torch.zeros(len(solid) * classes, dtype=torch.int64, device=density.device)
     offset = classes * torch.arange(len(solid), device=density.device)
-    for first, second in itertools.combinations(range(1, solid.ndim), 2):
-        plane = solid.movedim((first, second), (-2, -1)).short()
-        height, width = plane.shape[-2:]
-        code = plane.new_zeros(*plane.shape[:-2], height - 2, width - 2)
-        for bit, (row, column) in enumerate(itertools.product(range(3), repeat=2)):
-            code += plane[..., row : row + height - 2, column : column + width - 2] << bit
-        places = class_of[code.flatten(1).long()] + offset[:, None]
+    for plane, _ in pattern_planes(solid):
+        places = class_of[pattern_numbers(plane).flatten(1).long()] + offset[:, None]
         counts += torch.bincount(places.flatten(), minlength=len(counts))
     frequencies = counts.view(len(solid), classes).float()
     return frequencies / frequencies.sum(1, keepdim=True)

@@ -12,12 +12,12 @@ import torch
 from matopt.devices import device_named
 from matopt.errors import InputError
 from matopt.generators.base import GENERATORS, LatentGenerator, ResamplingGenerator, require_learnt
-from matopt.generators.diffusion.denoiser import LocalDenoiser, Logit, prior_logit
+from matopt.generators.diffusion.correction import Correction
+from matopt.generators.diffusion.denoiser import LocalDenoiser, Logit
 from matopt.generators.diffusion.guidance import Energy, with_energy, with_porosity
 from matopt.generators.diffusion.networks import MULTIPLE
 from matopt.generators.diffusion.patches import tiles
 from matopt.generators.diffusion.sampler import HIGHEST, LOWEST, Hold, add_noise, denoise, n_at_once, noise_levels
-from matopt.generators.diffusion.sharpening import find_weight, n_compared, sharpened
 from matopt.generators.diffusion.training import patch_shape, train_denoiser
 from matopt.microstructures import Microstructures
 from matopt.training.report import Report, no_report
@@ -31,8 +31,8 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
     taught (Kamb and Ganguli 2024, arXiv 2412.20292), draws any size, and learns from few images. See
     :class:`matopt.generators.diffusion.denoiser.LocalDenoiser`.
 
-    Once trained, its samples are sharpened until they have the mean surface and debris of the training images, see
-    :mod:`matopt.generators.diffusion.sharpening`: one weight is fitted to these, all else is what comes out.
+    Once trained, its samples are corrected until they have the mean surface, debris and patterns of 3 x 3 voxels of the
+    training images, see :mod:`matopt.generators.diffusion.correction`; all else is what comes out.
 
     Its latent space is noise of the image's size, which the deterministic sampler maps to microstructures.
 
@@ -99,17 +99,14 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
             report=report,
             seed=seed,
         )
-        fitted = _Fitted(denoiser, train.shape, train.voxel_size, float(images.mean()), weight=1.0)
+        fitted = _Fitted(denoiser, train.shape, train.voxel_size, float(images.mean()), Correction())
         shape = patch_shape(train.shape)
-        count = n_compared(shape)
-        noise = torch.randn(count, 1, *shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float32)
 
-        def draw(weight: float) -> torch.Tensor:
-            self._learn(replace(fitted, weight=weight))
-            with torch.no_grad():
-                return self._from_noise(noise)
+        def draw(correction: Correction, n: int, number: int) -> torch.Tensor:
+            self._learn(replace(fitted, correction=correction))
+            return self.sample(n, seed + number, shape=shape)
 
-        self._learn(replace(fitted, weight=find_weight(draw, tiles(images, shape))))
+        self._learn(replace(fitted, correction=Correction.fitted(draw, tiles(images, shape))))
         return self
 
     def sample(
@@ -186,9 +183,9 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
         return torch.where(inside, torch.sigmoid(logit), density.to(self._device))
 
     def logit(self, periodic: bool = False) -> Logit:
-        """Give the denoiser that was learnt, sharpened, as the samplers take it."""
+        """Give the denoiser that was learnt, corrected, as the samplers take it."""
         learnt = self._learnt
-        return sharpened(learnt.denoiser, prior_logit(learnt.solid_fraction), learnt.weight, periodic)
+        return learnt.correction.logit(learnt.denoiser, learnt.solid_fraction, periodic)
 
     @property
     def denoiser(self) -> LocalDenoiser:
@@ -208,13 +205,13 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
         return self
 
     def state_dict(self) -> dict[str, Any]:
-        """Give image shape, voxel size, solid fraction, weight, the network's width and its parameters."""
+        """Give image shape, voxel size, solid fraction, correction, the network's width and its parameters."""
         learnt = self._learnt
         return {
             "shape": list(learnt.shape),
             "voxel_size": learnt.voxel_size,
             "solid_fraction": learnt.solid_fraction,
-            "weight": learnt.weight,
+            "correction": learnt.correction.state_dict(),
             "channels": self.channels,
             "denoiser": learnt.denoiser.state_dict(),
         }
@@ -224,7 +221,8 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator):
         shape, size = tuple(state["shape"]), state["voxel_size"]
         denoiser = LocalDenoiser.restored(len(shape), state["channels"], state["denoiser"], self._device)
         self.channels = state["channels"]
-        self._learn(_Fitted(denoiser, shape, size, state["solid_fraction"], state["weight"]))
+        correction = Correction(**state["correction"])
+        self._learn(_Fitted(denoiser, shape, size, state["solid_fraction"], correction))
 
     def _learn(self, fitted: _Fitted) -> None:
         self._fitted, self.latent_dim = fitted, math.prod(fitted.shape)
@@ -271,7 +269,7 @@ class _Fitted:
     shape: tuple[int, ...]
     voxel_size: float
     solid_fraction: float
-    weight: float
+    correction: Correction
 
 
 def _holding(x: torch.Tensor, inside: torch.Tensor) -> Hold:

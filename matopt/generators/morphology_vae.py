@@ -10,9 +10,9 @@ import torch
 from matopt.descriptors.phases import volume_fraction
 from matopt.errors import InputError
 from matopt.generators.base import GENERATORS
+from matopt.generators.diffusion.correction import Correction
 from matopt.generators.diffusion.denoiser import LocalDenoiser
 from matopt.generators.diffusion.detail import Detail, PorosityMap, redrawing_level
-from matopt.generators.diffusion.sharpening import find_weight, n_compared
 from matopt.generators.diffusion.training import train_denoiser
 from matopt.generators.variational.autoencoding import AutoencodingGenerator
 from matopt.generators.variational.code_noise import CodeNoise
@@ -124,16 +124,15 @@ class MorphologyVAE(AutoencodingGenerator):
             report=prefixed(heard, "detail"),
             seed=seed,
         )
-        n = n_compared(train.shape)
         shapes = (self.sample(PRIOR_SAMPLES, seed) >= 0.5).float()
         porosity = PorosityMap.between(volume_fraction(shapes), volume_fraction(images))
         detail = Detail(denoiser, float(images.mean()), redrawing_level(images), porosity)
 
-        def draw(weight: float) -> torch.Tensor:
-            self._detail = replace(detail, weight=weight)
-            return self.sample(n, seed)
+        def draw(correction: Correction, n: int, number: int) -> torch.Tensor:
+            self._detail = replace(detail, correction=correction)
+            return self.sample(n, seed + number)
 
-        self._detail = replace(detail, weight=find_weight(draw, images))
+        self._detail = replace(detail, correction=Correction.fitted(draw, images))
         return self
 
     def encode(self, density: torch.Tensor) -> torch.Tensor:
@@ -170,7 +169,7 @@ class MorphologyVAE(AutoencodingGenerator):
                 "solid_fraction": self._detail.solid_fraction,
                 "level": self._detail.level,
                 "porosity": [self._detail.porosity.offset, self._detail.porosity.slope],
-                "weight": self._detail.weight,
+                "correction": self._detail.correction.state_dict(),
                 "denoiser": self._detail.denoiser.state_dict(),
             }
         return state
@@ -185,8 +184,8 @@ class MorphologyVAE(AutoencodingGenerator):
             self.channels = detail["channels"]
             shape = state["shape"]
             denoiser = LocalDenoiser.restored(len(shape), self.channels, detail["denoiser"], self._device)
-            porosity = PorosityMap(*detail["porosity"])
-            self._detail = Detail(denoiser, detail["solid_fraction"], detail["level"], porosity, detail["weight"])
+            porosity, correction = PorosityMap(*detail["porosity"]), Correction(**detail["correction"])
+            self._detail = Detail(denoiser, detail["solid_fraction"], detail["level"], porosity, correction)
             self._code_noise = CodeNoise(self._noise_dim, shape)
 
     def _set_noise_dim(self, noise_dim: int) -> None:

@@ -47,6 +47,19 @@ def test_volumes_and_the_random_state_of_the_caller() -> None:
     assert found.set_size == 40 and found.accuracy > 0.8 and found.null[0] < 0.75
 
 
+def test_copies_of_few_microstructures_are_told_by_their_own_kind_unless_they_are_a_group() -> None:
+    """The same texture on both sides: all that is to be learnt of the ten is which they are."""
+    noise = np.random.default_rng(0).standard_normal((130, 16, 16))
+    field = ndimage.gaussian_filter(noise, (0, 1, 1))
+    phases = (field > np.quantile(field, 0.3)).astype(np.uint8)
+    classifier = Classifier(AuthenticPool(Microstructures(phases[:120], 1e-6), np.arange(120)), 60, repeats=2)
+    copies = Microstructures(np.tile(phases[120:], (6, 1, 1)), 1e-6)
+    as_groups = classifier.test(copies, np.tile(np.arange(10), 6))
+    assert classifier.test(copies).accuracy > as_groups.accuracy + 0.15
+    with pytest.raises(InputError, match="one group for each of 60 samples"):
+        classifier.test(copies, np.arange(10))
+
+
 def test_sets_that_are_too_large_are_refused() -> None:
     pool = AuthenticPool(Microstructures(np.ones((20, 8, 8), np.uint8), 1e-6), np.arange(20))
     with pytest.raises(InputError, match="half of the authentic pool's groups holds 10"):

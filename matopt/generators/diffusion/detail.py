@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
 from matopt.descriptors.phases import volume_fraction
 from matopt.descriptors.surface import specific_surface
-from matopt.generators.diffusion.denoiser import LocalDenoiser, prior_logit
+from matopt.generators.diffusion.correction import Correction
+from matopt.generators.diffusion.denoiser import LocalDenoiser
 from matopt.generators.diffusion.guidance import with_porosity
 from matopt.generators.diffusion.sampler import HIGHEST, LOWEST, denoise, n_at_once, noise_levels
-from matopt.generators.diffusion.sharpening import sharpened
 
 SHARE = 0.8
 """The noise that is put on shapes, as the deviation of its mean over a body of the material. It leaves little doubt of
@@ -80,14 +80,14 @@ class Detail:
         solid_fraction: of the material.
         level: the noise level that shapes are drawn anew from.
         porosity: of samples, by that of their shapes.
-        weight: of what the surroundings of a voxel say, see :func:`matopt.generators.diffusion.sharpening.sharpened`.
+        correction: of the denoiser.
     """
 
     denoiser: LocalDenoiser
     solid_fraction: float
     level: float
     porosity: PorosityMap
-    weight: float = 1.0
+    correction: Correction = field(default_factory=Correction)
 
     def drawn(self, shapes: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """Draw ``shapes``, densities ``(N, 1, *S)``, anew from ``noise`` ``(N, 1, *S)`` on them, of deviation 1.
@@ -95,7 +95,7 @@ class Detail:
         Shapes are cut at one half: the denoiser takes grey for noise that happens to say nothing.
         """
         shapes = (shapes >= 0.5).to(shapes)
-        logit = sharpened(self.denoiser, prior_logit(self.solid_fraction), self.weight)
+        logit = self.correction.logit(self.denoiser, self.solid_fraction)
         levels = noise_levels(1 + math.ceil(math.log(self.level / LOWEST) / STEP), self.level)
         wanted = self.porosity(volume_fraction(shapes))
         size = n_at_once(shapes.shape[2:])

@@ -83,12 +83,20 @@ class Classifier:
             for repeat, (first, second) in enumerate(self._sets)
         )
 
-    def test(self, samples: Microstructures) -> TwoSampleTest:
+    def test(self, samples: Microstructures, groups: np.ndarray | None = None) -> TwoSampleTest:
         """Test whether samples can be told from the pool.
 
+        Args:
+            samples: N of them, a set at least.
+            groups: ``(N,)`` numbers; samples of one group, mirror images of one another say, are never in training and
+                test folds at once. Each sample is its own by default.
+
         Raises:
-            InputError: fewer samples than a set, or of another shape or voxel size.
+            InputError: fewer samples than a set, or of another shape or voxel size; groups of another length.
         """
+        groups = np.arange(len(samples)) if groups is None else groups
+        if groups.shape != (len(samples),):
+            raise InputError(f"groups must name one group for each of {len(samples)} samples; got {groups.shape}")
         self.pool.check_alike(samples, "samples")
         if len(samples) < self.set_size:
             raise InputError(f"the classifier compares sets of {self.set_size}; got {len(samples)} samples")
@@ -97,7 +105,7 @@ class Classifier:
         accuracies = []
         for repeat, (authentic, _) in enumerate(self._sets):
             some = random.choice(len(samples), self.set_size, replace=False)
-            accuracies.append(self._accuracy(density[some], some, authentic, self._seed + repeat))
+            accuracies.append(self._accuracy(density[some], groups[some], authentic, self._seed + repeat))
         return TwoSampleTest(self.set_size, tuple(accuracies), self._null)
 
     def _accuracy(self, density: torch.Tensor, groups: np.ndarray, authentic: np.ndarray, seed: int) -> float:

@@ -1,0 +1,115 @@
+"""Samples of a denoiser with the patterns of 3 x 3 voxels of what it was taught, each as often as there."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import torch
+
+from matopt.descriptors.patterns import PATTERNS, pattern_classes, pattern_frequencies, pattern_numbers, pattern_planes
+from matopt.generators.diffusion.denoiser import Logit
+
+HIGHEST_CORRECTED = 1.0
+"""The noise level from which on patterns count: above it, which of them a voxel is in has not been settled."""
+
+RATES = (0.7, 0.5, 0.4, 0.3, 0.25)
+"""Of the log ratio of frequencies that is added to a potential, sample set by sample set: falling, so that the chance
+of each set averages out (Robbins and Monro 1951)."""
+
+LARGEST_RATIO = 1.0
+"""Of log frequencies that one set of samples is believed."""
+
+DOUBT = 10.0
+"""Occurrences, of authentic and drawn ones together, of which half of their ratio is believed."""
+
+
+def no_potential() -> torch.Tensor:
+    """The potential that changes nothing: zeros ``(C,)``, one for each class of patterns."""
+    return torch.zeros(int(pattern_classes().max()) + 1, dtype=torch.float32)
+
+
+def with_patterns(logit: Logit, potential: torch.Tensor, periodic: bool = False) -> Logit:
+    """Make a denoiser's samples ``exp(sum of the potentials of all patterns in them)`` times as likely.
+
+    Where little noise is left, the log odds of a voxel rise by what its being grain adds to that sum, all other voxels
+    being what they most likely are.
+
+    Args:
+        logit: the denoiser.
+        potential: ``(C,)`` of each class of :func:`matopt.descriptors.patterns.pattern_classes`.
+        periodic: opposite borders are joined; otherwise voxels at a border are in fewer patterns.
+    """
+
+    def weighted(y: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        found = logit(y, sigma)
+        if float(sigma) > HIGHEST_CORRECTED:
+            return found
+        return found + pattern_odds(found.detach() > 0, potential, periodic)
+
+    return weighted
+
+
+def pattern_odds(solid: torch.Tensor, potential: torch.Tensor, periodic: bool) -> torch.Tensor:
+    """How much more the potentials of all patterns add up to if a voxel is grain than if it is pore.
+
+    Args:
+        solid: ``(N, 1, *S)``, True in grain.
+        potential: ``(C,)`` of each class.
+        periodic: opposite borders are joined.
+
+    Returns:
+        ``(N, 1, *S)``; zeros in planes that hold no pattern.
+    """
+    of_pattern = potential.to(solid.device)[pattern_classes().to(solid.device)]
+    number = torch.arange(PATTERNS, device=solid.device)
+    odds = torch.zeros_like(solid[:, 0], dtype=potential.dtype)
+    for plane, axes in pattern_planes(solid[:, 0]):
+        if periodic:
+            plane = torch.cat([plane[..., -1:, :], plane, plane[..., :1, :]], -2)
+            plane = torch.cat([plane[..., -1:], plane, plane[..., :1]], -1)
+        if min(plane.shape[-2:]) < 3:
+            continue
+        here = pattern_numbers(plane).long()
+        of_plane = odds.movedim(axes, (-2, -1))
+        for bit, (row, column) in enumerate(itertools.product(range(3), repeat=2)):
+            gain = (of_pattern[number | 1 << bit] - of_pattern[number & ~(1 << bit)])[here]
+            # At the middles of patterns now; the voxel of this bit lies beside them.
+            gain = gain if periodic else torch.nn.functional.pad(gain, (1, 1, 1, 1))
+            of_plane += gain.roll((row - 1, column - 1), (-2, -1))
+    return odds[:, None]
+
+
+def find_potential(draw: Callable[[torch.Tensor, int], torch.Tensor], train: torch.Tensor) -> torch.Tensor:
+    """Find the potential with which samples have the patterns of the training microstructures.
+
+    Of all distributions that have these frequencies, a weight of this form gives the one that is nearest to what the
+    denoiser draws (maximum entropy). Compared are the frequencies among patterns of both phases: how many there are is
+    a matter of the surface, and left as it is.
+
+    Args:
+        draw: gives samples ``(N, 1, *S)`` of a potential, from other noise for each number.
+        train: ``(M, 1, *S')`` training microstructures.
+
+    Returns:
+        ``(C,)``.
+    """
+    mixed = torch.ones_like(no_potential(), dtype=torch.bool)
+    mixed[pattern_classes()[[0, PATTERNS - 1]]] = False
+    authentic = _counts(train) * mixed
+    potential = no_potential()
+    for number, rate in enumerate(RATES):
+        drawn = _counts((draw(potential, number) >= 0.5).float()) * mixed
+        if authentic.sum() == 0 or drawn.sum() == 0:  # one phase alone
+            return potential
+        expected = authentic * (drawn.sum() / authentic.sum())
+        ratio = ((expected + 0.5) / (drawn + 0.5)).log().clamp(-LARGEST_RATIO, LARGEST_RATIO)
+        seen = expected + drawn
+        potential = potential + (rate * ratio * seen / (seen + DOUBT)).to(potential)
+    return potential
+
+
+def _counts(density: torch.Tensor) -> torch.Tensor:
+    """How often each class occurs ``(C,)``, in all planes of all microstructures."""
+    places = sum(plane[0, ..., 2:, 2:].numel() for plane, _ in pattern_planes(density[:, 0]))
+    return pattern_frequencies(density).sum(0).double().cpu() * places
