@@ -20,10 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import generator_goals
+import numpy as np
 import page
 import torch
 from specimens import berea
-from textures import BASELINES, MATERIALS, Material, material, shuffled
+from textures import BASELINES, CEILING, MATERIALS, Material, material, mirrored, shuffled
 
 from matopt.data.images.contact_sheet import contact_sheet
 from matopt.errors import InputError
@@ -71,12 +72,12 @@ class Court:
         self.judge = Judge(pool, real.train, scale.drawn)
         self.classifier = Classifier(pool, self.judge.set_size, scale.repeats)
 
-    def row(self, raw: torch.Tensor) -> dict:
-        """Judge what was drawn."""
+    def row(self, raw: torch.Tensor, groups: np.ndarray | None = None) -> dict:
+        """Judge what was drawn; of which groups, where samples are not independent."""
         samples = Microstructures.from_density(raw, self.real.train.voxel_size)
         table = converged(samples) if self.judge.pool.properties is not None else None
         found = self.judge.judge(Drawn(raw, samples.voxel_size, table))
-        test = self.classifier.test(samples)
+        test = self.classifier.test(samples, groups)
         worst = max((found.distance(name) for name in TEN), key=lambda d: d.multiple)
         return {
             "classifier": test.accuracy,
@@ -145,6 +146,8 @@ def main() -> None:
             place = {"material": name, "size": size}
             for model, imitate in BASELINES.items():
                 keep(kept, {**place, "model": model, "seed": 0}, court.row(imitate(court.real.authentic).density()))
+            windows, number = mirrored(court.real.train, scale.drawn)
+            keep(kept, {**place, "model": CEILING, "seed": 0}, court.row(windows.density(), number))
             for kind in arguments.generators or GENERATORS.names():
                 for seed in range(seeds):
                     label = {**place, "model": kind, "seed": seed}

@@ -104,6 +104,21 @@ BASELINES: dict[str, Callable[[Microstructures], Microstructures]] = {
     "Gaussian field": gaussian_field,
 }
 
+CEILING = "training windows, mirrored"
+
+
+def mirrored(train: Microstructures, count: int) -> tuple[Microstructures, np.ndarray]:
+    """``count`` of the training windows and their mirror images, and the number of the window that each is of.
+
+    No generator knows more of the material than they say: what judges tell them by, they may tell any generator by that
+    learnt from them.
+    """
+    images = [np.flip(train.phases, axes) for axes in ((), (1,), (2,), (1, 2))]
+    window = np.tile(np.arange(len(train)), len(images))
+    if count > len(window):
+        raise ValueError(f"{len(train)} windows have {len(window)} mirror images, not {count}")
+    return Microstructures(np.concatenate(images)[:count], train.voxel_size), window[:count]
+
 
 def shuffled(samples: torch.Tensor, real: Microstructures, count: int, seed: int) -> tuple[Microstructures, list[bool]]:
     """``count`` of each in a random order, and which of them are samples."""
