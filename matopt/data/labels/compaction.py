@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from matopt.buckets.copies import forget, is_copy
 from matopt.data.labels.entries import SCHEMA, entries, whole
 from matopt.data.labels.image_files import merge_images
 from matopt.data.labels.index import MERGED_AT_ONCE, DamagedIndex, write_index
@@ -81,8 +82,9 @@ def compact(root: Path, is_wanted: Callable[[], bool] = lambda: True) -> bool:
             except FailureError:
                 if is_wanted():
                     raise
-        with suppress(Gone):
-            merge_images(root, FRESH, goes_on)
+        if not is_copy(root):  # of a bucket's images some may be here alone, and others there
+            with suppress(Gone):
+                merge_images(root, FRESH, goes_on)
         return True
 
 
@@ -94,7 +96,7 @@ def _tidy(root: Path) -> None:
         run = labels_folder(root) / f"{index.stem}.parquet"
         # A young one may be of a run that is about to appear.
         if not run.exists() and (age := _age(index)) is not None and age > ABANDONED:
-            index.unlink(missing_ok=True)
+            forget(index)
     sweep(root / "index")
 
 
@@ -148,8 +150,8 @@ def _merge(root: Path, inputs: Sequence[Path], is_wanted: Callable[[], bool]) ->
 
 
 def _delete(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    index_of(path).unlink(missing_ok=True)  # afterwards: what is listed without one is read as a whole
+    forget(path)
+    forget(index_of(path))  # afterwards: what is listed without one is read as a whole
 
 
 def _age(path: Path) -> float | None:

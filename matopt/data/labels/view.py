@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from matopt.data.labels.bucket_copy import BucketCopy
 from matopt.data.labels.compaction import FRESH, compact, index_of, indexed, labels_folder
 from matopt.data.labels.entries import IMAGE_BYTES, SCHEMA, Entry, entries, unpack, whole
 from matopt.data.labels.index import DamagedIndex, Index
@@ -32,6 +33,7 @@ class View:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._copy = BucketCopy(root)
         self._listed: set[Path] = set()
         self._is_read = False
         self._runs: dict[Path, Index] = {}
@@ -108,6 +110,7 @@ class View:
 
     def _list(self) -> set[Path]:
         """List the files. A listing in which one vanished may lack the one that it went into, which the next has."""
+        self._copy.refresh()
         before = self._listed
         while not before <= (now := set(list_parts(labels_folder(self._root)))):
             before = now
