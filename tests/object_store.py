@@ -28,13 +28,13 @@ def free_port():
 
 
 @contextmanager
-def s3_server(log):
-    """Run a server; gives its port."""
+def s3_server(log, **settings):
+    """Run a server, with settings in its environment; gives its port."""
     port = free_port()
     with log.open("wb") as said:
         server = subprocess.Popen(
             [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-            stdout=said, stderr=said, env={**os.environ, **ENVIRONMENT},
+            stdout=said, stderr=said, env={**os.environ, **ENVIRONMENT, **settings},
         )  # fmt: skip
     try:
         patience = time.monotonic() + 60

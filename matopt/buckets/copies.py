@@ -50,10 +50,18 @@ def is_there(path: Path) -> bool:
     Raises:
         FailureError: the store cannot be had.
     """
+    return path.is_file() if place_of(path) is None else modified(path) is not None
+
+
+def modified(path: Path) -> float | None:
+    """Tell when an object was put there, by its store's clock; None where there is none.
+
+    Raises:
+        FailureError: the store cannot be had.
+    """
     place = place_of(path)
-    if place is None:
-        return path.is_file()
-    return bucket_at(place.bucket).head(place.key) is not None
+    found = None if place is None else bucket_at(place.bucket).head(place.key)
+    return None if found is None else found.modified
 
 
 def fetch(path: Path) -> bool:

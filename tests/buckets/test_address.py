@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from matopt.buckets.address import is_address, place_of, shown, working_copy
+from matopt.buckets.address import is_address, make_copy, place_of, shown, working_copy
 from matopt.errors import FailureError, InputError
 
 
@@ -52,9 +52,7 @@ def test_a_path_is_no_address():
 
 
 def test_a_copy_that_cannot_be_kept_is_told_with_what_to_set(monkeypatch, tmp_path):
-    from matopt.buckets.address import make_copy
-
     (tmp_path / "file").touch()
     monkeypatch.setenv("MATOPT_CACHE", str(tmp_path / "file"))
-    with pytest.raises(FailureError, match="the working copy of s3://rocks cannot be kept.*MATOPT_CACHE"):
+    with pytest.raises(FailureError, match=r"the working copy of s3://rocks cannot be kept.*MATOPT_CACHE"):
         make_copy(working_copy("s3://rocks"))

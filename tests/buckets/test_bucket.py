@@ -5,22 +5,13 @@ import time
 import warnings
 
 import pytest
-from object_store import Line, keys, set_environment, store
+from object_store import Line, keys, s3_server, store
 
 from matopt.buckets import bucket as bucket_module
 from matopt.buckets.bucket import Bucket, be_patient
 from matopt.buckets.copies import fetch, follow, forget, is_there, keep, listed
 from matopt.buckets.pages import Pages
 from matopt.errors import FailureError
-
-
-@pytest.fixture
-def there(server, monkeypatch, tmp_path):
-    """The bucket as others see it, empty; the environment names its server, and a folder for working copies."""
-    set_environment(monkeypatch, server, tmp_path / "cache")
-    rocks = store(server, "rocks")
-    rocks.delete(keys(rocks))
-    return rocks
 
 
 @pytest.fixture
@@ -31,7 +22,6 @@ def patience(monkeypatch):
 
 @pytest.fixture
 def copy(there, tmp_path):
-    bucket_module.bucket_at.cache_clear()
     return tmp_path / "cache" / "matopt-buckets" / "s3" / "rocks" / "lab"
 
 
@@ -130,8 +120,8 @@ def test_an_outage_is_waited_for_and_told_once(there, server, monkeypatch, patie
         bucket.put("b", b"2")
     assert 0.9 < time.monotonic() - begun < 10 and bucket.get("b")[0] == b"2"
     assert [str(w.message) for w in said] == [
-        f"s3://rocks does not answer (connection refused at http://127.0.0.1:{line.port}); it is asked again, for 30 s at"
-        " most"
+        f"s3://rocks does not answer (connection refused at http://127.0.0.1:{line.port}); it is asked again, for 30 s"
+        " at most"
     ]
 
 
@@ -164,15 +154,34 @@ def test_what_is_wrong_with_an_address_is_told_at_once_in_a_line(there, server, 
     with pytest.raises(FailureError, match="s3://nowhere: there is no such bucket"):
         Bucket("s3://nowhere").objects("")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://192.0.2.1:9000")
-    with pytest.raises(FailureError, match="its endpoint is http://, .*AWS_ALLOW_HTTP=true") as caught:
+    with pytest.raises(FailureError, match=r"its endpoint is http://, .*AWS_ALLOW_HTTP=true") as caught:
         Bucket("s3://rocks").get("a")
     assert "\n" not in str(caught.value)
+
+
+def test_keys_that_are_refused_and_rights_that_are_missing_are_told_in_a_line(there, tmp_path, monkeypatch):
+    import boto3
+
+    with s3_server(tmp_path / "log.txt", INITIAL_NO_AUTH_ACTION_COUNT="3") as port:
+        store(port, "rocks")
+        users = boto3.client("iam", endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1")
+        users.create_user(UserName="guest")
+        guest = users.create_access_key(UserName="guest")["AccessKey"]
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        with pytest.raises(FailureError, match=r"its credentials are refused \(InvalidAccessKeyId\)"):
+            Bucket("s3://rocks").put("a", b"")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", guest["AccessKeyId"])
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", guest["SecretAccessKey"])
+        for asked in (lambda: Bucket("s3://rocks").put("a", b""), lambda: Bucket("s3://rocks").objects("")):
+            with pytest.raises(FailureError, match=r"s3://rocks/a?: access is denied \(AccessDenied\)") as caught:
+                asked()
+            assert "\n" not in str(caught.value)
 
 
 def test_an_endpoint_that_is_none_and_no_credentials_are_told_in_a_line(there, monkeypatch, patience):
     patience(0.3)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    with pytest.raises(FailureError, match="s3://rocks does not answer: connection refused at http://127.0.0.1:9;"):
+    with pytest.raises(FailureError, match=r"s3://rocks does not answer: connection refused at http://127.0.0.1:9;"):
         Bucket("s3://rocks").get("a")
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")

@@ -10,8 +10,7 @@ import time
 from pathlib import Path
 
 from matopt.buckets.copies import fetch_all, is_copy, listed
-from matopt.data.labels.compaction import index_of, labels_folder
-from matopt.data.labels.merging import RUN
+from matopt.data.labels.folders import RUN, index_of, labels_folder
 from matopt.data.labels.parquet_parts import list_parts
 
 _EVERY = 1.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from matopt.buckets.copies import forget, keep, restored
+from matopt.buckets.copies import forget, keep
 from matopt.errors import warn
 
 LOST = "labels that are lost with it are computed again"
@@ -22,8 +22,6 @@ def move_aside(root: Path, path: Path, reason: str, consequence: str) -> bool:
     Returns:
         False where it cannot be moved; it is left then, and that is said.
     """
-    if restored(path):
-        return True
     target = damaged_folder(root) / path.name
     try:
         target.parent.mkdir(exist_ok=True)

@@ -56,7 +56,7 @@ class Sender(threading.Thread):
         self._spool, self._launch = spool, launch
         self._destination = (uri, name, artifacts, self._set_aside)
         self._check = check
-        self._copy = SpoolCopy(spool)
+        self._copy = SpoolCopy(spool, launch)
         self._is_told = False
         self._mlflow: Experiment | None = None
         self._ended_others = False
@@ -104,6 +104,7 @@ class Sender(threading.Thread):
         if self._mlflow is None:
             self._mlflow = Experiment(*self._destination)
             self.experiment = self._mlflow.id
+        self._copy.take(last)
         progress = True
         while progress:
             progress = False
