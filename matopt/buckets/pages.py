@@ -49,7 +49,9 @@ class Pages:
         content = b"".join(parts)
         self._size = len(content)
         try:
-            if content != (self._path.read_bytes() if self._path.is_file() else b""):
+            if not found:
+                self._path.unlink(missing_ok=True)
+            elif not self._path.is_file() or self._path.read_bytes() != content:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 fresh = self._path.with_name(f".{self._path.name}.fresh")
                 fresh.write_bytes(content)

@@ -67,6 +67,16 @@ def test_what_is_new_or_other_in_a_folder_is_copied_and_what_is_here_alone_is_le
     assert (copy / "a").read_bytes() == b"1" and (copy / "mine").exists()
 
 
+@pytest.mark.parametrize("name", ["größe", "a b", "100%25", "#1 ~me? $x=1", "it's [a] {b}", "x.pages", ".here"])
+def test_files_may_have_any_name(there, copy, name):
+    path = copy / "studies" / name / name
+    keep(path, b"1")
+    assert [kept.path for kept in listed(copy)] == [path] and [kept.path for kept in listed(path.parent)] == [path]
+    assert fetch(path) and path.read_bytes() == b"1"
+    forget(path)
+    assert listed(copy) == []
+
+
 def test_a_large_file_goes_in_parts_and_comes_back_whole(there, copy):
     content = bytes(range(256)) * (1 << 16)  # 16 MiB
     copy.mkdir(parents=True)

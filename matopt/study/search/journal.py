@@ -106,6 +106,7 @@ class JournalFile(JournalFileBackend):
         """
         if self._pages is not None:
             self._pages.pull()
+            self._path.touch()  # Optuna has made it, and reads it
 
     @contextmanager
     def together(self) -> Generator[None]:
