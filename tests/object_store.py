@@ -8,7 +8,9 @@ import threading
 import time
 from contextlib import closing, contextmanager, suppress
 
+import boto3
 import obstore
+from botocore.config import Config
 from obstore.store import S3Store
 
 from matopt.buckets.bucket import bucket_at
@@ -52,14 +54,18 @@ def s3_server(log, **settings):
 
 def store(port, bucket):
     """The bucket, as somebody else than matopt sees it; made if there is none."""
-    import boto3
-
-    with suppress(Exception):
-        client = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1")
-        client.create_bucket(Bucket=bucket)
+    client("s3", port).create_bucket(Bucket=bucket)
     return S3Store(
         bucket, endpoint=f"http://127.0.0.1:{port}", region="us-east-1", access_key_id="a", secret_access_key="b",
         client_options={"allow_http": True},
+    )  # fmt: skip
+
+
+def client(service, port):
+    """Amazon's own client of a service."""
+    return boto3.client(
+        service, endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1", aws_access_key_id="a",
+        aws_secret_access_key="b", config=Config(proxies={}),
     )  # fmt: skip
 
 

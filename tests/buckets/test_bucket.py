@@ -5,7 +5,7 @@ import time
 import warnings
 
 import pytest
-from object_store import Line, keys, s3_server, store
+from object_store import Line, client, keys, s3_server, store
 
 from matopt.buckets import bucket as bucket_module
 from matopt.buckets.bucket import Bucket, be_patient
@@ -170,11 +170,9 @@ def test_what_is_wrong_with_an_address_is_told_at_once_in_a_line(there, server, 
 
 
 def test_keys_that_are_refused_and_rights_that_are_missing_are_told_in_a_line(there, tmp_path, monkeypatch):
-    import boto3
-
     with s3_server(tmp_path / "log.txt", INITIAL_NO_AUTH_ACTION_COUNT="3") as port:
         store(port, "rocks")
-        users = boto3.client("iam", endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1")
+        users = client("iam", port)
         users.create_user(UserName="guest")
         guest = users.create_access_key(UserName="guest")["AccessKey"]
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
