@@ -74,10 +74,15 @@ def keys(store, prefix=""):
 
 
 class Line:
-    """A line to a server on this machine: a port of its own, whose connections can be cut, and refused from then on."""
+    """A line to a server on this machine: a port of its own, whose connections can be cut, and refused from then on.
 
-    def __init__(self, port):
-        self._to, self.port = port, free_port()
+    Args:
+        port: the server's.
+        change: of what is sent to it.
+    """
+
+    def __init__(self, port, change=lambda sent: sent):
+        self._to, self.port, self._change = port, free_port(), change
         self._server, self._open = None, set()
         self.mend()
 
@@ -99,14 +104,14 @@ class Line:
                 there = socket.create_connection(("127.0.0.1", self._to))
             except OSError:
                 return
-            for one, other in ((here, there), (there, here)):
+            for one, other, change in ((here, there, self._change), (there, here, bytes)):
                 self._open.add(one)
-                threading.Thread(target=self._carry, args=(one, other), daemon=True).start()
+                threading.Thread(target=self._carry, args=(one, other, change), daemon=True).start()
 
-    def _carry(self, one, other):
+    def _carry(self, one, other, change):
         with suppress(OSError):
             while data := one.recv(1 << 16):
-                other.sendall(data)
+                other.sendall(change(data))
         for end in (one, other):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -17,7 +19,7 @@ import obstore
 from obstore import exceptions
 from obstore.store import from_url
 
-from matopt.buckets.trouble import check_bucket, hopeless, why
+from matopt.buckets.trouble import check_bucket, hopeless, is_without_credentials, why
 from matopt.errors import FailureError, warn
 
 Answer = TypeVar("Answer")
@@ -38,6 +40,17 @@ def be_patient(seconds: float) -> None:
     """Set for how long this process asks a store that does not answer, from when it first did not."""
     global _patience
     _patience = seconds
+
+
+@contextmanager
+def patient(seconds: float) -> Generator[None]:
+    """Be as patient as that while inside."""
+    before = _patience
+    be_patient(seconds)
+    try:
+        yield
+    finally:
+        be_patient(before)
 
 
 @dataclass(frozen=True)
@@ -136,7 +149,7 @@ class Bucket:
             return None
 
     def _asked(self, key: str, act: Callable[[Any], Answer]) -> Answer:
-        pause = _FIRST_PAUSE
+        pause, is_ending = _FIRST_PAUSE, _is_ending()
         while True:
             try:
                 answer = act(self._store())
@@ -148,22 +161,25 @@ class Bucket:
                 check_bucket(error, self.address)
                 if reason := hopeless(error):
                     raise FailureError(f"{self.address}/{key}: {reason}") from error
-                self._wait(pause, why(error), error)
+                if is_without_credentials(error) and _patience <= SHORT_PATIENCE:
+                    raise FailureError(f"{self.address}: {why(error)}") from error
+                self._wait(pause, 0.0 if is_ending else _patience, why(error), error)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
                 self._silent_since = None
                 return answer
 
-    def _wait(self, pause: float, reason: str, error: Exception) -> None:
+    def _wait(self, pause: float, patience: float, reason: str, error: Exception) -> None:
         now = time.monotonic()
         if self._silent_since is None:
             self._silent_since = now
-            if _patience > SHORT_PATIENCE:
-                warn(f"{self.address} does not answer ({reason}); it is asked again, for {_patience:g} s at most")
-        left = self._silent_since + _patience - now
+            if patience > SHORT_PATIENCE:
+                warn(f"{self.address} does not answer ({reason}); it is asked again, for {patience:g} s at most")
+        left = self._silent_since + patience - now
         if left <= 0:
             raise FailureError(
-                f"{self.address} does not answer: {reason}; it was asked for {_patience:g} s, and what it has is kept"
+                f"{self.address} does not answer: {reason}; it was asked for {now - self._silent_since:.0f} s, and what"
+                " it has is kept"
             ) from error
         time.sleep(min(pause, left))
 
@@ -178,6 +194,12 @@ class Bucket:
                 except Exception as error:  # a setting of the environment that is none
                     raise FailureError(f"{self.address}: {(str(error).splitlines() or [''])[0]}") from error
             return self._connected
+
+
+def _is_ending() -> bool:
+    """Whether this is done because somebody wants the process gone, who is not to wait for a store that is away."""
+    error = sys.exc_info()[1]
+    return error is not None and not isinstance(error, Exception)
 
 
 def _version(meta: Any) -> Version:

@@ -36,8 +36,8 @@ def hopeless(error: Exception) -> str | None:
     text, code = str(error), _code(error)
     if "BadScheme" in text:
         return "its endpoint is http://, which everybody on the way can read; set AWS_ALLOW_HTTP=true if that is meant"
-    if _NOBODY.search(text):
-        return None
+    if is_without_credentials(error):
+        return None  # a machine's role may answer later
     if isinstance(error, PermissionDeniedError | UnauthenticatedError) or _status(text) in ("401", "403"):
         if code in ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"):
             return f"its credentials are refused ({code}); set new ones"
@@ -50,10 +50,15 @@ def hopeless(error: Exception) -> str | None:
     return None
 
 
+def is_without_credentials(error: Exception) -> bool:
+    """Whether credentials were looked for in vain: in the environment, and where machines have those of their role."""
+    return _NOBODY.search(str(error)) is not None
+
+
 def why(error: Exception) -> str:
     """Say in a few words why there is no answer."""
     text = str(error)
-    if _NOBODY.search(text):
+    if is_without_credentials(error):
         return "no credentials are set: for S3 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; see docs/storage.md"
     for sign, meaning in (
         ("dns error", "the name of its endpoint is not known"),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from matopt.buckets.bucket import be_patient
+from matopt.buckets.bucket import patient
 from matopt.buckets.copies import is_copy, keep
 from matopt.damaged import DamagedError
 from matopt.data.labels.store import LabelStore
@@ -92,8 +92,8 @@ def launch(
     _check_source(study)
     layout = Layout.of(study)
     layout.make()
-    with hold_lease(layout) as lease, storage_trouble(layout.storage), launched_copy(layout):
-        be_patient(study.config.resources.timeout)
+    trouble, patience = storage_trouble(layout.storage), patient(study.config.resources.timeout)
+    with hold_lease(layout) as lease, trouble, patience, launched_copy(layout):
         return _launch(study, address, make_report, LaunchState(layout, progress, lease.check), lease)
 
 

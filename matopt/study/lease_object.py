@@ -73,14 +73,20 @@ class LeaseObject:
         """Put it in the place of nobody's, or of the one that was found silent and still is.
 
         Raises:
-            FailureError: the store cannot be had.
+            FailureError: the store cannot be had, or does not keep to conditions.
         """
-        if silent is not None:
-            return self._put(silent.version)
-        found = self._bucket.get(self._place.key)
-        if found is not None and found[0]:
-            return False
-        return self._put(None if found is None else found[1].version)
+        version = None if silent is None else silent.version
+        if silent is None and (found := self._bucket.get(self._place.key)) is not None:
+            if found[0]:
+                return False
+            version = found[1].version
+        is_mine = self._put(version)
+        if is_mine and self._bucket.put_if(self._place.key, self._content(), None) is not None:
+            raise FailureError(
+                f"{self._place.bucket} puts what should not be put (it knows no If-None-Match), so that two launches"
+                " of a study could not be told apart; take a newer server, or another store"
+            )
+        return is_mine
 
     def touch(self) -> None:
         """Replace it by a younger one, if it is still this process's.
@@ -102,14 +108,16 @@ class LeaseObject:
 
     def _put(self, version: Version | None) -> bool:
         now = _now()  # before: what is sure is sure from when it was asked for
+        put = self._bucket.put_if(self._place.key, self._content(), version)
         self._beats += 1
-        content = f"{self._me.to_json()}\n{self._beats}".encode()
-        put = self._bucket.put_if(self._place.key, content, version)
         if put is None:
             self._confirmed = float("-inf")
             return False
         self._version, self._confirmed = put, now
         return True
+
+    def _content(self) -> bytes:
+        return f"{self._me.to_json()}\n{self._beats}".encode()
 
 
 def _of(layout: Layout) -> tuple[Bucket, Place]:

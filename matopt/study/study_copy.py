@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from matopt.buckets.address import make_copy
-from matopt.buckets.copies import follow, is_copy
+from matopt.buckets.copies import fetch, follow, forget, is_copy
 from matopt.buckets.pages import Pages
 from matopt.study.layout import Layout
 
@@ -40,7 +40,9 @@ def launched_copy(layout: Layout) -> Generator[None]:
         yield
         return
     with _locked(layout, fcntl.LOCK_EX):  # behind a reader, for a moment
-        _pull(layout)
+        for path in _pull(layout):
+            if path.is_relative_to(layout.scratch):  # of a launch that was killed
+                forget(path)
         yield
 
 
@@ -61,13 +63,18 @@ def _locked(layout: Layout, how: int) -> Generator[bool]:
         os.close(file)
 
 
-def _pull(layout: Layout) -> None:
+def _pull(layout: Layout) -> set[Path]:
+    """Copy what the bucket has of a study; returns all that it has of it."""
     pages = layout.journal.with_name(f"{layout.journal.name}.pages")
+    replaced = {layout.config, layout.state}  # several times a second, perhaps by what is as long
 
     def is_wanted(path: Path) -> bool:
-        return not path.is_relative_to(pages) and path != layout.lease
+        elsewhere = path.is_relative_to(pages) or path.is_relative_to(layout.scratch)
+        return not elsewhere and path not in {layout.lease, *replaced}
 
     there = follow(layout.folder, is_wanted)
-    for path in {layout.config, layout.state} - there:
-        path.unlink(missing_ok=True)
+    for path in replaced:
+        if path not in there or not fetch(path):
+            path.unlink(missing_ok=True)
     Pages(layout.journal).pull()
+    return there

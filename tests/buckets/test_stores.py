@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -144,15 +145,26 @@ WRITER = """
 import sys
 from pathlib import Path
 sys.path[:0] = sys.argv[2:]
-import torch
-from test_stores import ArtifactStore, LabelStore, Solid, compute, images
-root = Path(sys.argv[1])
+from test_stores import write_all
 for _ in range(3):
-    LabelStore(root / "labels").label(images(40), [Solid()], compute, batch=10)
-    ArtifactStore(root / "artifacts").save("abcd", {"x": torch.arange(1000)})
+    write_all(Path(sys.argv[1]))
 """
 
 
+def write_all(root):
+    LabelStore(root / "labels").label(images(40), [Solid()], compute, batch=10)
+    ArtifactStore(root / "artifacts").save("abcd", {"x": torch.arange(1000)})
+
+
+def test_hosts_that_write_the_same_labels_and_artifacts_at_once_are_both_right(there, hosts):
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(write_all, [*hosts[:2], *hosts[:2]]))
+    values_of(hosts[2], images(40))
+    assert torch.equal(ArtifactStore(hosts[2] / "artifacts").load("abcd")["x"], torch.arange(1000))
+    assert keys(there, "lab/artifacts") == ["lab/artifacts/ab/abcd.pt"]
+
+
+@pytest.mark.slow
 def test_processes_that_write_the_same_labels_and_artifacts_at_once_are_both_right(there, hosts):
     places = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
     writers = [
