@@ -25,15 +25,16 @@ def typed_path(text: str) -> Path:
         raise RefusedPath(str(error)) from error
 
 
-def typed_storage(text: str) -> Path:
+def typed_storage(text: str | Path) -> Path:
     """Read where studies are kept: a folder, or the address of a bucket, which gives the path of its working copy.
 
     Raises:
         RefusedPath: it is neither.
     """
-    if not is_address(text):
-        return typed_path(text)
+    written = str(text)  # a default is a path already
+    if not is_address(written):
+        return typed_path(written)
     try:
-        return working_copy(text)
+        return working_copy(written)
     except InputError as error:
         raise RefusedPath(str(error)) from error

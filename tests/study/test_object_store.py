@@ -19,11 +19,13 @@ from test_lease import HOLDER, can_be_another_host
 from typer.testing import CliRunner
 
 from matopt.buckets import bucket as bucket_module
+from matopt.buckets.copies import keep
 from matopt.cli import app
 from matopt.errors import FailureError, InputError, InputWarning
 from matopt.stages.records import TrialResult
 from matopt.study import lease as lease_module
 from matopt.study import lease_file, lease_object, results
+from matopt.study.cluster.whereabouts import look
 from matopt.study.config.study import load_study
 from matopt.study.holder import this_process
 from matopt.study.launch import changes, launch
@@ -350,6 +352,18 @@ def test_an_address_that_is_none_is_told_by_its_line(file, storage, said):
     file.write_text(file.read_text().replace("s3://studies/lab", storage))
     with pytest.raises(InputError, match=said):
         load_study(file)
+
+
+def test_a_node_that_cannot_read_the_bucket_says_why(layout, monkeypatch):
+    probe = layout.storage / ".seen-x"
+    keep(probe, b"x")
+    assert look(str(probe), False).token == "x"
+    probe.unlink()
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")
+    bucket_module.bucket_at.cache_clear()
+    found = look(str(probe), False)
+    assert found.token is None and found.trouble.startswith("s3://studies: no credentials are set")
 
 
 def test_a_bucket_that_cannot_be_had_is_told_in_a_line_before_anything_is_started(file, monkeypatch):
