@@ -19,7 +19,7 @@ import obstore
 from obstore import exceptions
 from obstore.store import from_url
 
-from matopt.buckets.trouble import check_bucket, hopeless, is_without_credentials, why
+from matopt.buckets.trouble import check_bucket, first_line, hopeless, is_without_credentials, why
 from matopt.errors import FailureError, warn
 
 Answer = TypeVar("Answer")
@@ -192,7 +192,7 @@ class Bucket:
                 try:
                     self._connected = from_url(self.address, client_options=client, retry_config=retries)
                 except Exception as error:  # a setting of the environment that is none
-                    raise FailureError(f"{self.address}: {(str(error).splitlines() or [''])[0]}") from error
+                    raise FailureError(f"{self.address}: {first_line(error)}") from error
             return self._connected
 
 

@@ -17,7 +17,6 @@ _AGAIN = {"408", "409", "425", "429"}
 _NOBODY = re.compile(r"/latest/(api/token|meta-data)|169\.254\.\d+\.\d+|metadata\.google\.internal")
 """Who is asked for credentials where the environment has none: the clouds' own services."""
 
-
 _NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound|specified bucket does not exist")
 
 
@@ -73,7 +72,13 @@ def why(error: Exception) -> str:
             return meaning + _endpoint()
     if status := _status(text):
         return f"the error {status}"
-    return (text.splitlines() or [type(error).__name__])[0][:200]
+    return first_line(error)
+
+
+def first_line(error: Exception) -> str:
+    """Give the first line of what the library says, without its own words for nothing in particular."""
+    lines = re.sub(r"^Generic \w+ error: ", "", str(error)).splitlines()
+    return (lines or [type(error).__name__])[0][:200]
 
 
 def _endpoint() -> str:

@@ -260,7 +260,8 @@ def test_a_status_beside_a_launch_touches_none_of_its_files(layout, there, tmp_p
 
 
 @pytest.mark.slow
-def test_what_mlflow_does_not_take_outlives_the_host_and_is_sent_by_the_next(layout, there, tmp_path):
+def test_what_mlflow_does_not_take_outlives_the_host_and_is_sent_by_the_next(layout, there, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where MLflow keeps artifacts by itself
     blocked = tmp_path / "mlflow"
     blocked.write_text("no folder")
     uri = f"sqlite:///{blocked}/mlflow.db"
@@ -360,6 +361,9 @@ def test_a_node_that_cannot_read_the_bucket_says_why(layout, monkeypatch):
     assert look(str(probe), False).token == "x"
     probe.unlink()
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    bucket_module.bucket_at.cache_clear()
+    assert look(str(probe), False).trouble == "s3://studies: Missing AccessKeyId"
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")
     bucket_module.bucket_at.cache_clear()
     found = look(str(probe), False)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -116,6 +117,22 @@ def test_a_store_that_stays_away_ends_a_launch_in_a_line_and_the_next_one_goes_o
     assert code == 0, said
     assert len(complete(second.records)) == 4 and simulated(file) - before <= 2 * 4
     assert status(file).trials["failed"] == 0
+
+
+def test_a_launch_that_is_ended_does_not_wait_for_a_store_that_is_away(file, line):
+    launch = Launch(file, STORAGE, "resources.timeout=600")
+    launch.wait_for("search", done=1)
+    line.cut()
+    time.sleep(8)
+    begun = time.monotonic()
+    launch.process.send_signal(signal.SIGTERM)
+    code, said = launch.end()
+    assert code == 143 and said.strip().endswith(
+        "terminated; what was finished is kept, and the same command goes on from there"
+    )
+    assert "Traceback" not in said and time.monotonic() - begun < 60
+    line.mend()
+    assert status(file).trials["complete"] >= 1
 
 
 def add_far_node(nodes, cache):
