@@ -79,8 +79,8 @@ def test_a_launch_that_is_killed_is_finished_by_another_host(file, tmp_path, mon
     assert code == 0, said
     assert len(complete(second.records)) == 4
     assert complete(first.records).items() <= complete(second.records).items()
-    # The samples of the two trials that were left; what the first host had simulated is not again.
-    assert simulated(file) - before <= 2 * 4
+    # The samples of the two trials that were left; what was being computed at the kill may be there twice.
+    assert simulated(file) - before <= 2 * 4 + 4
     assert set(second.statuses()) <= {"FINISHED"}
 
 
@@ -115,7 +115,7 @@ def test_a_store_that_stays_away_ends_a_launch_in_a_line_and_the_next_one_goes_o
     second = Launch(file, STORAGE)
     code, said = second.end()
     assert code == 0, said
-    assert len(complete(second.records)) == 4 and simulated(file) - before <= 2 * 4
+    assert len(complete(second.records)) == 4 and simulated(file) - before <= 2 * 4 + 4
     assert status(file).trials["failed"] == 0
 
 
