@@ -79,10 +79,11 @@ class Line:
     Args:
         port: the server's.
         change: of what is sent to it.
+        answer: of what it says.
     """
 
-    def __init__(self, port, change=lambda sent: sent):
-        self._to, self.port, self._change = port, free_port(), change
+    def __init__(self, port, change=bytes, answer=bytes):
+        self._to, self.port, self._change, self._answer = port, free_port(), change, answer
         self._server, self._open = None, set()
         self.mend()
 
@@ -104,7 +105,7 @@ class Line:
                 there = socket.create_connection(("127.0.0.1", self._to))
             except OSError:
                 return
-            for one, other, change in ((here, there, self._change), (there, here, bytes)):
+            for one, other, change in ((here, there, self._change), (there, here, self._answer)):
                 self._open.add(one)
                 threading.Thread(target=self._carry, args=(one, other, change), daemon=True).start()
 

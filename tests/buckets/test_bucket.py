@@ -11,7 +11,7 @@ from matopt.buckets import bucket as bucket_module
 from matopt.buckets.bucket import Bucket, be_patient
 from matopt.buckets.copies import fetch, follow, forget, is_there, keep, listed
 from matopt.buckets.pages import Pages
-from matopt.errors import FailureError
+from matopt.errors import FailureError, InputWarning
 
 
 @pytest.fixture
@@ -35,10 +35,26 @@ def test_of_two_who_make_an_object_one_is_told_that_it_is_there(there):
     assert bucket.get("lease")[0] == b"mine, later"
 
 
-def test_what_was_put_by_a_try_whose_answer_was_lost_counts_as_put(there):
-    bucket = Bucket("s3://rocks")
-    version = bucket.put_if("lease", b"mine", None)
-    assert bucket.put_if("lease", b"mine", None) == version
+@pytest.mark.parametrize("lost", ["the request", "the answer"])
+def test_a_store_that_says_nothing_is_asked_again_and_what_it_took_counts_as_put(
+    there, server, monkeypatch, patience, lost
+):
+    monkeypatch.setitem(bucket_module._CLIENT, "read_timeout", "1s")
+    silent = threading.Event()
+    silent.set()
+
+    def carry(sent):
+        return b"" if silent.is_set() else sent
+
+    line = Line(server, carry) if lost == "the request" else Line(server, answer=carry)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{line.port}")
+    patience(30)
+    threading.Timer(0.7, silent.clear).start()
+    begun = time.monotonic()
+    with pytest.warns(InputWarning, match=r"does not answer \((it timed out|the connection was cut)"):
+        version = Bucket("s3://rocks").put_if("lease", b"mine", None)
+    assert 0.7 <= time.monotonic() - begun < 10
+    assert bytes(there.get("lease").bytes()) == b"mine" and there.head("lease")["e_tag"] == version["e_tag"]
 
 
 def test_a_file_and_its_object_come_and_go_together(there, copy):
