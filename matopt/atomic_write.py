@@ -1,4 +1,7 @@
-"""Atomic writes: a file appears whole under its name, or not at all, and stays through a power cut."""
+"""Atomic writes: a file appears whole under its name, or not at all, and stays through a power cut.
+
+Where the storage is a bucket its object is put there first.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from matopt.buckets.copies import keep
 from matopt.errors import FailureError
 
 _CANNOT_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM}
@@ -24,7 +28,7 @@ def atomic_write(path: Path) -> Generator[Path]:
     when the file is written out.)
 
     Raises:
-        FailureError: the folder cannot be written to, or the disk is full.
+        FailureError: the folder cannot be written to, the disk is full, or the bucket cannot be had.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,6 +43,7 @@ def atomic_write(path: Path) -> Generator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)  # mkstemp makes files that nobody else can read
         write_out(temporary)
+        keep(path, temporary)
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:

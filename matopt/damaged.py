@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from matopt.atomic_write import unwritable
+from matopt.buckets.copies import forget, is_copy, keep
 from matopt.errors import FailureError
 
 
@@ -20,6 +21,10 @@ def set_aside(path: Path) -> Path:
     """
     aside = path.with_name(f"{path.name}.damaged")
     try:
-        return path.replace(aside)
+        path.replace(aside)
     except OSError as error:
         raise unwritable(path, error) from error
+    if is_copy(path):
+        keep(aside)
+        forget(path)
+    return aside

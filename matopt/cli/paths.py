@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from matopt.buckets.address import is_address, working_copy
 from matopt.errors import InputError
 from matopt.local_path import local_path
 
@@ -20,5 +21,20 @@ def typed_path(text: str) -> Path:
     """
     try:
         return local_path(text)
+    except InputError as error:
+        raise RefusedPath(str(error)) from error
+
+
+def typed_storage(text: str | Path) -> Path:
+    """Read where studies are kept: a folder, or the address of a bucket, which gives the path of its working copy.
+
+    Raises:
+        RefusedPath: it is neither.
+    """
+    written = str(text)  # a default is a path already
+    if not is_address(written):
+        return typed_path(written)
+    try:
+        return working_copy(written)
     except InputError as error:
         raise RefusedPath(str(error)) from error

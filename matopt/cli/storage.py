@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from matopt.cli.paths import typed_path
+from matopt.buckets.address import place_of, shown
+from matopt.cli.paths import typed_storage
 from matopt.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ storage_app = typer.Typer(
     rich_markup_mode="rich",
 )
 Storage = Annotated[
-    Path, typer.Option(help="The folder that studies are kept in.", parser=typed_path, metavar="FOLDER")
+    Path,
+    typer.Option(help="The folder that studies are kept in, or s3://...", parser=typed_storage, metavar="FOLDER"),
 ]
 
 
@@ -62,7 +64,7 @@ def prune_command(
 
     found = unnamed(_existing(storage), older_than)
     if not found:
-        typer.echo(f"{storage} holds nothing that could go")
+        typer.echo(f"{shown(storage)} holds nothing that could go")
         return
     _print(found)
     total = f"{len(found)} files, {size(sum(artifact.size for artifact in found))}"
@@ -84,7 +86,7 @@ def _print(found: list[Unnamed]) -> None:
 
 
 def _existing(storage: Path) -> Path:
-    if not storage.is_dir():
+    if place_of(storage) is None and not storage.is_dir():
         raise InputError(f"there is no folder {storage}; name another with --storage")
     return storage
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from matopt.cli.paths import typed_path
+from matopt.buckets.address import shown
+from matopt.cli.paths import typed_path, typed_storage
 from matopt.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ StudyFile = Annotated[
     Path, typer.Argument(help="The study's YAML file.", show_default=False, parser=typed_path, metavar="FILE")
 ]
 Storage = Annotated[
-    Path, typer.Option(help="The folder that studies are kept in.", parser=typed_path, metavar="FOLDER")
+    Path,
+    typer.Option(help="The folder that studies are kept in, or s3://...", parser=typed_storage, metavar="FOLDER"),
 ]
 Overrides = Annotated[
     list[str] | None,
@@ -65,12 +67,16 @@ def launch_command(
 @study_app.command("report")
 def report_command(study: StudyFile, overrides: Overrides = None) -> None:
     """Draw the report of a finished study anew, without computing anything."""
+    from matopt.buckets.copies import keep
     from matopt.cli.report import report_writer
     from matopt.study.config.study import load_study
     from matopt.study.results import finished
 
     loaded = load_study(study, overrides or [])
-    typer.echo(report_writer(loaded)(finished(loaded))[0])
+    files = report_writer(loaded)(finished(loaded))
+    for file in files:
+        keep(file)
+    typer.echo(files[0])
 
 
 @study_app.command("status")
@@ -109,7 +115,7 @@ def _studies(storage: Path) -> list[StudyStatus]:
 
     studies = list_studies(storage)
     if not studies:
-        raise InputError(f"no study was launched in {storage}; name another folder with --storage")
+        raise InputError(f"no study was launched in {shown(storage)}; name another folder with --storage")
     return studies
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, overload
@@ -11,6 +10,7 @@ from typing import Any, TypeVar, overload
 import torch
 
 from matopt.atomic_write import atomic_write
+from matopt.buckets.copies import fetch, forget, is_copy, is_there, keep, listed, restored
 from matopt.damaged import DamagedError, set_aside
 from matopt.errors import FailureError, warn
 from matopt.stages.codec import pack, unpack
@@ -50,7 +50,7 @@ class ArtifactStore:
     follow from what a result is made of, and tell nobody which study made it.
 
     Args:
-        root: the folder; on a cluster it must be one that every node sees.
+        root: the folder; on a cluster it must be one that every node sees, or a bucket's working copy.
         user: who uses it, as its uses are to be noted; None notes none.
 
     Attributes:
@@ -66,6 +66,13 @@ class ArtifactStore:
     def path(self, key: str) -> Path:
         """Name the file of ``key``, whether it is there or not."""
         return self.root / key[:2] / f"{key}.pt"
+
+    def file(self, key: str) -> Path:
+        """Name the file of ``key``; what a bucket has is copied here first."""
+        path = self.path(key)
+        if is_copy(path) and not path.is_file():
+            fetch(path)
+        return path
 
     def __contains__(self, key: str) -> bool:
         return self._holds(key, MODEL)
@@ -91,7 +98,7 @@ class ArtifactStore:
             DamagedError: its file is damaged.
             FailureError: there is none, or it cannot be read.
         """
-        path = self.path(key)
+        path = self.file(key)
         self._note(key, MODEL if kind is None else kind.__name__)
         try:
             payload = torch.load(path, map_location="cpu", weights_only=True)
@@ -103,6 +110,8 @@ class ArtifactStore:
         except OSError as error:
             raise FailureError(f"{path} cannot be read: {error.strerror or error}") from error
         except Exception as error:  # torch's and the codec's answers to what is none of theirs are of any kind
+            if restored(path):
+                return self.load(key, kind) if kind is not None else self.load(key)
             aside = set_aside(path)
             raise DamagedError(
                 f"{path} was damaged ({type(error).__name__}), and is {aside.name} now; launch the study again, and it"
@@ -121,27 +130,26 @@ class ArtifactStore:
 
     def artifacts(self) -> Iterator[Artifact]:
         """List what is kept."""
-        for path in self.root.glob("??/*.pt"):
-            try:
-                found = path.stat()
-            except FileNotFoundError:  # deleted meanwhile
-                continue
-            yield Artifact(path.stem, found.st_size, found.st_mtime)
+        for kept in listed(self.root):
+            if kept.path.match("??/*.pt") and kept.path.parents[1] == self.root:
+                yield Artifact(kept.path.stem, kept.size, kept.modified)
 
     def uses(self) -> dict[str, list[Use]]:
         """List the uses that were noted, by user."""
         found: dict[str, list[Use]] = {}
-        for note in self._uses.glob("*/*/*"):
-            with suppress(FileNotFoundError):  # deleted meanwhile
-                use = Use(note.name, note.parent.name, note.stat().st_mtime)
-                found.setdefault(note.parents[1].name, []).append(use)
+        for note in listed(self._uses):
+            use = Use(note.path.name, note.path.parent.name, note.modified)
+            found.setdefault(note.path.parents[1].name, []).append(use)
         return found
 
-    def delete(self, key: str) -> None:
-        """Delete what is kept under ``key``, and the notes of its uses."""
-        self.path(key).unlink(missing_ok=True)
-        for note in self._uses.glob(f"*/*/{key}"):
-            note.unlink(missing_ok=True)
+    def delete(self, *keys: str) -> None:
+        """Delete what is kept under the keys, and the notes of their uses."""
+        gone = set(keys)
+        for key in gone:
+            forget(self.path(key))
+        for note in listed(self._uses):
+            if note.path.name in gone:
+                forget(note.path)
 
     @property
     def _uses(self) -> Path:
@@ -149,7 +157,7 @@ class ArtifactStore:
 
     def _holds(self, key: str, kind: str) -> bool:
         self._note(key, kind)  # first: what is noted is not collected between the look and the use
-        return self.path(key).is_file()
+        return is_there(self.path(key))
 
     def _save(self, key: str, kind: str, payload: Mapping[str, Any]) -> None:
         self._note(key, kind)
@@ -165,6 +173,7 @@ class ArtifactStore:
         note = self._uses / self.user / kind / key
         try:
             note.parent.mkdir(parents=True, exist_ok=True)
+            keep(note, b"")
             note.touch()
         except OSError as error:
             raise FailureError(f"{note} cannot be written: {error.strerror or error}") from error

@@ -23,6 +23,8 @@ import torch
 from packaging.requirements import Requirement
 
 import matopt
+from matopt.buckets.address import shown
+from matopt.buckets.copies import is_copy
 from matopt.errors import FailureError, InputError
 from matopt.machine_memory import GIB, machine_memory
 from matopt.study.cluster.ray_cluster import Cluster
@@ -144,6 +146,12 @@ def _storage(storage: Path) -> Iterator[Finding]:
         return
     free = shutil.disk_usage(folder).free
     found = f"{storage}, {_gib(free)} free"
+    if is_copy(storage):
+        try:
+            found = f"{shown(storage)} answers ({len(studies(storage))} studies); its working copy: {found}"
+        except FailureError as error:
+            yield Finding("storage", "failure", str(error), "see docs/storage.md")
+            return
     if free < 0.5 * GIB:
         yield Finding("storage", "failure", found, "free some space, or set 'storage' elsewhere")
     elif free < 5 * GIB:

@@ -8,6 +8,7 @@ import socket
 import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,26 @@ class Holder:
         if kinds.pop("pid") is not int or set(kinds.values()) != {str}:
             return None
         return Holder(**{field: found[field] for field in Holder.__dataclass_fields__})
+
+
+@dataclass(frozen=True)
+class FoundLease:
+    """A lease as it was found: of two looks at one that nobody touched between them the results are equal.
+
+    Attributes:
+        content: what it says of its holder.
+        touched: when it was touched last, in nanoseconds, by the clock of who stores it.
+        version: what a bucket calls it.
+    """
+
+    content: bytes
+    touched: int
+    version: Any = None
+
+    @property
+    def holder(self) -> Holder | None:
+        """Who holds it; None where it is damaged."""
+        return Holder.of_json(self.content)
 
 
 def this_process() -> Holder:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import torch
 
+from matopt.buckets.bucket import patient
+from matopt.buckets.copies import is_copy, keep
 from matopt.damaged import DamagedError
 from matopt.data.labels.store import LabelStore
 from matopt.data.sources.base import SOURCES
@@ -44,6 +46,7 @@ from matopt.study.search.ledger import Ledger
 from matopt.study.session import Session
 from matopt.study.state import LaunchState, Progress, no_progress
 from matopt.study.storage_trouble import storage_trouble
+from matopt.study.study_copy import launched_copy, refresh
 from matopt.study.tracking.launch_runs import LaunchRuns
 from matopt.study.tracking.tracker import Tracker
 
@@ -57,6 +60,7 @@ CLOSING_SECONDS, INTERRUPTED_SECONDS = 30.0, 8.0
 
 def changes(study: Study) -> list[str]:
     """List what is different from the study's last launch, a line each; nothing where it was never launched."""
+    refresh(Layout.of(study))
     try:
         before = read_json(Layout.of(study).config)
     except DamagedError as error:
@@ -88,7 +92,8 @@ def launch(
     _check_source(study)
     layout = Layout.of(study)
     layout.make()
-    with hold_lease(layout) as lease, storage_trouble(layout.storage):
+    trouble, patience = storage_trouble(layout.storage), patient(study.config.resources.timeout)
+    with hold_lease(layout) as lease, trouble, patience, launched_copy(layout):
         return _launch(study, address, make_report, LaunchState(layout, progress, lease.check), lease)
 
 
@@ -97,6 +102,8 @@ def _launch(
 ) -> LaunchResult:
     layout = Layout.of(study)
     write_json(layout.config, study.as_json)
+    if is_copy(layout.database) and study.config.tracking.uri is None:
+        warn(f"MLflow's database stays on this host, in {layout.database}; name a server in tracking.uri to outlive it")
     shutil.rmtree(layout.scratch, ignore_errors=True)  # of launches that were killed
     tracker = Tracker(layout, study.config.tracking.uri, lease.check)
     session = _session(study, address, lease, state, LaunchRuns(tracker, study))
@@ -177,6 +184,8 @@ def _run(session: Session, make_report: MakeReport | None) -> LaunchResult:
         if make_report is not None:
             state.progress(0, 1)
             result = replace(result, report=make_report(result))
+            for file in result.report:
+                keep(file)
             session.runs.report(result.report)
             state.progress(1, 1)
     return result

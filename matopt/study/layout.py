@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from matopt.atomic_write import atomic_write
+from matopt.buckets.address import make_copy
+from matopt.buckets.copies import is_copy, listed
 from matopt.damaged import DamagedError
 from matopt.errors import FailureError
 from matopt.study.config.study import Study
@@ -19,7 +21,7 @@ class Layout:
     """Names the files and folders of one study under a storage folder, which all studies and all nodes share.
 
     Attributes:
-        storage: the storage folder, absolute.
+        storage: the storage folder, absolute; of a bucket its working copy.
         name: the study's name.
     """
 
@@ -101,6 +103,8 @@ class Layout:
         Raises:
             FailureError: the storage folder cannot be written to.
         """
+        if is_copy(self.storage):
+            make_copy(self.storage)
         try:
             for folder in (self.labels, self.artifacts, self.folder, self.spools):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -109,12 +113,15 @@ class Layout:
 
 
 def studies(storage: Path) -> list[Layout]:
-    """List the studies that have a folder under a storage folder, by name.
+    """List the studies that have a folder under a storage folder, or in its bucket, by name.
 
     Raises:
-        FailureError: the folder cannot be read.
+        FailureError: the folder cannot be read, or the bucket not be had.
     """
     root = storage.resolve()
+    if is_copy(root):
+        place = root / "studies"
+        return [Layout(root, name) for name in sorted({k.path.relative_to(place).parts[0] for k in listed(place)})]
     try:
         return [Layout(root, folder.name) for folder in sorted((root / "studies").iterdir()) if folder.is_dir()]
     except (FileNotFoundError, NotADirectoryError):

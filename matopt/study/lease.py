@@ -18,11 +18,13 @@ lease (:meth:`Lease.check`), and its heartbeat reads it every few seconds and in
 suspension between such a look and the write after it, which are microseconds apart, and each file is such that this
 does no harm: the state is written whole, and anew within seconds; the ledger's lines are whole lines of a log made for
 several writers; each process has a spool of its own, and a search a scratch folder of its own.
+
+In a bucket the lease is an object, replaced on a condition (:mod:`matopt.study.lease_object`), and so are the pages of
+the ledger (:mod:`matopt.buckets.pages`).
 """
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
@@ -31,12 +33,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import cast
 
-from matopt.atomic_write import sync_folder, unwritable, write_out
+from matopt.buckets.copies import is_copy
 from matopt.errors import FailureError, warn
 from matopt.study import lease_file
-from matopt.study.holder import this_process
+from matopt.study.holder import FoundLease, this_process
 from matopt.study.layout import Layout
-from matopt.study.lease_file import FoundLease, ago, claim, folder_time, read_lease
+from matopt.study.lease_file import LeaseFile, ago, folder_time, read_lease
+from matopt.study.lease_object import LeaseObject
 
 BEAT_SECONDS = 5.0
 """Seconds between two heartbeats."""
@@ -55,21 +58,11 @@ class Lease:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._me = this_process()
-        self._draft = layout.lease.with_name(f".{layout.lease.name}.{self._me.token}")
         self._lost: LeaseLost | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="matopt-lease", daemon=True)
         self._interrupts = threading.current_thread() is threading.main_thread()
-        try:
-            self._file = os.open(self._draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-        except OSError as error:
-            raise unwritable(layout.lease, error) from error
-        try:
-            os.write(self._file, self._me.to_json().encode())
-            write_out(self._draft)
-        except OSError as error:
-            self.give_back()
-            raise unwritable(layout.lease, error) from error
+        self._held = LeaseObject(layout, self._me) if is_copy(layout.lease) else LeaseFile(layout, self._me)
 
     def check(self) -> None:
         """Make sure that this process still holds the study. To be called before anything of it is written.
@@ -78,7 +71,7 @@ class Lease:
             LeaseLost: another launch took it over, or its folder is gone.
             FailureError: the storage does not answer.
         """
-        if self._lost is None:
+        if self._lost is None and not self._held.is_sure:
             found = read_lease(self._layout)
             if found is None:
                 self._lost = LeaseLost(
@@ -100,7 +93,7 @@ class Lease:
             FailureError: it is held, or the folder cannot be written to.
         """
         silent: FoundLease | None = None
-        while not self._replace(silent):
+        while not self._held.replace(silent):
             silent = _wait_for_silence(self._layout)
         self._thread.start()
 
@@ -109,15 +102,9 @@ class Lease:
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join(BEAT_SECONDS)
-        # On a disk that fails now it stays, and the next launch finds this process dead.
-        with suppress(FailureError, OSError), claim(self._layout):
-            found = read_lease(self._layout)
-            if found is not None and found.holder == self._me:
-                self._layout.lease.unlink()
-        with suppress(OSError):
-            self._draft.unlink(missing_ok=True)
+        self._held.remove()
         if not self._thread.is_alive():  # it hangs with its disk, and must not touch another file of this number
-            os.close(self._file)
+            self._held.close()
 
     @property
     def scratch(self) -> Path:
@@ -129,26 +116,15 @@ class Lease:
         """How the lease was lost; None while nobody has found that it was."""
         return self._lost
 
-    def _replace(self, silent: FoundLease | None) -> bool:
-        """Put this process in the place of nobody, or of the lease that was found silent and still is."""
-        with claim(self._layout):
-            if read_lease(self._layout) != silent:
-                return False
-            try:
-                os.utime(self._file)
-                self._draft.replace(self._layout.lease)
-            except OSError as error:
-                raise unwritable(self._layout.lease, error) from error
-        sync_folder(self._layout.folder)
-        return True
-
     def _beat(self) -> None:
-        """Touch the lease by its open file: that of another one, which took its place, is out of reach."""
         while not self._ended.wait(BEAT_SECONDS):
             if self._lost is not None:  # the launch has found out by itself
                 return
+            try:
+                self._held.touch()
+            except FailureError as error:  # a store that was waited for as long as the study says
+                self._lost = LeaseLost(str(error))
             with suppress(FailureError, OSError):  # a disk that fails is told by who writes to it
-                os.utime(self._file)
                 self.check()
             if self._lost is not None:
                 self._interrupt()
@@ -214,6 +190,6 @@ def _wait_for_silence(layout: Layout) -> FoundLease | None:
         now = read_lease(layout)
         if now is None or now.content != first.content:
             return _wait_for_silence(layout)
-        if now.touched != first.touched:
+        if now != first:
             where = f"on {holder}" if holder is not None else f"somewhere ({layout.lease} is damaged, and does not say)"
             raise FailureError(f"study {layout.name!r} is running already {where}, heard of just now")

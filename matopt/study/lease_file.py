@@ -10,10 +10,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from matopt.atomic_write import unwritable
+from matopt.atomic_write import sync_folder, unwritable, write_out
+from matopt.buckets.copies import is_copy
 from matopt.errors import FailureError
-from matopt.study.holder import Holder
+from matopt.study.holder import FoundLease, Holder
 from matopt.study.layout import Layout
+from matopt.study.lease_object import bucket_time, read_object
 
 STALE_SECONDS = 180.0
 """Seconds without a heartbeat, by the file server's clock, after which a lease may be taken over from another host."""
@@ -61,21 +63,10 @@ def ago(seconds: float) -> str:
     return f"{seconds / 60:.0f} min ago" if seconds < 7200 else f"{seconds / 3600:.0f} h ago"
 
 
-@dataclass(frozen=True)
-class FoundLease:
-    """A lease as it was found: of two looks at one that nobody touched between them the results are equal."""
-
-    content: bytes
-    touched: int
-
-    @property
-    def holder(self) -> Holder | None:
-        """Who holds it; None where the file is damaged."""
-        return Holder.of_json(self.content)
-
-
 def read_lease(layout: Layout) -> FoundLease | None:
     """Read the lease; None where there is none. Opening it, unlike a look at its status, asks the file server."""
+    if is_copy(layout.lease):
+        return read_object(layout)
     try:
         with layout.lease.open("rb") as file:
             return FoundLease(file.read(), os.fstat(file.fileno()).st_mtime_ns)
@@ -87,6 +78,8 @@ def read_lease(layout: Layout) -> FoundLease | None:
 
 def folder_time(folder: Path) -> float:
     """Read the clock that times the files of ``folder``; this host's where the folder cannot be written to."""
+    if is_copy(folder):
+        return bucket_time(folder)
     probe = folder / f".now-{uuid.uuid4().hex}"
     try:
         file = os.open(probe, os.O_WRONLY | os.O_CREAT, 0o666)
@@ -98,6 +91,72 @@ def folder_time(folder: Path) -> float:
     finally:
         os.close(file)
         probe.unlink(missing_ok=True)
+
+
+class LeaseFile:
+    """The lease that a process holds, or is to hold, as a file.
+
+    Args:
+        layout: of the study.
+        me: the process.
+
+    Raises:
+        FailureError: the folder cannot be written to.
+    """
+
+    is_sure = False
+    """That nobody can have taken it over since it was last read."""
+
+    def __init__(self, layout: Layout, me: Holder) -> None:
+        self._layout = layout
+        self._me = me
+        self._draft = layout.lease.with_name(f".{layout.lease.name}.{me.token}")
+        try:
+            self._file = os.open(self._draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        except OSError as error:
+            raise unwritable(layout.lease, error) from error
+        try:
+            os.write(self._file, me.to_json().encode())
+            write_out(self._draft)
+        except OSError as error:
+            self.remove()
+            self.close()
+            raise unwritable(layout.lease, error) from error
+
+    def replace(self, silent: FoundLease | None) -> bool:
+        """Put it in the place of nobody's, or of the one that was found silent and still is.
+
+        Raises:
+            FailureError: the folder cannot be written to.
+        """
+        with claim(self._layout):
+            if read_lease(self._layout) != silent:
+                return False
+            try:
+                os.utime(self._file)
+                self._draft.replace(self._layout.lease)
+            except OSError as error:
+                raise unwritable(self._layout.lease, error) from error
+        sync_folder(self._layout.folder)
+        return True
+
+    def touch(self) -> None:
+        """Touch it by its open file: that of another one, which took its place, is out of reach."""
+        with suppress(OSError):  # a disk that fails is told by who writes to it
+            os.utime(self._file)
+
+    def remove(self) -> None:
+        """Remove it if it is still this process's. On a disk that fails now it stays, and its process is found dead."""
+        with suppress(FailureError, OSError), claim(self._layout):
+            found = read_lease(self._layout)
+            if found is not None and found.holder == self._me:
+                self._layout.lease.unlink()
+        with suppress(OSError):
+            self._draft.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Close its file."""
+        os.close(self._file)
 
 
 @contextmanager

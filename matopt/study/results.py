@@ -24,6 +24,7 @@ from matopt.study.layout import Layout
 from matopt.study.records import LaunchResult, TrialRecord, best
 from matopt.study.search.ledger import read_records
 from matopt.study.state import read_state
+from matopt.study.study_copy import refresh
 
 T = TypeVar("T")
 
@@ -101,6 +102,7 @@ def finished_search(study: Study) -> tuple[Dataset, list[TrialRecord], TrialReco
         FailureError: the data or the search is not finished, for the study as it is now.
     """
     layout = Layout.of(study)
+    refresh(layout)
     properties = tuple(simulator.property for simulator in simulators_of(study))
     dataset = _load(study, "data", data_key(study), SavedDataset).restored(properties)
     trials = read_records(layout.journal, search_key(study, dataset))

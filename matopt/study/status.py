@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from matopt.buckets.address import shown
 from matopt.errors import FailureError, InputError
 from matopt.study.config.differences import differences
 from matopt.study.config.study import Study
@@ -18,6 +19,7 @@ from matopt.study.records import State, TrialRecord, best
 from matopt.study.results import search_settings_key
 from matopt.study.search.ledger import read_records
 from matopt.study.state import SavedState, read_state
+from matopt.study.study_copy import refresh
 from matopt.study.tracking.tracker import undelivered
 
 
@@ -156,9 +158,10 @@ def compare(storage: Path, names: Sequence[str]) -> list[ComparisonRow]:
 
 
 def _check_known(layout: Layout) -> None:
+    refresh(layout)
     if not _was_launched(layout):
         known = ", ".join(_names(layout.storage)) or "none"
-        raise InputError(f"no study {layout.name!r} was launched in {layout.storage}; there are: {known}")
+        raise InputError(f"no study {layout.name!r} was launched in {shown(layout.storage)}; there are: {known}")
 
 
 def _state(layout: Layout, damaged: list[str]) -> SavedState:

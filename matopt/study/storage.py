@@ -7,11 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from matopt.buckets.copies import listed
 from matopt.data.labels.moved_aside import damaged_folder
 from matopt.stages.artifacts import MODEL, ArtifactStore, Use
 from matopt.stages.dataset import SavedDataset
 from matopt.study.layout import Layout, read_json, studies
+from matopt.study.lease_file import read_lease
 from matopt.study.search.ledger import read_records
+from matopt.study.study_copy import refresh
 
 _DAY = 86400.0
 
@@ -66,7 +69,7 @@ def storage_use(storage: Path) -> StorageUse:
     for key, artifact in artifacts.items():
         kind = kind_of.get(key, "models or results of unknown studies")
         kinds[kind] += Amount(1, artifact.size)
-    kinds["MLflow"] = _under(layout.mlflow_artifacts) + _of([layout.database])
+    kinds["MLflow"] = _under(layout.mlflow_artifacts) + _database(layout)
     kinds["ledgers and reports"] = _under(layout.folder)
     table = {}
     for study in studies(layout.storage):
@@ -78,7 +81,7 @@ def storage_use(storage: Path) -> StorageUse:
             "MLflow": _under(study.mlflow_artifacts),
             "ledgers and reports": _under(study.folder),
         }
-    return StorageUse(kinds, table, sorted(damaged_folder(layout.labels).glob("*")))
+    return StorageUse(kinds, table, sorted(kept.path for kept in listed(damaged_folder(layout.labels))))
 
 
 def unnamed(storage: Path, older_than_days: float | None = None) -> list[Unnamed]:
@@ -95,7 +98,10 @@ def unnamed(storage: Path, older_than_days: float | None = None) -> list[Unnamed
     layout = Layout(storage.resolve(), "")
     store = ArtifactStore(layout.artifacts)
     uses, named = store.uses(), set()
-    there = {study.name: study for study in studies(layout.storage) if study.config.is_file()}
+    all_studies = studies(layout.storage)
+    for study in all_studies:
+        refresh(study)
+    there = {study.name: study for study in all_studies if study.config.is_file()}
     for name, study in there.items():
         named |= _named(study, uses.get(name, []))
     users: dict[str, list[str]] = {}
@@ -122,19 +128,18 @@ def unnamed(storage: Path, older_than_days: float | None = None) -> list[Unnamed
 def prune(storage: Path, chosen: Iterable[Unnamed], older_than_days: float | None = None) -> Amount:
     """Delete artifacts, unless something names them by now; returns what was freed."""
     still = {artifact.key for artifact in unnamed(storage, older_than_days)}
-    store, freed = ArtifactStore(Layout(storage.resolve(), "").artifacts), Amount()
-    for artifact in chosen:
-        if artifact.key in still:
-            store.delete(artifact.key)
-            freed += Amount(1, artifact.size)
-    return freed
+    store = ArtifactStore(Layout(storage.resolve(), "").artifacts)
+    gone = [artifact for artifact in chosen if artifact.key in still]
+    store.delete(*(artifact.key for artifact in gone))
+    return sum((Amount(1, artifact.size) for artifact in gone), Amount())
 
 
 def _named(study: Layout, uses: list[Use]) -> set[str]:
     """What a study names."""
     state = read_json(study.state) or {}
-    is_finished = state.get("launches", 0) > 0 and not state.get("stage") and not study.lease.exists()
-    began = study.config.stat().st_mtime if is_finished else 0.0  # each launch writes it, before it uses anything
+    is_finished = state.get("launches", 0) > 0 and not state.get("stage") and read_lease(study) is None
+    # Each launch writes it, before it uses anything; a bucket's clock may show whole seconds.
+    began = int(study.config.stat().st_mtime) if is_finished else 0
     named = {use.key for use in uses if use.when >= began}
     for search in set(state.get("searches", {}).values()):
         for record in read_records(study.journal, search):
@@ -147,15 +152,12 @@ def _kind(use: Use) -> str:
     return {MODEL: "models", SavedDataset.__name__: "datasets"}.get(use.kind, "results")
 
 
+def _database(layout: Layout) -> Amount:
+    try:
+        return Amount(1, layout.database.stat().st_size)
+    except FileNotFoundError:
+        return Amount()
+
+
 def _under(folder: Path) -> Amount:
-    return _of(path for path in folder.rglob("*") if not path.is_dir())
-
-
-def _of(paths: Iterable[Path]) -> Amount:
-    total = Amount()
-    for path in paths:
-        try:
-            total += Amount(1, path.lstat().st_size)
-        except FileNotFoundError:  # there is none, or no more
-            continue
-    return total
+    return sum((Amount(1, kept.size) for kept in listed(folder)), Amount())

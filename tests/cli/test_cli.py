@@ -430,7 +430,7 @@ def test_a_path_elsewhere_or_of_nobody_is_one_line(run: Run, tmp_path: Path) -> 
     for arguments, said in (
         (("label", "s3://bucket/rock.png", "--voxel-size", "1 um"), "is an address (s3:)"),
         (("data", "check", _image(tmp_path / "rock.png"), "--sheet=~nobody_of_this_name/x.png"), "no such user"),
-        (("study", "list", "--storage=gs://bucket/runs"), "is an address (gs:)"),
+        (("study", "list", "--storage=ftp://bucket/runs"), "a storage is a folder, or s3://"),
         (("doctor", "--storage=$NOWHERE/runs"), "the variable NOWHERE is not set"),
     ):
         code, _, err = run(*arguments)

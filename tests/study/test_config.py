@@ -182,7 +182,7 @@ def test_an_error_names_file_line_and_key_and_what_would_be_right(folder, old, n
         (f"name={'ä' * 101}", "name: must have 200 bytes at most, as it names folders and models, got 202"),
         (f"storage={'/x' * 1800}", "storage: its path is 3600 bytes long; 3071 leave room for the files in it"),
         (f"storage={'x' * 256}", "storage: xxxxxxxxxx"),
-        ("storage=s3://b/runs", "storage: 's3://b/runs' is an address (s3:)"),
+        ("storage=ftp://b/runs", "storage: ftp://b/runs: a storage is a folder, or s3://"),
         ("storage=$NOWHERE/runs", "storage: '$NOWHERE/runs': the variable NOWHERE is not set"),
         (f"data.source.table={'x' * 256}", "data.source.table: xxxxxxxxxx"),
     ],

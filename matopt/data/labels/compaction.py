@@ -13,11 +13,14 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from matopt.buckets.copies import forget, is_copy, restored
+from matopt.data.labels.bucket_copy import BucketCopy
 from matopt.data.labels.entries import SCHEMA, entries, whole
+from matopt.data.labels.folders import RUN, index_of, indexed, labels_folder
 from matopt.data.labels.image_files import merge_images
 from matopt.data.labels.index import MERGED_AT_ONCE, DamagedIndex, write_index
 from matopt.data.labels.lease import lease
-from matopt.data.labels.merging import RUN, copied, left_behind, merged_file
+from matopt.data.labels.merging import copied, left_behind, merged_file
 from matopt.data.labels.moved_aside import LOST, REMADE, move_aside
 from matopt.data.labels.parquet_parts import ABANDONED, Gone, list_parts, sweep
 from matopt.errors import FailureError
@@ -30,21 +33,6 @@ RATIO = 4
 
 _FILES, _BYTES = 256, 1 << 25
 """The most that is merged into a first run at a time."""
-
-
-def labels_folder(root: Path) -> Path:
-    """Name the folder of a store's labels."""
-    return root / "labels"
-
-
-def index_of(run: Path) -> Path:
-    """Name the index of a run, outside of the tables: whoever reads these takes all files that they hold."""
-    return run.parents[1] / "index" / f"{run.stem}.sqlite"
-
-
-def indexed(root: Path) -> set[str]:
-    """List the stems of the runs that have an index."""
-    return {path.stem for path in (root / "index").glob(f"{RUN}*.sqlite")}
 
 
 def compact(root: Path, is_wanted: Callable[[], bool] = lambda: True) -> bool:
@@ -69,6 +57,7 @@ def compact(root: Path, is_wanted: Callable[[], bool] = lambda: True) -> bool:
             renew()
             return is_wanted()
 
+        BucketCopy(root).refresh()  # what others merged is not merged again
         _tidy(root)
         while goes_on() and (chosen := _due(root)):
             try:
@@ -81,8 +70,9 @@ def compact(root: Path, is_wanted: Callable[[], bool] = lambda: True) -> bool:
             except FailureError:
                 if is_wanted():
                     raise
-        with suppress(Gone):
-            merge_images(root, FRESH, goes_on)
+        if not is_copy(root):  # of a bucket's images some may be here alone, and others there
+            with suppress(Gone):
+                merge_images(root, FRESH, goes_on)
         return True
 
 
@@ -94,7 +84,7 @@ def _tidy(root: Path) -> None:
         run = labels_folder(root) / f"{index.stem}.parquet"
         # A young one may be of a run that is about to appear.
         if not run.exists() and (age := _age(index)) is not None and age > ABANDONED:
-            index.unlink(missing_ok=True)
+            forget(index)
     sweep(root / "index")
 
 
@@ -142,14 +132,16 @@ def _merge(root: Path, inputs: Sequence[Path], is_wanted: Callable[[], bool]) ->
         for _ in copied(runs, SCHEMA.names, whole, writer, damaged, is_wanted):
             pass  # what their indexes have was merged
     for path in inputs:
+        if path in damaged and restored(path):
+            continue  # what was damaged was the copy: the next merging takes it
         if path in damaged and not move_aside(root, path, damaged[path], LOST):
             raise FailureError(f"{path} cannot be moved; the labels of {root} are left as they are")
         _delete(path)
 
 
 def _delete(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    index_of(path).unlink(missing_ok=True)  # afterwards: what is listed without one is read as a whole
+    forget(path)
+    forget(index_of(path))  # afterwards: what is listed without one is read as a whole
 
 
 def _age(path: Path) -> float | None:

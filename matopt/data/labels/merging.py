@@ -11,11 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from matopt.atomic_write import atomic_write
+from matopt.data.labels.folders import RUN
 from matopt.data.labels.parquet_parts import Damaged, Gone, Part, list_parts, part_writer, say_replaced
 from matopt.errors import FailureError
-
-RUN = "run-"
-"""How the names of merged files begin."""
 
 _ROW_GROUP = 1 << 23
 """Bytes of a row group, before its compression."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from matopt.buckets.copies import forget, keep
 from matopt.errors import warn
 
 LOST = "labels that are lost with it are computed again"
@@ -25,6 +26,8 @@ def move_aside(root: Path, path: Path, reason: str, consequence: str) -> bool:
     try:
         target.parent.mkdir(exist_ok=True)
         path.rename(target)
+        keep(target)
+        forget(path)
     except FileNotFoundError:  # another process was quicker, and said so
         return True
     except OSError as error:

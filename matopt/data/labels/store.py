@@ -27,8 +27,9 @@ import numpy as np
 import pyarrow as pa
 
 from matopt.data.labels.background import compact_in_background
-from matopt.data.labels.compaction import FRESH, labels_folder
+from matopt.data.labels.compaction import FRESH
 from matopt.data.labels.entries import SCHEMA, Entry, at_voxel_size, entry_key
+from matopt.data.labels.folders import labels_folder
 from matopt.data.labels.locks import ByteLocks
 from matopt.data.labels.parquet_parts import write_part
 from matopt.data.labels.view import View

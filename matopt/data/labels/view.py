@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from matopt.data.labels.compaction import FRESH, compact, index_of, indexed, labels_folder
+from matopt.buckets.copies import restored
+from matopt.data.labels.bucket_copy import BucketCopy
+from matopt.data.labels.compaction import FRESH, compact
 from matopt.data.labels.entries import IMAGE_BYTES, SCHEMA, Entry, entries, unpack, whole
+from matopt.data.labels.folders import RUN, index_of, indexed, labels_folder
 from matopt.data.labels.index import DamagedIndex, Index
-from matopt.data.labels.merging import RUN
 from matopt.data.labels.moved_aside import LOST, REMADE, move_aside
 from matopt.data.labels.parquet_parts import Damaged, Gone, list_parts, read_part
 from matopt.errors import FailureError
@@ -32,6 +34,7 @@ class View:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._copy = BucketCopy(root)
         self._listed: set[Path] = set()
         self._is_read = False
         self._runs: dict[Path, Index] = {}
@@ -108,6 +111,7 @@ class View:
 
     def _list(self) -> set[Path]:
         """List the files. A listing in which one vanished may lack the one that it went into, which the next has."""
+        self._copy.refresh()
         before = self._listed
         while not before <= (now := set(list_parts(labels_folder(self._root)))):
             before = now
@@ -130,6 +134,8 @@ class View:
         try:
             found.update(entries(whole(read_part(path, SCHEMA.names))))
         except Damaged as error:
+            if restored(path):
+                raise Gone(path) from error  # what was damaged was the copy
             move_aside(self._root, path, str(error), LOST)
         except Gone:
             if not is_last:

@@ -17,6 +17,7 @@ import numpy as np
 import ray
 import torch
 
+from matopt.buckets.bucket import be_patient
 from matopt.data.labels.store import LabelBatch
 from matopt.design.ascent import Designs
 from matopt.microstructures import Microstructures
@@ -26,6 +27,9 @@ from matopt.stages.ascent import AscentTask, run_ascent
 from matopt.stages.models import GeneratorTask, ModelContext, PredictorTask, fit_generator, fit_predictor
 from matopt.stages.simulate import compute
 from matopt.study.cluster.deaths import last_words
+
+_PATIENCE = 3600.0
+"""Seconds for which an actor asks a bucket that does not answer; who waits for it may end it before."""
 
 
 class Actor:
@@ -39,6 +43,7 @@ class Actor:
 
     def __init__(self, context: ModelContext, threads: int, words: Path | None = None) -> None:
         torch.set_num_threads(threads)
+        be_patient(_PATIENCE)
         self._context = context
         self._words = ExitStack()
         if words is not None:

@@ -24,6 +24,8 @@ from ray.exceptions import GetTimeoutError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 import matopt
+from matopt.buckets.address import shown
+from matopt.buckets.copies import forget, keep
 from matopt.errors import FailureError, InputError
 from matopt.provenance import code_version
 from matopt.study.cluster import whereabouts
@@ -173,6 +175,7 @@ class Cluster:
         probe = node_probe(self._storage, token)
         if not is_here:
             probe.write_text(token)
+            keep(probe)
         cloudpickle.register_pickle_by_value(whereabouts)
         try:
             look = ray.remote(whereabouts.look)
@@ -192,14 +195,14 @@ class Cluster:
                         continue  # it died, which others deal with
                     raise FailureError(f"node {name} does not run matopt: {last_line(error)}") from error
                 if not is_here and found.token != token:
-                    raise FailureError(
-                        f"node {name} does not see {self._storage}; set 'storage' to a folder that all nodes share"
-                    )
+                    advice = found.trouble or "set 'storage' to a folder that all nodes share"
+                    raise FailureError(f"node {name} does not see {shown(self._storage)}; {advice}")
                 _check_code(name, found, is_here)
                 self._checked.add(node.key)
         finally:
             cloudpickle.unregister_pickle_by_value(whereabouts)
-            probe.unlink(missing_ok=True)
+            if not is_here:
+                forget(probe)
 
 
 @contextmanager

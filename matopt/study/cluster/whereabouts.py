@@ -15,6 +15,7 @@ class Whereabouts:
 
     Attributes:
         token: what a probe file holds; None where there is no such file.
+        trouble: why the bucket that the file should be copied from cannot be had, where the storage is one.
         file: what it imports as matopt; None where that is an empty folder, or nothing.
         version: of that.
         code: a hash of its science, as far as it has one.
@@ -24,6 +25,7 @@ class Whereabouts:
     file: str | None
     version: str | None
     code: str | None
+    trouble: str = ""
 
 
 def look(probe: str | None, with_code: bool) -> Whereabouts:
@@ -34,7 +36,14 @@ def look(probe: str | None, with_code: bool) -> Whereabouts:
         import matopt
     except Exception:
         return Whereabouts(token, None, None, None)
-    code = None
+    code, trouble = None, ""
+    if file is not None and token is None:
+        try:
+            from matopt.buckets.copies import fetch
+
+            token = file.read_text() if fetch(file) else None
+        except Exception as error:
+            trouble = str(error)
     if with_code:
         try:
             from matopt.provenance import code_version
@@ -43,5 +52,5 @@ def look(probe: str | None, with_code: bool) -> Whereabouts:
         except Exception:
             pass
     return Whereabouts(
-        token, getattr(matopt, "__file__", None), getattr(matopt, "__version__", "without a number"), code
+        token, getattr(matopt, "__file__", None), getattr(matopt, "__version__", "without a number"), code, trouble
     )

@@ -209,8 +209,8 @@ class ResourcesSection(Section):
     "auto" is what the cluster has room for when a launch starts: trials and predictors one for each GPU, or for each
     ``cpus_per_trial`` CPUs, and simulators as many; trials no more than the sampler can learn from, which is
     ``search.startup`` or a quarter of ``search.trials``. ``timeout`` is the patience with each of them, in seconds: for
-    an answer to a call, for a sign of life of a trial, for a node that comes back or is to come. ``trial_timeout`` is
-    what a trial may take in all; by default as long as it shows signs of life.
+    an answer to a call, for a sign of life of a trial, for a node that comes back or is to come, for a bucket that does
+    not answer. ``trial_timeout`` is what a trial may take in all; by default as long as it shows signs of life.
     """
 
     device: Annotated[str, AfterValidator(_device_of_processes)] = "cpu"
@@ -223,7 +223,7 @@ class ResourcesSection(Section):
 
 
 class TrackingSection(Section):
-    """Sets where MLflow records the study: null is a SQLite file in the storage folder."""
+    """Sets where MLflow records the study: null is a SQLite file in the storage folder, or a bucket's working copy."""
 
     uri: Annotated[str | None, AfterValidator(_uri)] = None
 

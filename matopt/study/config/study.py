@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from matopt.buckets.address import is_address, working_copy
 from matopt.data.sources.base import SOURCES
 from matopt.data.windows.window import Window
 from matopt.design.optimisers.base import OPTIMISERS
@@ -49,7 +50,8 @@ class Study:
         config: all sections, with all defaults.
         text: what was written, and where; what ``config`` was made from.
         folder: of the study file, absolute; paths in it are relative to this.
-        storage: the storage folder, absolute; relative to the working directory of the load.
+        storage: the storage folder, absolute; relative to the working directory of the load. Of a bucket
+            (``s3://bucket/prefix``) it is the working copy.
     """
 
     config: StudyConfig
@@ -227,10 +229,11 @@ def _override_key(name: str, tree: Mapping[str, Any]) -> Key:
 
 
 def _storage(config: StudyConfig, text: StudyText) -> Path:
-    """The storage folder, absolute, where the names of all that a study keeps in it find room."""
+    """The storage folder, or a bucket's working copy; absolute, where the names of all that is kept there find room."""
     key = ("storage",)
     try:
-        storage = local_path(config.storage).resolve()
+        named = config.storage
+        storage = (working_copy(named) if is_address(named) else local_path(named)).resolve()
     except (InputError, OSError, RuntimeError) as error:  # the last of links that lead in a circle
         raise text.error([Problem(key, str(error))]) from None
     if len(os.fsencode(storage)) > LONGEST_PATH - LONGEST_TAIL:

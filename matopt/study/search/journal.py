@@ -14,6 +14,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from matopt.atomic_write import atomic_write, unwritable
+from matopt.buckets.copies import is_copy
+from matopt.buckets.pages import Pages
 from matopt.damaged import DamagedError
 from matopt.errors import FailureError, InputError, warn
 
@@ -93,6 +95,18 @@ class JournalFile(JournalFileBackend):
         self._path = path
         self._check = check
         self._is_gathering = self._is_behind = False
+        self._pages = Pages(path) if is_copy(path) else None
+        self._failed: FailureError | None = None
+
+    def pull(self) -> None:
+        """Make the file what its bucket has, where the storage is one. To be called before anything is written.
+
+        Raises:
+            FailureError: the bucket cannot be had.
+        """
+        if self._pages is not None:
+            self._pages.pull()
+            self._path.touch()  # Optuna has made it, and reads it
 
     @contextmanager
     def together(self) -> Generator[None]:
@@ -109,9 +123,11 @@ class JournalFile(JournalFileBackend):
         """Append operations, a line each, whole or not at all.
 
         Raises:
-            FailureError: the disk does not take them.
+            FailureError: the disk does not take them, or the bucket, after which it is not asked again.
         """
         self._check()
+        if self._failed is not None:
+            raise self._failed
         self._append("".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode())
 
     def _append(self, text: bytes) -> None:
@@ -133,6 +149,12 @@ class JournalFile(JournalFileBackend):
                 os.close(file)
         except OSError as error:
             raise unwritable(self._path, error) from error
+        if self._pages is not None and not self._is_gathering:
+            try:
+                self._pages.push()
+            except FailureError as error:  # what the file has more than the bucket is no part of the ledger
+                self._failed = error
+                raise
 
 
 def _is_operation(line: bytes) -> bool:

@@ -83,12 +83,13 @@ class Ledger:
         self, journal: Path, key: str, objectives: Mapping[str, str], check: Callable[[], None] = lambda: None
     ) -> None:
         check()
+        file = JournalFile(journal, check)
+        file.pull()
         mend_journal(journal)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         directions: list[Any] = list(objectives.values())
         self.objectives = dict(objectives)
         self.key = key
-        file = JournalFile(journal, check)
         self.together = file.together
         self._tally = Tally()
         with reading(journal):

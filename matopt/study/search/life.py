@@ -15,10 +15,15 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from matopt.buckets.copies import forget, is_copy, keep, modified
+from matopt.errors import FailureError
 from matopt.training.report import Report
 
 _LEAST_LOAD = 0.05
 """Share of one processor: an idle process of Ray's takes about a hundredth."""
+
+_FAR_SECONDS = 30.0
+"""Seconds without a sign here after which a bucket is asked, where trials on other hosts put theirs."""
 
 
 class LifeSigns:
@@ -31,6 +36,7 @@ class LifeSigns:
 
     def __init__(self, file: Path, silence: float) -> None:
         self._file = file
+        self._is_far = is_copy(file) and not file.exists()  # who runs the search makes it
         self._every = min(10.0, silence / 8)
         self._heard = threading.Event()
         self._ended = threading.Event()
@@ -65,8 +71,10 @@ class LifeSigns:
             before, load = load, _processor_seconds()
             if self._heard.is_set() or load - before > _LEAST_LOAD * self._every:
                 self._heard.clear()
-                with suppress(OSError):  # a storage folder that is away for a while
+                with suppress(OSError, FailureError):  # a storage that is away for a while
                     os.utime(self._file)
+                    if self._is_far:
+                        keep(self._file)
 
 
 class Vigil:
@@ -83,7 +91,7 @@ class Vigil:
         self._silence = silence
         self._limit = limit
         self._begun: dict[int, float] = {}
-        self._signs: dict[int, tuple[int, float]] = {}
+        self._signs: dict[int, tuple[tuple[int, float | None], float]] = {}
 
     def begin(self, number: int) -> None:
         """Hear that a trial runs."""
@@ -91,11 +99,12 @@ class Vigil:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
         self._begun[number] = time.monotonic()
-        self._signs[number] = file.stat().st_mtime_ns, time.monotonic()
+        self._signs[number] = (file.stat().st_mtime_ns, None), time.monotonic()
 
     def end(self, number: int) -> float:
         """Hear that a trial is over; returns the seconds it took, as far as it ran."""
-        vital_file(self._folder, number).unlink(missing_ok=True)
+        with suppress(FailureError):  # a bucket that is away keeps a file of a few bytes
+            forget(vital_file(self._folder, number))
         self._signs.pop(number, None)
         return time.monotonic() - self._begun.pop(number, time.monotonic())
 
@@ -104,11 +113,14 @@ class Vigil:
         now = time.monotonic()  # this clock alone: those of the nodes may differ
         if self._limit is not None and now - self._begun[number] > self._limit:
             return f"it took more than {self._limit:g} s, and resources.trial_timeout allows no more"
+        file, (before, heard) = vital_file(self._folder, number), self._signs[number]
         try:
-            sign = vital_file(self._folder, number).stat().st_mtime_ns
-        except OSError:
-            return ""  # a storage folder that is away for a while is no sign of death
-        if sign != self._signs[number][0]:
+            sign = file.stat().st_mtime_ns, before[1]
+            if is_copy(file) and now - heard > min(_FAR_SECONDS, self._silence / 4):
+                sign = sign[0], modified(file)
+        except (OSError, FailureError):
+            return ""  # a storage that is away for a while is no sign of death
+        if sign != before:
             self._signs[number] = sign, now
         if now - self._signs[number][1] > self._silence:
             return (

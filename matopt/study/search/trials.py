@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from ray import tune
 
+from matopt.buckets.bucket import be_patient
 from matopt.data.labels.store import LabelStore
 from matopt.errors import FailureError, InputError
 from matopt.physics.base import SIMULATORS, Physics
@@ -74,6 +75,7 @@ def trial(config: Mapping[str, Any], context: TrialContext) -> None:
         context: what all trials share.
     """
     start = time.perf_counter()
+    be_patient(context.silence)
     file = vital_file(context.vital, config["number"])
     signs, waited = LifeSigns(file, context.silence), context.models.artifacts.waited
     label = ClusterLabel(

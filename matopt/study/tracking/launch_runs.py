@@ -71,7 +71,7 @@ class LaunchRuns:
         self._tracker.metrics(self._run, _names(winner.outcome.metrics) | {"best trial": winner.number})
         for role, key in (("generator", winner.outcome.generator_key), ("predictor", winner.outcome.predictor_key)):
             tags = {"artifact": key, "trial": str(winner.number)}
-            self._tracker.model(self._run, f"{self._study.config.name}.{role}", artifacts.path(key), tags)
+            self._tracker.model(self._run, f"{self._study.config.name}.{role}", artifacts.file(key), tags)
 
     @contextmanager
     def stage(self, name: str, winner: TrialRecord) -> Generator[str]:

@@ -20,6 +20,7 @@ from typing import Any
 from matopt.errors import FailureError, warn
 from matopt.study.tracking.events import read_events
 from matopt.study.tracking.mlflow_calls import Experiment, NotYet, Refused
+from matopt.study.tracking.spool_copy import SpoolCopy
 
 _POLL = 0.5  # seconds between two looks at the spool
 _LONGEST_WAIT = 30.0  # seconds between two tries in an outage
@@ -55,6 +56,7 @@ class Sender(threading.Thread):
         self._spool, self._launch = spool, launch
         self._destination = (uri, name, artifacts, self._set_aside)
         self._check = check
+        self._copy = SpoolCopy(spool, launch)
         self._is_told = False
         self._mlflow: Experiment | None = None
         self._ended_others = False
@@ -79,6 +81,7 @@ class Sender(threading.Thread):
                     return
             except _OutOfTime:
                 self.trouble = self.trouble or "there was no time for more"
+                self._copy.update()
                 return
             except FailureError as error:  # the launch is not this process's any more, or its storage is gone
                 self.trouble = str(error)
@@ -87,6 +90,7 @@ class Sender(threading.Thread):
                 self._begin_trouble(error)
                 self._mlflow = None
                 wait = min(2 * wait, _LONGEST_WAIT)
+                self._copy.update()
             if not last:
                 self._last_round.wait(wait)
             elif (left := self._deadline - time.monotonic()) > 0:
@@ -100,6 +104,7 @@ class Sender(threading.Thread):
         if self._mlflow is None:
             self._mlflow = Experiment(*self._destination)
             self.experiment = self._mlflow.id
+        self._copy.take(last)
         progress = True
         while progress:
             progress = False
@@ -112,6 +117,7 @@ class Sender(threading.Thread):
         for folder in launch_folders(self._spool):
             if (last or folder.name != self._launch) and not any(True for _ in pending(folder)):
                 shutil.rmtree(folder)
+                self._copy.forget(folder)
 
     def _drain(self, mlflow: Experiment, folder: Path, path: Path) -> bool:
         """Deliver a file's next events; True if there were any."""

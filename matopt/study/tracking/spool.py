@@ -22,8 +22,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from matopt.buckets.address import make_copy
 from matopt.errors import FailureError, InputError
 from matopt.study.tracking.events import MAX_NAME, Status, is_name
+from matopt.study.tracking.spool_copy import carry, is_far
 
 _MAX_PARAM, _MAX_TAG = 6000, 8000  # MLflow's limits
 
@@ -198,8 +200,13 @@ class SpoolReport:
 
 
 @cache
-def _writer(folder: Path) -> SpoolWriter:
-    return SpoolWriter(folder)  # one for the process
+def _writer(folder: Path) -> SpoolWriter:  # one for the process
+    if not is_far(folder):
+        return SpoolWriter(folder)
+    make_copy(folder)
+    writer = SpoolWriter(folder)
+    carry(writer.path)
+    return writer
 
 
 def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

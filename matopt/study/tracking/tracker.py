@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from matopt.buckets.copies import is_copy
 from matopt.errors import FailureError
 from matopt.study.layout import Layout
 from matopt.study.records import Undelivered
 from matopt.study.tracking.database import database_uri
 from matopt.study.tracking.sender import Sender, launch_folders, pending
 from matopt.study.tracking.spool import SpoolWriter
+from matopt.study.tracking.spool_copy import HERE
 
 
 class Tracker(SpoolWriter):
@@ -48,6 +50,8 @@ class Tracker(SpoolWriter):
         launch = f"launch-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:4]}"
         try:
             (self.spool / launch).mkdir(parents=True)
+            if is_copy(self.spool):
+                (self.spool / launch / HERE).touch()
         except OSError as error:
             raise FailureError(f"cannot write to {self.spool}: {error.strerror}") from error
         super().__init__(self.spool / launch)

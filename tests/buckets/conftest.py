@@ -1,0 +1,19 @@
+"""A bucket of a server on this machine."""
+
+import pytest
+from object_store import keys, s3_server, set_environment, store
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    with s3_server(tmp_path_factory.mktemp("s3") / "log.txt") as port:
+        yield port
+
+
+@pytest.fixture
+def there(server, monkeypatch, tmp_path):
+    """The bucket as others see it, empty; the environment names its server, and a folder for working copies."""
+    set_environment(monkeypatch, server, tmp_path / "cache")
+    rocks = store(server, "rocks")
+    rocks.delete(keys(rocks))
+    return rocks
