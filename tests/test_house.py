@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-HEAVY = ("ray", "optuna", "mlflow", "matplotlib", "typer", "numba", "torch")
+HEAVY = ("ray", "optuna", "mlflow", "matplotlib", "typer", "numba", "obstore", "torch")
 
 
 def _loaded_after(code: str) -> set[str]:
@@ -18,7 +18,7 @@ def test_importing_matopt_loads_nothing_heavy() -> None:
     assert _loaded_after("import matopt") == set()
 
 
-def test_the_science_runs_without_ray_optuna_mlflow_matplotlib_and_typer() -> None:
+def test_the_science_runs_without_ray_optuna_mlflow_matplotlib_typer_and_obstore() -> None:
     stages = "import matopt.stages.evaluation, matopt.stages.design"
     every = f"import matopt\n{stages}\n[getattr(matopt, name) for name in matopt.__all__]"
     assert _loaded_after(every) == {"torch"}

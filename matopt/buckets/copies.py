@@ -12,10 +12,13 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from matopt.buckets.address import make_copy, place_of
-from matopt.buckets.bucket import bucket_at
+from matopt.buckets.address import Place, make_copy, place_of
 from matopt.errors import FailureError
+
+if TYPE_CHECKING:
+    from matopt.buckets.bucket import Bucket
 
 _AT_ONCE = 16
 
@@ -41,7 +44,7 @@ def keep(path: Path, content: Path | bytes | None = None) -> None:
         FailureError: the store cannot be had.
     """
     if (place := place_of(path)) is not None:
-        bucket_at(place.bucket).put(place.key, path if content is None else content)
+        _bucket(place).put(place.key, path if content is None else content)
 
 
 def is_there(path: Path) -> bool:
@@ -60,7 +63,7 @@ def modified(path: Path) -> float | None:
         FailureError: the store cannot be had.
     """
     place = place_of(path)
-    found = None if place is None else bucket_at(place.bucket).head(place.key)
+    found = None if place is None else _bucket(place).head(place.key)
     return None if found is None else found.modified
 
 
@@ -79,7 +82,7 @@ def fetch(path: Path) -> bool:
         handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", dir=path.parent)
         os.close(handle)
         temporary = Path(name)
-        modified = bucket_at(place.bucket).download(place.key, temporary)
+        modified = _bucket(place).download(place.key, temporary)
         if modified is None:
             return False
         os.utime(temporary, (modified, modified))
@@ -127,7 +130,7 @@ def forget(path: Path) -> None:
         FailureError: the store cannot be had.
     """
     if (place := place_of(path)) is not None:
-        bucket_at(place.bucket).delete(place.key)
+        _bucket(place).delete(place.key)
     path.unlink(missing_ok=True)
 
 
@@ -142,7 +145,7 @@ def listed(folder: Path) -> list[Kept]:
         found = ((path, _look(path)) for path in folder.rglob("*") if not path.is_dir())
         return [Kept(path, *look) for path, look in found if look is not None]
     start = len(place.key) + 1 if place.key else 0
-    objects = bucket_at(place.bucket).objects(place.key)
+    objects = _bucket(place).objects(place.key)
     return [Kept(folder / found.key[start:], found.size, found.modified) for found in objects]
 
 
@@ -155,6 +158,13 @@ def follow(folder: Path, is_wanted: Callable[[Path], bool]) -> set[Path]:
     there = listed(folder)
     fetch_all(kept.path for kept in there if is_wanted(kept.path) and not _is_like(kept))
     return {kept.path for kept in there}
+
+
+def _bucket(place: Place) -> Bucket:
+    # Imported where there is a bucket: a machine that computes alone needs no library of object stores.
+    from matopt.buckets.bucket import bucket_at
+
+    return bucket_at(place.bucket)
 
 
 def _is_like(kept: Kept) -> bool:
