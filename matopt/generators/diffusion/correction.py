@@ -27,7 +27,7 @@ class Correction:
 
     @classmethod
     def fitted(cls, draw: Callable[[Self, int, int], torch.Tensor], train: torch.Tensor) -> Self:
-        """Fit the weight and then the potential.
+        """Fit the weight, and then the potential.
 
         Args:
             draw: gives samples ``(n, 1, *S)`` of a correction, so many of them, from other noise for each number.

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 
 from matopt.descriptors.patterns import PATTERNS, pattern_classes, pattern_frequencies, pattern_numbers, pattern_planes
+from matopt.descriptors.phases import volume_fraction
 from matopt.generators.diffusion.denoiser import Logit
 
 HIGHEST_CORRECTED = 1.0
@@ -84,32 +85,37 @@ def find_potential(draw: Callable[[torch.Tensor, int], torch.Tensor], train: tor
     """Find the potential with which samples have the patterns of the training microstructures.
 
     Of all distributions that have these frequencies, a weight of this form gives the one that is nearest to what the
-    denoiser draws (maximum entropy). Compared are the frequencies among patterns of both phases: how many there are is
-    a matter of the surface, and left as it is.
+    denoiser draws (maximum entropy). Patterns of one phase alone have no potential: what their number would say is the
+    porosity, which is left as it is, and what a difference in porosity makes of the number of all others is taken out
+    by its slope over porosity in training.
 
     Args:
         draw: gives samples ``(N, 1, *S)`` of a potential, from other noise for each number.
-        train: ``(M, 1, *S')`` training microstructures.
+        train: ``(M, 1, *S)`` training microstructures, as large as samples.
 
     Returns:
         ``(C,)``.
     """
-    mixed = torch.ones_like(no_potential(), dtype=torch.bool)
-    mixed[pattern_classes()[[0, PATTERNS - 1]]] = False
-    authentic = _counts(train) * mixed
+    authentic, porosity = _mixed(train)
+    number, from_mean = authentic.sum(1), porosity - porosity.mean()
+    slope = (from_mean * number).mean() / from_mean.square().mean().clamp(min=1e-12)
     potential = no_potential()
-    for number, rate in enumerate(RATES):
-        drawn = _counts((draw(potential, number) >= 0.5).float()) * mixed
-        if authentic.sum() == 0 or drawn.sum() == 0:  # one phase alone
+    for draw_number, rate in enumerate(RATES):
+        drawn, drawn_porosity = _mixed((draw(potential, draw_number) >= 0.5).float())
+        expected_number = number.mean() + slope * (drawn_porosity.mean() - porosity.mean())
+        if number.sum() == 0 or expected_number <= 0:  # one phase alone, or a porosity that training says nothing of
             return potential
-        expected = authentic * (drawn.sum() / authentic.sum())
-        ratio = ((expected + 0.5) / (drawn + 0.5)).log().clamp(-LARGEST_RATIO, LARGEST_RATIO)
-        seen = expected + drawn
+        shares = authentic.sum(0) / number.sum()
+        expected, found = shares * expected_number * len(drawn), drawn.sum(0)
+        ratio = ((expected + 0.5) / (found + 0.5)).log().clamp(-LARGEST_RATIO, LARGEST_RATIO)
+        seen = expected + found
         potential = potential + (rate * ratio * seen / (seen + DOUBT)).to(potential)
     return potential
 
 
-def _counts(density: torch.Tensor) -> torch.Tensor:
-    """How often each class occurs ``(C,)``, in all planes of all microstructures."""
+def _mixed(density: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """How often each class of both phases occurs ``(N, C)``, zero for the others; and the ``(N,)`` porosities."""
+    frequencies = pattern_frequencies(density).double().cpu()
+    frequencies[:, pattern_classes()[[0, PATTERNS - 1]]] = 0.0
     places = sum(plane[0, ..., 2:, 2:].numel() for plane, _ in pattern_planes(density[:, 0]))
-    return pattern_frequencies(density).sum(0).double().cpu() * places
+    return frequencies * places, volume_fraction(density).double().cpu()
