@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from matopt.descriptors.patterns import pattern_classes, pattern_frequencies
+from matopt.descriptors.patterns import pattern_classes, pattern_frequencies, pattern_planes
 from matopt.generators.diffusion.pattern_odds import (
     HIGHEST_CORRECTED,
     find_potential,
@@ -17,18 +17,13 @@ def some_potential(seed: int) -> torch.Tensor:
 
 
 def total(solid: torch.Tensor, potential: torch.Tensor, periodic: bool) -> torch.Tensor:
-    """The sum ``(N,)`` of the potentials of all patterns, by their frequencies."""
+    """The sum ``(N,)`` of the potentials of all patterns, by their frequencies; of images where these are periodic."""
     density = solid.float()
     if periodic:
-        for axis in range(2, density.ndim):
+        for axis in (2, 3):
             density = torch.cat([density, density.narrow(axis, 0, 2)], axis)
-    frequencies = pattern_frequencies(density)
-    if not periodic or density.ndim == 4:
-        places = (
-            {4: 1, 5: 3}[density.ndim] * (density.shape[-1] - 2) ** 2 * (density.shape[-1] if density.ndim == 5 else 1)
-        )
-        return frequencies @ potential * places
-    raise NotImplementedError
+    places = sum(plane[0, ..., 2:, 2:].numel() for plane, _ in pattern_planes(density[:, 0]))
+    return pattern_frequencies(density) @ potential * places
 
 
 @pytest.mark.parametrize(("shape", "periodic"), [((6, 6), False), ((6, 6), True), ((4, 4, 4), False)])
