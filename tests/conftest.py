@@ -42,3 +42,12 @@ def berea(shared_data: Path) -> np.ndarray:
     """The measured volume of Berea sandstone, ``(400, 400, 400)`` bool, True in grains; voxels of 5.345 um."""
     with zipfile.ZipFile(shared_data / "berea.zip") as archive, archive.open("berea.tif") as file:
         return tifffile.imread(file) > 0
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a server that speaks S3, on this machine."""
+    from object_store import s3_server  # Amazon's own client, which few tests need
+
+    with s3_server(tmp_path_factory.mktemp("s3") / "log.txt") as port:
+        yield port

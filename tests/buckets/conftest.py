@@ -1,13 +1,7 @@
 """A bucket of a server on this machine."""
 
 import pytest
-from object_store import keys, s3_server, set_environment, store
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory):
-    with s3_server(tmp_path_factory.mktemp("s3") / "log.txt") as port:
-        yield port
+from object_store import keys, set_environment, store
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import optuna
 import pytest
-from object_store import Line, keys, s3_server, set_environment, store
+from object_store import Line, keys, set_environment, store
 from test_lease import HOLDER, can_be_another_host
 from typer.testing import CliRunner
 
@@ -49,12 +49,6 @@ augmentation: {size: 2}
 search: {trials: 2, space: {generator.width: {int: [1, 7]}}}
 resources: {timeout: 60, trials: 1, simulators: 1, predictors: 1}
 """
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with s3_server(tmp_path_factory.mktemp("s3") / "log.txt") as port:
-        yield port
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 import mlflow
 import pytest
 from faults import Launch, complete
-from object_store import Line, keys, s3_server, set_environment, store
+from object_store import Line, keys, set_environment, store
 from test_cluster import Nodes, wait_for_nodes
 
 from matopt.study.config.study import load_study
@@ -32,12 +32,6 @@ augmentation: {size: 4}
 search: {trials: 4, sampler: random, space: {generator.width: {int: [1, 60]}}}
 resources: {timeout: 60, trials: 1, simulators: 1, predictors: 1}
 """
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with s3_server(tmp_path_factory.mktemp("s3") / "log.txt") as port:
-        yield port
 
 
 @pytest.fixture
