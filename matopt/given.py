@@ -40,6 +40,21 @@ def require_labelled(name: str, given: Any, labels: Any) -> None:
         raise InputError(f"{name}: {len(given)} microstructures and {len(labels)} rows of properties; each needs a row")
 
 
+def require_alike(
+    name: str, train: tuple[Microstructures, PropertyTable], validation: tuple[Microstructures, PropertyTable]
+) -> None:
+    """Refuse a validation set of other properties or of another kind of sample than is learnt from.
+
+    Raises:
+        InputError: it is.
+    """
+    (microstructures, labels), (others, table) = train, validation
+    if table.names != labels.names:
+        raise InputError(f"{name}: the labels of training and validation microstructures are of different properties")
+    if others.shape != microstructures.shape or others.voxel_size != microstructures.voxel_size:
+        raise InputError(f"{name}: training and validation microstructures differ in shape or voxel size")
+
+
 def densities(name: str, given: torch.Tensor | Microstructures) -> torch.Tensor:
     """Return the densities ``(N, 1, *S)`` of microstructures; densities are returned as they are.
 

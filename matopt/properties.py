@@ -30,6 +30,17 @@ class Bounds(Protocol):
         ...
 
 
+class Contributions(Protocol):
+    """What each voxel contributes to a property: a field whose mean over the voxels is the value, nowhere negative."""
+
+    def __call__(self, density: torch.Tensor, voxel_size: float) -> torch.Tensor | None:
+        """``(N, 1, *S)`` of densities of the same shape, SI units; not differentiable.
+
+        None where the simulator tells none of samples of these dimensions.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Symmetry:
     """What may be done to a sample without changing its property, besides mirroring it along an axis.
@@ -86,6 +97,7 @@ class Property:
     length_power: int | None = None
     is_conduction: bool = False
     bounds: Bounds | None = field(default=None, compare=False, repr=False)
+    contributions: Contributions | None = field(default=None, compare=False, repr=False)
 
     @property
     def words(self) -> str:
@@ -115,8 +127,8 @@ class Property:
         return self.symmetries[dimensions - 2]
 
     def plain(self) -> dict[str, Any]:
-        """All fields as plain values, for files; of the bounds no more than whether there are any."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        """All fields as plain values, for files; of the bounds no more than whether there are any, no contributions."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "contributions"}
         return values | {"symmetries": [asdict(s) for s in self.symmetries], "bounds": self.bounds is not None}
 
     @classmethod

@@ -76,7 +76,7 @@ class Simulator(ABC):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        keep_modes(cls, learn=(), compute=("solve", "sensitivity", "estimated_changes"))
+        keep_modes(cls, learn=(), compute=("solve", "sensitivity", "estimated_changes", "contributions"))
 
     version: ClassVar[int] = 1
     """Raised whenever the same settings give other numbers, so that stored labels are computed anew."""

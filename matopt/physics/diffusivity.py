@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
@@ -15,7 +16,7 @@ from matopt.physics.conduction.cells import Cells
 from matopt.physics.conduction.flips import Surrounded
 from matopt.physics.conduction.network import Network
 from matopt.physics.numerics import local, percolation
-from matopt.physics.numerics.adjoint import with_gradient
+from matopt.physics.numerics.adjoint import derivative, with_gradient
 from matopt.physics.numerics.batching import check_density, solve_in_chunks, statuses
 from matopt.physics.numerics.boundaries import check_boundary
 from matopt.physics.numerics.conjugate_gradients import ConjugateGradientsResult
@@ -108,6 +109,7 @@ class Diffusivity(Simulator):
             length_power=0,
             is_conduction=True,
             bounds=DiffusivityBounds(self.grain(2), self.grain(3)),
+            contributions=self.contributions,
         )
 
     def grain(self, dimensions: int) -> float:
@@ -147,6 +149,18 @@ class Diffusivity(Simulator):
         else:
             return super().exchanged(tensor, dimensions)
         return np.where(along > 0, along, np.nan)
+
+    def contributions(self, density: torch.Tensor, voxel_size: float) -> torch.Tensor:
+        """The dissipation ``(N, 1, *S)`` over that of the free pore, at unit mean gradient along x.
+
+        Its mean over the voxels is D/D0. It is 0 where nothing conducts, and in samples that let nothing through.
+        """
+        own = self._diffusivities(density.detach()[:, 0])[:, None]
+        rate = self.grain(density.ndim - 2) - 1
+        if not rate:
+            return own
+        # The value is of the first degree in the voxels' diffusivities: each times its derivative adds up to it.
+        return own * derivative(lambda solid: self._solve_all(solid).values, density) / rate * math.prod(own.shape[2:])
 
     def _solve_all(self, density: torch.Tensor) -> Solution:
         """Solve a batch for the flow along x, and if periodic along all axes."""

@@ -17,7 +17,7 @@ from matopt.physics.flow.boundary import Boundary, Continuation
 from matopt.physics.flow.crossing import Crossing
 from matopt.physics.numerics import local
 from matopt.physics.numerics.adjoint import with_gradient
-from matopt.physics.numerics.batching import check_density, solve_in_chunks, statuses
+from matopt.physics.numerics.batching import check_density, check_voxel_size, solve_in_chunks, statuses
 from matopt.physics.numerics.boundaries import check_boundary
 from matopt.physics.numerics.conjugate_gradients import ConjugateGradientsResult
 from matopt.properties import Property, Symmetry
@@ -105,6 +105,7 @@ class Permeability(Simulator):
             increases_with_solid=False,
             symmetries=(axial if self.section == "axial" else across, replace(across, alike=others)),
             length_power=None if self.grain_permeability else 2,
+            contributions=self.contributions,
         )
 
     def stands_for(self, dimensions: int) -> str:
@@ -157,6 +158,14 @@ class Permeability(Simulator):
         else:
             along = np.diagonal(tensor.reshape(-1, dimensions, dimensions), axis1=1, axis2=2)[:, 1:]
         return np.where(along > 0, along, np.nan)
+
+    def contributions(self, density: torch.Tensor, voxel_size: float) -> torch.Tensor | None:
+        """The velocities ``(N, 1, *S)`` in m^2 along sections, whose mean is the permeability; None of flow across."""
+        if density.ndim == 5 or self.section == "transverse":
+            return None
+        check_density(density)
+        parts = [self._axial(chunk, voxel_size)[0].velocities() for chunk in local.chunks(density, AXIAL_VECTORS)]
+        return torch.cat([density[:0], *parts]) * voxel_size**2
 
     def sensitivity(self, density: torch.Tensor, voxel_size: float) -> Sensitivity:
         """Solve binary samples and tell what each of their voxels does; see :meth:`Simulator.sensitivity`.
@@ -289,13 +298,3 @@ class Permeability(Simulator):
         residual = solved.residual.cpu().numpy()
         status = statuses(carries.cpu().numpy(), residual, self.tolerance)
         return Solution(tensor[:, 0, 0], tensor, status, residual, solved.iterations.cpu().numpy())
-
-
-def check_voxel_size(voxel_size: float) -> None:
-    """Refuse what is no length.
-
-    Raises:
-        ValueError: it is not positive and finite.
-    """
-    if not (math.isfinite(voxel_size) and voxel_size > 0):
-        raise ValueError(f"voxel_size must be positive, in metres; got {voxel_size}")

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import torch
 
-from matopt.given import densities, require_labelled
+from matopt.given import densities, require_alike, require_labelled
 from matopt.microstructures import Microstructures
 from matopt.properties import Property, PropertyTable
 from matopt.registry import Registry
@@ -100,6 +100,8 @@ def _of_labelled(fit: Callable[..., Any]) -> Callable[..., Any]:
     def called(self: Predictor, train: Any, labels: Any, validation: Any = None, *rest: Any, **named: Any) -> Any:
         for pair in [(train, labels)] + ([validation] if validation is not None else []):
             require_labelled(type(self).__name__, *pair)
+        if validation is not None:
+            require_alike(type(self).__name__, (train, labels), validation)
         return fit(self, train, labels, validation, *rest, **named)
 
     return called

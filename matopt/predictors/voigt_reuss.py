@@ -124,7 +124,7 @@ class _Between:
             if phases is None:
                 continue
             p = properties[column]
-            properties[column] = replace(p, unit="1", scale="linear", bounds=None)
+            properties[column] = replace(p, unit="1", scale="linear", bounds=None, contributions=None)
             lower, upper = (b.numpy()[:, None] for b in _bounds(microstructures.density().double(), phases))
             span = upper - lower
             share = (along[:, column] - lower) / np.where(span > 0, span, np.inf)

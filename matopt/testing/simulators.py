@@ -187,6 +187,23 @@ class SimulatorConformance:
             is_told = told.isfinite() & torch.from_numpy(solution.is_ok)
             torch.testing.assert_close(told[is_told], values[is_told], rtol=1e-4, atol=0)
 
+    def test_contributions_of_voxels_add_up_to_the_value(self, precise: Simulator, shape: tuple[int, ...]) -> None:
+        """Their mean over the voxels is the value; none is negative, and in samples without a value all are zero."""
+        told = precise.property.contributions
+        if told is None:
+            pytest.skip("the property states no contributions")
+        density = samples(shape)
+        before, found = density.clone(), told(density, VOXEL_SIZE)
+        if found is None:
+            pytest.skip("the property states none of these dimensions")
+        solution = precise.solve(density, VOXEL_SIZE)
+        is_ok = torch.from_numpy(solution.is_ok)
+        assert found.shape == density.shape and not found.requires_grad and torch.equal(density, before)
+        torch.testing.assert_close(found.flatten(1).mean(1)[is_ok], solution.values[is_ok], rtol=1e-5, atol=0)
+        assert (found >= 0).all() and (found[~is_ok] == 0).all()
+        none = told(density[:0], VOXEL_SIZE)
+        assert none is not None and none.shape == (0, 1, *shape)
+
     def test_uniform_samples_are_within_the_bounds_that_are_stated(
         self, precise: Simulator, shape: tuple[int, ...]
     ) -> None:

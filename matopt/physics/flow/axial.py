@@ -42,6 +42,10 @@ class Axial:
         """The mean velocities ``(n,)`` float64."""
         return self.run.x.flatten(1).sum(1, dtype=torch.float64) / self._pixels
 
+    def velocities(self) -> torch.Tensor:
+        """The velocities ``(n, 1, *S)``, those of the images of a pixel together."""
+        return self.continuation.take_back(self.run.x[:, None])
+
     def slope(self) -> torch.Tensor:
         """The derivative ``(n, 1, *S)`` of the mean velocities with respect to the densities."""
         return self._of_pixels(self.duct.sensitivity(self.run.x))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -38,3 +39,13 @@ def with_gradient(density: torch.Tensor, values: torch.Tensor, sensitivity: torc
         ``(N,)``, differentiable once.
     """
     return _KnownGradient.apply(density, values, sensitivity)
+
+
+def derivative(values: Callable[[torch.Tensor], torch.Tensor], density: torch.Tensor) -> torch.Tensor:
+    """The derivative ``(N, 1, *S)`` of each of the ``values`` of ``density`` with respect to its own sample."""
+    if not len(density):
+        return torch.zeros_like(density)
+    with torch.inference_mode(False), torch.enable_grad():
+        own = density.detach().clone().requires_grad_()
+        (slope,) = torch.autograd.grad(values(own).sum(), own)
+    return slope

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -40,6 +41,16 @@ def check_density(density: torch.Tensor) -> None:
     # A comparison with NaN is False, so that NaN is refused too.
     if not bool(((density >= 0) & (density <= 1)).all()):
         raise ValueError("density must be finite and in [0, 1]")
+
+
+def check_voxel_size(voxel_size: float) -> None:
+    """Refuse what is no length.
+
+    Raises:
+        ValueError: it is not positive and finite.
+    """
+    if not (math.isfinite(voxel_size) and voxel_size > 0):
+        raise ValueError(f"voxel_size must be positive, in metres; got {voxel_size}")
 
 
 def solve_in_chunks(

@@ -41,7 +41,7 @@ def sensitivity(
     if not len(density):
         return _of_none(sensitivity(density.new_ones(1, *density.shape[1:]), vectors, tell, cache))
     with torch.no_grad():
-        parts = [tell(chunk) for chunk in _chunks(density.detach(), vectors, cache)]
+        parts = [tell(chunk) for chunk in chunks(density.detach(), vectors, cache)]
     solution = joined([part.solution for part in parts])
     is_ok = torch.from_numpy(solution.is_ok).to(density.device).view(-1, *[1] * (density.ndim - 1))
     derivative, flip = (torch.cat(each) for each in ([p.derivative for p in parts], [p.flip for p in parts]))
@@ -77,7 +77,7 @@ def estimated_changes(
     out = moved.new_zeros(len(moved))
     first = 0
     with torch.no_grad():
-        for chunk in _chunks(density.detach(), vectors, cache):
+        for chunk in chunks(density.detach(), vectors, cache):
             rows = ((sample >= first) & (sample < first + len(chunk))).nonzero()[:, 0]
             if len(rows):
                 solution, changes = tell(chunk, moved.detach()[rows], sample[rows] - first)
@@ -94,7 +94,9 @@ def _of_none(told: Sensitivity) -> Sensitivity:
     return Sensitivity(solution, told.derivative[:0], told.flip[:0])
 
 
-def _chunks(density: torch.Tensor, vectors: int, cache: int) -> Iterator[torch.Tensor]:
-    """Cut a batch into as many samples as are quick, and fit, together."""
+def chunks(density: torch.Tensor, vectors: int, cache: int = CACHE_BYTES) -> Iterator[torch.Tensor]:
+    """Cut a batch into as many samples as are quick, and fit, together; an empty one into none."""
+    if not len(density):
+        return
     budget = torch.cuda.mem_get_info(density.device)[0] // 2 if density.is_cuda else cache
     yield from density.split(max(1, budget // max(1, density[:1].numel() * density.element_size() * vectors)))

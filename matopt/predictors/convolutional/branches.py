@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 import torch
 from torch import nn
 
-from matopt.predictors.convolutional.network import Network
+from matopt.predictors.convolutional.scoring import ScoringNetwork
 from matopt.predictors.convolutional.symmetries import mirror_images, turns
 from matopt.properties import Property, Symmetry
 
@@ -52,16 +52,15 @@ class Branches(nn.Module):
 
     Args:
         groups: of the properties.
-        shape: of one sample.
-        width: of the networks, see :class:`Network`.
+        network: makes that of a group, with a score for each member.
+        is_symmetric: predictions are means over images of a sample, and so invariant; else those of the sample alone.
     """
 
-    def __init__(self, groups: Sequence[Group], shape: Sequence[int], width: int) -> None:
+    def __init__(self, groups: Sequence[Group], network: Callable[[Group], ScoringNetwork], is_symmetric: bool) -> None:
         super().__init__()
+        self._is_symmetric = is_symmetric
         self.groups = tuple(groups)
-        self.networks = nn.ModuleList(
-            Network(shape, width, len(g.columns), g.symmetry.shifts, g.sees_conductances) for g in groups
-        )
+        self.networks = nn.ModuleList(map(network, groups))
 
     def forward(self, density: torch.Tensor) -> torch.Tensor:
         """Map densities ``(N, 1, *S)`` to ``(N, P)`` standard scores."""
@@ -69,16 +68,19 @@ class Branches(nn.Module):
 
     def hidden(self) -> list[torch.Tensor]:
         """The weights between hidden layers, of all networks."""
-        return [p for network in self.networks for p in cast(Network, network).hidden()]
+        return [p for network in self.networks for p in cast(ScoringNetwork, network).hidden()]
 
     def mean(self, density: torch.Tensor, turned: bool = True) -> torch.Tensor:
         """Average the scores over all mirror images, which makes them invariant; so too to exchanges of axes if turned.
 
-        There are up to six times as many images of a volume if turned.
+        There are up to six times as many images of a volume if turned. Where networks are not to be symmetric, the
+        scores are those of the sample alone.
         """
+        if not self._is_symmetric:
+            return self(density)
         means = []
         for group, module in zip(self.groups, self.networks, strict=True):
-            network = cast(Network, module)
+            network = cast(ScoringNetwork, module)
             answers = []
             for sample in turns(density, group.symmetry if turned else Symmetry()):
                 known = network.known(sample)

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import cast
 
 import torch
-from torch import nn
 
 from matopt.predictors.convolutional.branches import Branches, Group
-from matopt.predictors.convolutional.network import Network
+from matopt.predictors.convolutional.scoring import ScoringNetwork
 from matopt.predictors.convolutional.symmetries import randomly_moved
 
 
@@ -45,7 +44,7 @@ class LabelledDensity:
             scores, usable = (
                 torch.cat([known[:, columns, axis] for axis in self._axes]) for known in (self._scores, self._usable)
             )
-            cast(Network, network).begin(torch.cat(images), scores, usable)
+            cast(ScoringNetwork, network).begin(torch.cat(images), scores, usable)
 
     def error(self, branches: Branches) -> tuple[torch.Tensor, torch.Tensor]:
         """Compute how far off all samples are, at usable values alone.
@@ -60,26 +59,37 @@ class LabelledDensity:
         total = (known - known.nanmean(0)).square().nansum(0)
         residual = (known - predicted).square().nansum(0)
         r2 = torch.where(total > 0, 1 - residual / total, torch.nan)
-        return _mean_square(predicted, scores, usable), r2
+        return mean_square(predicted, scores, usable), r2
 
-    def error_when_moved(self, branches: Branches, rows: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Compute the same of ``rows``, for each group of properties moved at random by what its values allow."""
-        pairs = zip(branches.networks, branches.groups, strict=True)
-        parts = [self._moved(network, group, rows, generator) for network, group in pairs]
-        return _mean_square(*(torch.cat(part, 1) for part in zip(*parts, strict=True)))
+    def errors_when_moved(
+        self, branches: Branches, rows: torch.Tensor, generator: torch.Generator
+    ) -> dict[str, torch.Tensor]:
+        """Compute the same of ``rows``, for each group of properties moved at random by what its values allow.
 
-    def _moved(
-        self, network: nn.Module, group: Group, rows: torch.Tensor, generator: torch.Generator
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Predicted and true scores of a group's properties, and which are usable: ``(len(rows), columns)`` each."""
+        Returns:
+            The terms of what is minimised, by name; "error" is that of the scores.
+        """
+        parts = []
+        for network, group in zip(branches.networks, branches.groups, strict=True):
+            axis = self._random_axis(group, len(rows), generator)
+            images = randomly_moved(self.density[rows], group.symmetry, axis, generator)
+            parts.append((network(self._pool(images)), *self._known(group, rows, axis)))
+        return {"error": mean_square(*(torch.cat(part, 1) for part in zip(*parts, strict=True)))}
+
+    def _random_axis(self, group: Group, n: int, generator: torch.Generator) -> torch.Tensor:
+        """``(n,)`` an axis for each of n samples to be exchanged with the first, out of those that labels tell."""
         columns = list(group.columns)
         axes = [axis for axis in self._axes if axis == 0 or self._usable[:, columns, axis].any(0).all()]
-        axis = torch.tensor(axes)[torch.randint(len(axes), (len(rows),), generator=generator)]
-        images = randomly_moved(self.density[rows], group.symmetry, axis, generator)
+        return torch.tensor(axes)[torch.randint(len(axes), (n,), generator=generator)]
+
+    def _known(self, group: Group, rows: torch.Tensor, axis: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The scores of a group's properties along an axis of each of ``rows``, and which are usable."""
+        columns = list(group.columns)
         scores, usable = (known[rows[:, None], columns, axis[:, None]] for known in (self._scores, self._usable))
-        return network(self._pool(images)), scores, usable
+        return scores, usable
 
 
-def _mean_square(predicted: torch.Tensor, scores: torch.Tensor, usable: torch.Tensor) -> torch.Tensor:
+def mean_square(predicted: torch.Tensor, scores: torch.Tensor, usable: torch.Tensor) -> torch.Tensor:
+    """The mean squared difference where values are usable; 0 where none is."""
     difference = torch.where(usable, predicted - scores, 0)
     return difference.square().sum() / usable.sum().clamp_min(1)

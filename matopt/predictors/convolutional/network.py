@@ -10,12 +10,13 @@ import torch
 from torch import nn
 
 from matopt.predictors.convolutional.conductances import conductances
+from matopt.predictors.convolutional.scoring import ScoringNetwork, linear_map
 
 RIDGE = 0.01
 """Of the least squares that a network begins with: their sums of squares are of order one a sample."""
 
 
-class Network(nn.Module):
+class Network(ScoringNetwork):
     """A convolutional network: strided convolutions with group normalisation, a global mean, a head of two layers.
 
     The head also gets the solid fraction, which normalisation hides. If it sees conductances too, it corrects a linear
@@ -60,12 +61,7 @@ class Network(nn.Module):
         self.convolutions.to(memory_format=self._layout)  # ty: ignore[no-matching-overload]
 
     def forward(self, density: torch.Tensor, known: torch.Tensor | None = None) -> torch.Tensor:
-        """Map densities ``(N, 1, *S)`` to ``(N, n_outputs)`` predictions.
-
-        Args:
-            density: of the samples.
-            known: :meth:`known` of them, where it is at hand: it is the same of mirror images.
-        """
+        """Map densities ``(N, 1, *S)`` to ``(N, n_outputs)`` predictions; see :meth:`ScoringNetwork.forward`."""
         signed = (2 * density - 1).contiguous(memory_format=self._layout)
         features = self.convolutions(signed).flatten(2).mean(2)
         known = self.known(density) if known is None else known
@@ -74,22 +70,13 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def begin(self, density: torch.Tensor, targets: torch.Tensor, usable: torch.Tensor) -> None:
-        """Set the linear map by least squares, where there is one: the rest of the network learns what that leaves.
-
-        Args:
-            density: ``(N, 1, *S)``.
-            targets: ``(N, n_outputs)``.
-            usable: which of them are known, of the same shape.
-        """
+        """Set the linear map by least squares, where there is one: the rest of the network learns what that leaves."""
         if self.linear is None:
             return
-        known = self.known(density).double()
-        known = torch.cat([known, torch.ones_like(known[:, :1])], 1)
-        ridge = RIDGE * torch.eye(known.shape[1], dtype=known.dtype, device=known.device)
+        known = self.known(density)
         for output, rows in enumerate(usable.T):
-            x, y = known[rows], targets[rows, output].double()
-            weights = torch.linalg.solve(x.T @ x / len(x) + ridge, x.T @ y / len(x))
-            self.linear.weight[output], self.linear.bias[output] = weights[:-1], weights[-1]
+            weights, constant = linear_map(known[rows], targets[rows, output], RIDGE)
+            self.linear.weight[output], self.linear.bias[output] = weights, constant
 
     def hidden(self) -> list[torch.Tensor]:
         """The weights between hidden layers."""

@@ -16,7 +16,7 @@ def randomly_moved(
     """Move each sample by an exchange of axes, and then by a random one of the moves that change no value.
 
     Args:
-        density: ``(N, 1, *S)``.
+        density: ``(N, C, *S)``, and fields of the same samples that are moved with it.
         symmetry: what changes no value, besides mirroring.
         axis: ``(N,)`` the axis of space that is exchanged with axis 0; 0 leaves the sample as it is.
         generator: of the moves.
@@ -38,7 +38,7 @@ def randomly_moved(
             place = (place + torch.randint(edge, (n, 1), generator=generator)) % edge
         index.append(place.view(n, *[edge if d == dimension else 1 for d in range(len(edges))]).to(density.device))
     sample = torch.arange(n, device=density.device).view(n, *[1] * len(edges))
-    return turned[:, 0][sample, *index][:, None]
+    return turned.movedim(1, -1)[sample, *index].movedim(-1, 1)
 
 
 def moved(density: torch.Tensor, symmetry: Symmetry) -> Iterator[torch.Tensor]:

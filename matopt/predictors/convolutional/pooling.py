@@ -1,0 +1,20 @@
+"""The resolution at which convolutional predictors see samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch.nn import functional
+
+
+def pooled_shape(shape: Sequence[int], resolution: int) -> tuple[int, ...]:
+    """The shape of samples that are averaged down where their longest edge is more than ``resolution`` pixels."""
+    shrink = max(1.0, max(shape) / resolution)
+    return tuple(max(1, round(edge / shrink)) for edge in shape)
+
+
+def pooled(fields: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+    """Average ``(N, C, *S)`` down to a shape; differentiable."""
+    pool = functional.adaptive_avg_pool2d if len(shape) == 2 else functional.adaptive_avg_pool3d
+    return pool(fields, tuple(shape))  # ty: ignore[invalid-argument-type]

@@ -1,0 +1,53 @@
+"""What a network of a convolutional predictor is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import nn
+
+
+class ScoringNetwork(nn.Module, ABC):
+    """Maps samples to the standard scores of one property or several."""
+
+    @abstractmethod
+    def forward(self, density: torch.Tensor, known: torch.Tensor | None = None) -> torch.Tensor:
+        """Map densities ``(N, 1, *S)`` to ``(N, outputs)`` scores.
+
+        Args:
+            density: of the samples.
+            known: :meth:`known` of them, where it is at hand: it is the same of mirror images.
+        """
+
+    @abstractmethod
+    def known(self, density: torch.Tensor) -> torch.Tensor:
+        """What is known of whole samples without learning, ``(N, K)``."""
+
+    @abstractmethod
+    def begin(self, density: torch.Tensor, targets: torch.Tensor, usable: torch.Tensor) -> None:
+        """Fit what can be fitted without training.
+
+        Args:
+            density: ``(N, 1, *S)``.
+            targets: ``(N, outputs)`` scores.
+            usable: which of them are known, of the same shape.
+        """
+
+    @abstractmethod
+    def hidden(self) -> list[torch.Tensor]:
+        """The weights between hidden layers."""
+
+
+def linear_map(known: torch.Tensor, targets: torch.Tensor, ridge: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weights ``(K,)`` and the constant of the linear map from ``(N, K)`` to ``(N,)`` with the least squares.
+
+    Args:
+        known: of order one.
+        targets: what is mapped to.
+        ridge: what is added to the mean squares of what is known.
+    """
+    known = torch.cat([known, torch.ones_like(known[:, :1])], 1).double()
+    squares = known.T @ known / len(known) + ridge * torch.eye(known.shape[1], dtype=known.dtype, device=known.device)
+    found = torch.linalg.solve(squares, known.T @ targets.double() / len(known))
+    return found[:-1], found[-1]
