@@ -140,7 +140,7 @@ def main() -> None:
     torch.set_num_threads(1)
     quick, seeds = arguments.quick, 1 if arguments.quick else arguments.seeds
     rock = Rock(berea(arguments.scan), arguments.keep)
-    zoo = Zoo(rock, 40 if quick else 400, arguments.keep / "models")
+    zoo = Zoo(rock, 60 if quick else 600, arguments.keep / "models")
     contest = Contest(rock, starts=8, moves=10) if quick else Contest(rock)
     judge = Judge(zoo, contest, windows=20 if quick else 100)
     kept = HERE / ("interpretability_quick.json" if quick else "interpretability.json")

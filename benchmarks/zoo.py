@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -18,12 +19,16 @@ from matopt.microstructures import Microstructures
 from matopt.physics.base import Physics
 from matopt.physics.youngs_modulus import YoungsModulus
 from matopt.predictors.cnn import CNN
+from matopt.predictors.convolutional.predictor import ConvolutionalPredictor
+from matopt.predictors.full_field import FullField
 from matopt.properties import PropertyTable
 from matopt.stages.data import LabelledSet
 from matopt.stages.simulate import simulate
 from matopt.traits.base import PropertyModel, Trait
 from matopt.traits.hashin_shtrikman import HashinShtrikman
 from matopt.traits.monotonicity import Monotonicity
+
+Network = TypeVar("Network", bound=ConvolutionalPredictor)
 
 SIZE = 64
 COPIES = 10
@@ -201,6 +206,10 @@ class Zoo:
             "trained with traits": lambda seed: self._cnn(
                 "traits", seed, train, traits, steps=steps, trait_batch_size=4
             ),
+            "taught fields": lambda seed: self._learnt(FullField(steps=steps), "fields", seed, train),
+            "taught fields of 25 windows": lambda seed: self._learnt(
+                FullField(steps=steps), "few fields", seed, train[:25]
+            ),
             "wider": lambda seed: self._cnn("wider", seed, train, steps=steps, width=24),
             "trained on 25 windows": lambda seed: self._cnn("few", seed, train[:25], steps=steps),
             "hardly trained": lambda seed: self._cnn("hardly", seed, train, steps=max(1, steps // 25)),
@@ -216,8 +225,12 @@ class Zoo:
         }
 
     def _cnn(self, name: str, seed: int, train: LabelledSet, traits: list[Trait] | None = None, **settings) -> CNN:
-        path = self.keep / f"{name.replace(' ', '_')}_{settings['steps']}_{seed}.pt"
-        model = CNN(**settings)
+        return self._learnt(CNN(**settings), name, seed, train, traits)
+
+    def _learnt(
+        self, model: Network, name: str, seed: int, train: LabelledSet, traits: list[Trait] | None = None
+    ) -> Network:
+        path = self.keep / f"{name.replace(' ', '_')}_{model.steps}_{seed}.pt"
         if path.is_file():
             model.load_state_dict(torch.load(path, weights_only=True))
             model.properties = self.physics.properties
