@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from matopt.microstructures import Microstructures
     from matopt.physics.base import Physics, simulators
     from matopt.predictors.cnn import CNN
+    from matopt.predictors.full_field import FullField
     from matopt.stages.audit import audit
     from matopt.stages.responses.reference import responses
     from matopt.stages.responses.skill import response_skill
@@ -40,6 +41,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Autoencoder": "generators.autoencoder",
     "CNN": "predictors.cnn",
+    "FullField": "predictors.full_field",
     "HashinShtrikman": "traits.hashin_shtrikman",
     "LabelStore": "data.labels.store",
     "LocalDiffusion": "generators.local_diffusion",
@@ -71,6 +73,7 @@ __all__ = [
     "TRAITS",
     "VAE",
     "Autoencoder",
+    "FullField",
     "HashinShtrikman",
     "LabelStore",
     "LocalDiffusion",

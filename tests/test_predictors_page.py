@@ -12,16 +12,23 @@ from matopt.stages.simulate import simulate
 
 PAGE = (Path(__file__).parents[1] / "docs" / "predictors.md").read_text()
 
+FIELDS, INTERVALS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
 
 def test_the_page_names_every_predictor() -> None:
     assert set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)) == set(PREDICTORS.names())
 
 
+def test_fields_are_learnt_as_the_page_shows() -> None:
+    names: dict = {}
+    exec(FIELDS, names)
+    assert names["model"].has_fields == (True, True)
+
+
 @pytest.mark.slow
 def test_the_intervals_of_the_page_hold_real_rock(shared_data: Path) -> None:
-    (notebook,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     names: dict = {}
-    exec(notebook.replace("berea.tif", str(shared_data / "berea.zip")), names)
+    exec(INTERVALS.replace("berea.tif", str(shared_data / "berea.zip")), names)
     table = simulate(names["test"], ["youngs_modulus"])
     truth, usable = table.values[:, 0], table.is_usable[:, 0]
     lower, upper = (bound[:, 0].double().numpy() for bound in (names["lower"], names["upper"]))
