@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import numpy as np
 import torch
 
 from matopt.errors import InputError
+from matopt.given import densities
 from matopt.microstructures import Microstructures
 from matopt.predictors.base import PREDICTORS
 from matopt.predictors.convolutional.branches import Branches, Group, groups
@@ -29,9 +31,8 @@ class FullField(ConvolutionalPredictor):
     """A network that is taught where in a sample its property comes from.
 
     A value says one number of a sample. The field behind it, whose mean it is, says one of every voxel: the energy that
-    it stores, the heat that it turns gradients into, the velocity of the fluid there. The simulator has it when it has
-    the value, and a network that predicts it learns from few samples what many values do not show
-    (:attr:`Property.contributions`).
+    is stored there, the dissipation, the velocity. The simulator has it when it has the value, and a network that
+    predicts it learns from few samples what many values do not show (:attr:`Property.contributions`).
 
     The network (:class:`~matopt.predictors.convolutional.unet.UNet`) predicts the field; its mean is the prediction. It
     learns the value and the root of the field, of samples that are moved by the symmetries of the property, as
@@ -74,6 +75,28 @@ class FullField(ConvolutionalPredictor):
             raise InputError(f"full_field: field_weight must be at least 0, got {field_weight}")
         self.field_weight = field_weight
         self.has_fields: tuple[bool, ...] = ()
+
+    def field(self, density: torch.Tensor | Microstructures, name: str) -> torch.Tensor:
+        """Predict what each voxel contributes to a property.
+
+        Args:
+            density: ``(N, 1, *S)`` in [0, 1], or N microstructures.
+            name: of the property.
+
+        Returns:
+            ``(N, 1, *S')`` in SI units, at the resolution of the networks; its mean is the prediction of the value.
+
+        Raises:
+            InputError: not fitted, no such property, one that was learnt by its values alone, or another shape.
+        """
+        density, names = densities(self.KIND, density), [p.name for p in self.properties]
+        if self._network is None or name not in names:
+            raise InputError(f"full_field: it has not learnt {name!r}, but {', '.join(names) or 'nothing yet'}")
+        column = names.index(name)
+        if not self.has_fields[column]:
+            raise InputError(f"full_field: {name} was learnt by its values alone, without a field")
+        network = cast(UNet, self._network.networks[column])
+        return network.field(self._pooled(density)) * self._level(column).unit
 
     def _branches(self, shape: tuple[int, ...]) -> Branches:
         def network(group: Group) -> UNet:

@@ -67,6 +67,28 @@ def test_fields_teach_what_values_do_not() -> None:
         assert taught > max(untaught, values_alone)
 
 
+def test_the_field_of_a_new_sample_is_foretold_voxel_by_voxel() -> None:
+    model = FullField(steps=150).fit(*labelled(24, 0, YoungsModulus()))
+    test, table = labelled(20, 100, YoungsModulus())
+    told = model.field(test, "youngs_modulus")
+    torch.testing.assert_close(told.mean((1, 2, 3)), model.predict(test.density())[:, 0], rtol=1e-4, atol=0)
+    true = table.properties[0].contributions(test.density(), test.voxel_size)
+    grain = test.density() == 1  # pores store none, which would be too easily said
+
+    def error(foretold: torch.Tensor) -> float:
+        return float((foretold.sqrt() - true.sqrt())[grain].square().mean())
+
+    uniform = true.mean((1, 2, 3), keepdim=True) / test.density().mean((1, 2, 3), keepdim=True)
+    assert error(told) < 0.5 * error(uniform.expand_as(true))  # as if it knew the value, and grain alone
+    for name, message in (("permeability", "not learnt 'permeability', but youngs_modulus"), ("E", "not learnt 'E'")):
+        with pytest.raises(InputError, match=message):
+            model.field(test, name)
+    with pytest.raises(InputError, match="values alone"):
+        FullField(steps=1, field_weight=0.0).fit(test, table).field(test, "youngs_modulus")
+    with pytest.raises(InputError, match="nothing yet"):
+        FullField().field(test, "youngs_modulus")
+
+
 def test_what_was_learnt_is_kept_with_the_levels_of_its_fields(fitted: FullField) -> None:
     density = random_microstructures(3, (32, 32), 5).density()
     file = io.BytesIO()
