@@ -188,5 +188,5 @@ def test_the_quickstart_runs_on_two_nodes(nodes, tmp_path):
     assert [trial.state for trial in result.trials] == ["complete"] * 2
     assert result.evaluation is not None and result.design is not None
     for space in result.design.spaces:
-        assert space.true.shape[0] == 100
+        assert space.true.shape[0] == study.design.seeds
         assert space.true[:, -1].median() > space.true[:, 0].median()
