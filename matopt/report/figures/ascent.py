@@ -52,7 +52,6 @@ class AscentFigure(Figure):
                     _draw_over_steps(over_steps, run.checked, shown, number_, name)
                     over_value.plot(np.median(shown, axis=0), middle, "o-", ms=3, color=colour(number_))
                 over_steps.set(xlabel="step", ylabel=f"{_title(run)}\n${p.symbol}${unit(p)}")
-                over_steps.legend()
                 low, high = middle.min(), middle.max()
                 room = max(LEAST_RANGE - (high - low), 0.1 * (high - low)) / 2
                 over_value.set_ylim(low - room, high + room)
@@ -65,6 +64,8 @@ class AscentFigure(Figure):
                     for seed in range(len(porosity))
                     for column, step in enumerate(run.checked)
                 ]  # fmt: skip
+            # Ranges may fill a panel: the lines are named below all of them.
+            axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
         header = ["space", "role", "seed", "step", "predicted", "physics", "porosity", "usable"]
         write_table(path.with_suffix(".csv"), header, rows)
         return path
