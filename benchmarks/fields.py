@@ -48,6 +48,11 @@ def solved(p: Property, part: LabelledSet) -> torch.Tensor:
     return torch.cat([field for field in found if field is not None])
 
 
+def usable(part: LabelledSet) -> LabelledSet:
+    """The windows that have a value: in others the field is zero."""
+    return part[np.flatnonzero(part.labels.is_usable[:, 0])]
+
+
 def neighbourhoods(density: torch.Tensor, is_periodic: bool) -> np.ndarray:
     """``(voxels, neighbours)`` densities around each voxel, and that of its whole window."""
     around = functional.pad(density, [NEAR] * 4, mode="circular" if is_periodic else "replicate")
@@ -64,7 +69,9 @@ def r2(foretold: torch.Tensor, true: torch.Tensor) -> float:
 
 def measure(rock: Rock, name: str, steps: int) -> tuple[dict, torch.Tensor, torch.Tensor]:
     """R2 of a property's fields, and the fields of the first windows: solved and foretold."""
-    train, validation, test = rock.train(name, COUNT, 0), rock.validation(name), rock.test(name)
+    train, validation, test = (
+        usable(part) for part in (rock.train(name, COUNT, 0), rock.validation(name), rock.test(name))
+    )
     chosen_by = (validation.microstructures, validation.labels)
     model = FullField(steps=steps).fit(train.microstructures, train.labels, chosen_by)
     p = train.labels.properties[0]
@@ -122,7 +129,8 @@ def main() -> None:
         rows.append(row)
         fields[name] = true, told
     if arguments.figure:
-        draw(arguments.figure, rock.test("youngs_modulus").microstructures.density()[:SHOWN], fields)
+        windows = usable(rock.test("youngs_modulus")).microstructures.density()[:SHOWN]
+        draw(arguments.figure, windows, fields)
     print(page.table([{c: round(v, 3) if isinstance(v, float) else v for c, v in row.items()} for row in rows]))
     print(json.dumps({"goals": {}, "rows": rows}))
 
