@@ -36,6 +36,7 @@ from matopt.physics.youngs_modulus import YoungsModulus
 from matopt.predictors.base import PREDICTORS, Predictor
 from matopt.predictors.convolutional.conductances import conductances
 from matopt.predictors.ensemble import Ensemble
+from matopt.predictors.full_field import FullField
 from matopt.properties import PropertyTable
 from matopt.stages.data import LabelledSet
 from matopt.stages.r2 import r2
@@ -54,6 +55,10 @@ COUNTS = (100, 25, 10, 50, 500)
 """How many windows are learnt from, the most telling first."""
 
 POROSITY, CONDUCTANCES = "parabola of porosity", "linear map of conductances"
+
+VALUES_ALONE = "full_field, values alone"
+"""The network of fields without them: what its form is worth."""
+
 GOALS = {"youngs_modulus": 0.93, "diffusivity": 0.88, "permeability": 0.98}
 """R2 from 100 windows."""
 
@@ -149,7 +154,8 @@ def measure(rock: Rock, kind: str, property_: str, count: int, seed: int) -> dic
         model = Linear(train, coarse)
     else:
         chosen_by = (validation.microstructures, validation.labels)
-        model = PREDICTORS.find(kind)().fit(train.microstructures, train.labels, chosen_by, seed=seed)
+        new = FullField(field_weight=0.0) if kind == VALUES_ALONE else PREDICTORS.find(kind)()
+        model = new.fit(train.microstructures, train.labels, chosen_by, seed=seed)
     seconds = time.process_time() - start
     skills = response_skill(model, rock.responses(property_))
     held = (
@@ -290,7 +296,8 @@ def main() -> None:
     kept = HERE / ("predictors_quick.json" if arguments.quick else "predictors.json")
     rows = json.loads(kept.read_text()) if kept.is_file() else []
     known = {(row["predictor"], row["property"], row["windows"], row["seed"]) for row in rows}
-    for case in cases([POROSITY, CONDUCTANCES, *arguments.kinds], arguments.properties, counts, seeds):
+    alone = [VALUES_ALONE] if "full_field" in arguments.kinds else []
+    for case in cases([POROSITY, CONDUCTANCES, *arguments.kinds, *alone], arguments.properties, counts, seeds):
         if case in known:
             continue
         rows.append(measure(rock, *case))
