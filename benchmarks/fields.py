@@ -61,9 +61,14 @@ def neighbourhoods(density: torch.Tensor, is_periodic: bool) -> np.ndarray:
     return torch.cat([near, whole], 2).flatten(0, 1).numpy()
 
 
-def r2(foretold: torch.Tensor, true: torch.Tensor) -> float:
-    """Of roots of fields over the mean of each window's."""
-    foretold, true = ((field / true.mean((1, 2, 3), keepdim=True)).clamp_min(0).sqrt() for field in (foretold, true))
+def unit(p: Property, field: torch.Tensor) -> torch.Tensor:
+    """What fields are compared over, as they are learnt: the mean of each window's, or of all where values are."""
+    return field.mean((1, 2, 3), keepdim=True) if p.scale == "log" else field.mean()
+
+
+def r2(p: Property, foretold: torch.Tensor, true: torch.Tensor) -> float:
+    """Of roots of fields."""
+    foretold, true = ((field / unit(p, true)).sqrt() for field in (foretold, true))
     return float(1 - (foretold - true).square().sum() / (true - true.mean()).square().sum())
 
 
@@ -85,14 +90,16 @@ def measure(rock: Rock, name: str, steps: int) -> tuple[dict, torch.Tensor, torc
     taught = solved(p, train)
     local = HistGradientBoostingRegressor(max_iter=300, random_state=0).fit(
         neighbourhoods(train.microstructures.density(), is_periodic),
-        (taught / taught.mean((1, 2, 3), keepdim=True)).sqrt().flatten().numpy(),
+        (taught / unit(p, taught)).sqrt().flatten().numpy(),
     )
-    near = torch.from_numpy(local.predict(neighbourhoods(density, is_periodic))).view_as(true).square() * value
+    near = torch.from_numpy(local.predict(neighbourhoods(density, is_periodic))).view_as(true).clamp_min(
+        0
+    ).square() * unit(p, true)
     found = {
         "field": f"{TITLES[name]} ({name})",
-        "full_field": r2(told, true),
-        "value, evenly over what carries": r2(even, true),
-        "value, and how it looks nearby": r2(near, true),
+        "full_field": r2(p, told, true),
+        "value, evenly over what carries": r2(p, even, true),
+        "value, and how it looks nearby": r2(p, near, true),
     }
     return found, true[:SHOWN], told[:SHOWN]
 
