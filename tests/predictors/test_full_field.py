@@ -132,6 +132,20 @@ def test_labels_of_other_settings_are_refused() -> None:
         FullField(steps=1).fit(microstructures, replace(table, properties=(softer,)))
 
 
+def test_a_sample_that_hangs_by_a_thread_may_be_solved_less_well() -> None:
+    microstructures, table = labelled(8, 0, YoungsModulus())
+    told, values = table.properties[0].contributions, table.values.copy()
+    values[0] *= 1e-6
+
+    def within_a_tenth(density: torch.Tensor, voxel_size: float) -> torch.Tensor:
+        field = told(density, voxel_size)
+        is_weak = (density == torch.from_numpy(microstructures.phases[0]).float()).all((2, 3), keepdim=True)
+        return torch.where(is_weak, 1.1e-6 * field, field)
+
+    own = replace(table.properties[0], contributions=within_a_tenth)
+    FullField(steps=1, width=4).fit(microstructures, replace(table, properties=(own,), values=values, exchanged=None))
+
+
 def test_fields_of_values_that_are_not_ok_are_not_solved_for() -> None:
     microstructures, table = labelled(8, 0, YoungsModulus())
     asked: list[int] = []
