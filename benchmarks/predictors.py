@@ -7,7 +7,7 @@ from 10 to 500 windows, are chosen by 100 others, and are tested on 648 windows 
 nothing was tuned on. Each seed draws other windows to learn from. Beside them is what needs no training: a parabola of
 the porosity, and for diffusivity a linear map of the conductances that its predictor is told. Of ensembles it is
 measured how often their intervals hold the truth. What a case measured is kept in predictors.json beside this file and
-not measured again; the page predictors.md is made anew of all rows. --quick takes two sizes, one seed and a tenth of
+not measured again; the page predictors.md is made anew of all rows. --quick takes one size, one seed and a tenth of
 the training, into files of its own: it shows that all works, and not what is good. The last line of the output is the
 table of goals, as JSON.
 """
@@ -296,7 +296,7 @@ def goals(rows: list[dict]) -> dict[str, list]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("scan", type=Path, help="the scan of Berea, a zip archive with berea.tif in it")
-    parser.add_argument("--quick", action="store_true", help="two sizes, one seed, a tenth of the training")
+    parser.add_argument("--quick", action="store_true", help="one size, one seed, a tenth of the training")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--kinds", nargs="+", default=PREDICTORS.names(), help="predictors by name; all by default")
     parser.add_argument("--properties", nargs="+", default=list(SIMULATORS), choices=SIMULATORS)
@@ -304,7 +304,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     rock = Rock(berea(arguments.scan), LabelStore(arguments.keep / "labels"))
-    counts, seeds = (COUNTS[:2], 1) if arguments.quick else (COUNTS, arguments.seeds)
+    counts, seeds = (COUNTS[:1], 1) if arguments.quick else (COUNTS, arguments.seeds)
     kept = HERE / ("predictors_quick.json" if arguments.quick else "predictors.json")
     rows = json.loads(kept.read_text()) if kept.is_file() else []
     known = {(row["predictor"], row["property"], row["windows"], row["seed"]) for row in rows}
