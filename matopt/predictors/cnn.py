@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from matopt.microstructures import Microstructures
+import torch
+
 from matopt.predictors.base import PREDICTORS
 from matopt.predictors.convolutional.branches import Branches, Group, groups
 from matopt.predictors.convolutional.labelled import LabelledDensity
@@ -76,6 +77,7 @@ class CNN(ConvolutionalPredictor):
 
         return Branches(found, network, is_symmetric=True)
 
-    def _labelled(self, microstructures: Microstructures, table: PropertyTable, is_learnt: bool) -> LabelledDensity:
-        density, scores = microstructures.density(self._device), self._scales.to_scores(table)
+    def _learnt(
+        self, density: torch.Tensor, scores: tuple[torch.Tensor, torch.Tensor], table: PropertyTable
+    ) -> LabelledDensity:
         return LabelledDensity(density, scores, self._pooled, self.symmetries)

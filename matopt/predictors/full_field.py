@@ -108,10 +108,9 @@ class FullField(ConvolutionalPredictor):
         found = groups(self.properties, self.shape, shared=False, symmetries=True)
         return Branches(found, network, is_symmetric=False)
 
-    def _labelled(self, microstructures: Microstructures, table: PropertyTable, is_learnt: bool) -> LabelledDensity:
-        density, scores = microstructures.density(self._device), self._scales.to_scores(table)
-        if not is_learnt:
-            return LabelledDensity(density, scores, self._pooled, exchanges=True)
+    def _learnt(
+        self, density: torch.Tensor, scores: tuple[torch.Tensor, torch.Tensor], table: PropertyTable
+    ) -> LabelledDensity:
         fields = [self._fields(column, density, scores[1][:, column], table) for column in range(len(self.properties))]
         self.has_fields = tuple(field is not None for field in fields)
         is_relative = [p.scale == "log" for p in table.properties]

@@ -9,11 +9,7 @@ from typing import cast
 import torch
 from torch import nn
 
-from matopt.predictors.convolutional.conductances import conductances
 from matopt.predictors.convolutional.scoring import ScoringNetwork, linear_map
-
-RIDGE = 0.01
-"""Of the least squares that a network begins with: their sums of squares are of order one a sample."""
 
 
 class Network(ScoringNetwork):
@@ -38,7 +34,7 @@ class Network(ScoringNetwork):
         is_periodic: bool = False,
         sees_conductances: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(len(shape), sees_conductances)
         convolution = nn.Conv2d if len(shape) == 2 else nn.Conv3d
         n_halvings = max(1, math.ceil(math.log2(min(shape) / 4)))
         layers: list[nn.Module] = []
@@ -52,9 +48,8 @@ class Network(ScoringNetwork):
             layers += [nn.GroupNorm(4, wider), nn.SiLU()]
             channels = wider
         self.convolutions = nn.Sequential(*layers)
-        n_known = 1 + 2 * len(shape) * sees_conductances
-        self.head = nn.Sequential(nn.Linear(channels + n_known, 64), nn.SiLU(), nn.Linear(64, n_outputs))
-        self.linear = nn.Linear(n_known, n_outputs) if sees_conductances else None
+        self.head = nn.Sequential(nn.Linear(channels + self.n_known, 64), nn.SiLU(), nn.Linear(64, n_outputs))
+        self.linear = nn.Linear(self.n_known, n_outputs) if sees_conductances else None
         self.STARTS_AT_ZERO = ("head.2.weight", "head.2.bias") if sees_conductances else ()
         # Channels last takes half the time of a training step on a CPU.
         self._layout = torch.channels_last if len(shape) == 2 else torch.channels_last_3d
@@ -75,18 +70,13 @@ class Network(ScoringNetwork):
             return
         known = self.known(density)
         for output, rows in enumerate(usable.T):
-            weights, constant = linear_map(known[rows], targets[rows, output], RIDGE)
+            weights, constant = linear_map(known[rows], targets[rows, output])
             self.linear.weight[output], self.linear.bias[output] = weights, constant
 
     def hidden(self) -> list[torch.Tensor]:
         """The weights between hidden layers."""
         _, *others = (m.weight for m in self.modules() if isinstance(m, nn.Conv2d | nn.Conv3d))
         return [*others, cast(nn.Linear, self.head[0]).weight]
-
-    def known(self, density: torch.Tensor) -> torch.Tensor:
-        """What the head is told of densities besides features: the solid fraction, and conductances if it sees them."""
-        solid = 8 * density.flatten(1).mean(1, keepdim=True) - 4
-        return solid if self.linear is None else torch.cat([solid, conductances(density) + 1], 1)
 
 
 class Wrap(nn.Module):

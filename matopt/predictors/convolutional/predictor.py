@@ -102,8 +102,10 @@ class ConvolutionalPredictor(Predictor):
         """Make new networks of samples of this shape, for the properties and scales that are set."""
 
     @abstractmethod
-    def _labelled(self, microstructures: Microstructures, table: PropertyTable, is_learnt: bool) -> LabelledDensity:
-        """Prepare samples and labels, which are learnt from or chosen by."""
+    def _learnt(
+        self, density: torch.Tensor, scores: tuple[torch.Tensor, torch.Tensor], table: PropertyTable
+    ) -> LabelledDensity:
+        """Prepare what is learnt from: densities, scores as :meth:`Scales.to_scores` gives them, and their labels."""
 
     def fit(
         self,
@@ -123,12 +125,15 @@ class ConvolutionalPredictor(Predictor):
             InputError: samples and labels do not belong together, or a property has fewer than two usable values.
             FailureError: the training diverged.
         """
-        sets = [(train, labels)] + ([validation] if validation is not None else [])
         self.properties = labels.properties
         self.voxel_size = train.voxel_size
         self.shape = train.shape
         self._scales = Scales.fitted(labels).to(self._device)
-        prepared = [self._labelled(m, t, is_learnt=m is train) for m, t in sets]
+        prepared = [self._learnt(train.density(self._device), self._scales.to_scores(labels), labels)]
+        if validation is not None:
+            held_out, table = validation
+            scores = self._scales.to_scores(table)
+            prepared.append(LabelledDensity(held_out.density(self._device), scores, self._pooled, exchanges=False))
         self._network = self._new_network(seed)
         self._learn(self._network, prepared, [t for t in traits if t.weight > 0], report, seed)
         return self

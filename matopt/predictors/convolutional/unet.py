@@ -11,14 +11,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from matopt.predictors.convolutional.conductances import conductances
 from matopt.predictors.convolutional.scoring import ScoringNetwork, linear_map
 
 MOST = 3
 """Times the first level's channels that a deeper one has."""
-
-RIDGE = 0.01
-"""Of the least squares that a network begins with: their sums of squares are of order one a sample."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,7 @@ class UNet(ScoringNetwork):
 
     The finest grid has the blocks of two voxels an edge, with what each of their voxels is. Each level halves the edges
     until the shortest is 4 or less; there, places learn of the whole sample: of the mean features, the solid fraction
-    and, if it sees conductances, of these (:func:`conductances`). Activations are smooth.
+    and, if it sees conductances, of these. Activations are smooth.
 
     The score of a sample is that of its field's mean. Where a field has a ``level`` it is nowhere negative, as what
     voxels contribute to a property: a positive number times a power of what is known of the whole sample, whose
@@ -73,25 +69,26 @@ class UNet(ScoringNetwork):
     def __init__(
         self, shape: Sequence[int], width: int, level: Level | None, is_periodic: bool, sees_conductances: bool
     ) -> None:
-        super().__init__()
         dimensions = len(shape)
+        super().__init__(dimensions, sees_conductances)
         convolution = nn.Conv2d if dimensions == 2 else nn.Conv3d
-        self._level, self._sees_conductances, n_in_block = level, sees_conductances, 2**dimensions
+        self._level, n_in_block = level, 2**dimensions
         levels = max(1, math.ceil(math.log2(min(shape) / 4)))
         channels = [width * min(level + 1, MOST) for level in range(levels)]
 
         def layer(before: int, after: int) -> nn.Module:
-            continued = Continued("circular" if is_periodic else "replicate")
-            return nn.Sequential(continued, convolution(before, after, 3), nn.GroupNorm(4, after), nn.SiLU())
+            convolved = convolution(
+                before, after, 3, padding=1, padding_mode="circular" if is_periodic else "replicate"
+            )
+            return nn.Sequential(convolved, nn.GroupNorm(4, after), nn.SiLU())
 
-        n_known = 1 + 2 * dimensions * sees_conductances
         self.first = layer(n_in_block, channels[0])
         self.down = nn.ModuleList(layer(a, b) for a, b in pairwise(channels))
-        self.whole = nn.Linear(channels[-1] + n_known, channels[-1])
+        self.whole = nn.Linear(channels[-1] + self.n_known, channels[-1])
         self.narrow = nn.ModuleList(convolution(b, a, 1) for a, b in pairwise(channels))
         self.up = nn.ModuleList(layer(2 * a, a) for a in channels[:-1])
         self.last = convolution(channels[0], n_in_block, 1)
-        self.power = None if level is None else nn.Linear(n_known, 1)
+        self.power = None if level is None else nn.Linear(self.n_known, 1)
         # Channels last takes half the time of a training step on a CPU.
         self._layout = torch.channels_last if dimensions == 2 else torch.channels_last_3d
         self.to(memory_format=self._layout)  # ty: ignore[no-matching-overload]
@@ -127,11 +124,6 @@ class UNet(ScoringNetwork):
         times = self.power(known).exp() / math.log(2)  # softplus is the logarithm of 2 where it begins
         return functional.softplus(field) * times.view(-1, *[1] * (field.ndim - 1))
 
-    def known(self, density: torch.Tensor) -> torch.Tensor:
-        """What is known of whole samples: their solid fraction, and conductances if it sees them."""
-        solid = 8 * density.flatten(1).mean(1, keepdim=True) - 4
-        return torch.cat([solid, conductances(density) + 1], 1) if self._sees_conductances else solid
-
     @torch.no_grad()
     def begin(self, density: torch.Tensor, targets: torch.Tensor, usable: torch.Tensor) -> None:
         """Set the powers by least squares, so that the mean of a new field is near its property."""
@@ -139,28 +131,12 @@ class UNet(ScoringNetwork):
             return
         means = self._level.means(targets[usable])
         rows = usable[:, 0].nonzero()[means > 0, 0]
-        weights, constant = linear_map(self.known(density[rows]), means[means > 0].log(), RIDGE)
+        weights, constant = linear_map(self.known(density[rows]), means[means > 0].log())
         self.power.weight[0], self.power.bias[0] = weights, constant
 
     def hidden(self) -> list[torch.Tensor]:
         """The weights between hidden layers."""
         return [p for part in (self.down, self.whole, self.narrow, self.up) for p in part.parameters() if p.ndim > 1]
-
-
-class Continued(nn.Module):
-    """Adds a layer of places on all sides.
-
-    Args:
-        mode: "circular", what is on the other side; or "replicate", the outermost layer again, as behind a mirror.
-    """
-
-    def __init__(self, mode: str) -> None:
-        super().__init__()
-        self._mode = mode
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """``(N, C, *S)`` to ``(N, C, *(S + 2))``."""
-        return functional.pad(features, [1] * (2 * (features.ndim - 2)), mode=self._mode)
 
 
 def in_blocks(fields: torch.Tensor) -> torch.Tensor:
