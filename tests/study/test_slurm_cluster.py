@@ -1,4 +1,4 @@
-"""The Slurm job on a Slurm of two nodes: a study to its end, one that is cancelled, and one whose time is up."""
+"""The Slurm job on a Slurm of two nodes: to its end, cancelled, giving way, out of time."""
 
 import os
 import re
@@ -115,6 +115,23 @@ def test_a_job_that_loses_a_node_is_queued_again_and_goes_on_when_the_node_is_ba
     assert job.end() == "COMPLETED", job.log.read_text()
     assert kept and job.complete()[: len(kept)] == kept and len(job.complete()) == 15
     assert "RUNNING" not in job.statuses()
+
+
+def test_a_job_that_gives_way_to_another_is_queued_again_and_goes_on_after_it(slurm, tmp_path):
+    make(tmp_path)
+    job = Job(slurm, tmp_path, settings=["generator.seconds=6", "resources.trials=1", "search.trials=6"])
+    job.wait_for_a_trial()
+    kept = job.complete()
+    # Slurm ends the steps, Ray's, at once, and the script after the partition's GraceTime of two minutes.
+    urgent = slurm.command(
+        "sbatch", "--parsable", "--partition=urgent", "--nodes=2", "--exclusive", "--wrap=sleep 5", cwd=tmp_path
+    ).strip()
+    slurm.wait_for(lambda: slurm.job(urgent)["JobState"] == "COMPLETED", 180)
+    job.wait_for("this job gives way to another; it is queued again, and goes on where it was", 30)
+    assert job.end() == "COMPLETED", job.log.read_text()
+    assert slurm.job(job.number)["Restarts"] == "1"
+    assert kept and job.complete()[: len(kept)] == kept and len(job.complete()) == 6
+    assert "RUNNING" not in job.statuses() and "will terminate" not in job.log.read_text()
 
 
 def test_a_job_whose_time_is_up_is_queued_again_as_often_as_it_takes(slurm, tmp_path):

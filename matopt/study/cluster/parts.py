@@ -2,49 +2,100 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import threading
 import time
 
 import ray
 from ray._private import worker
 
+from matopt.study.cluster.last_words import LastWords
+
 _EVERY = 1.0
 _HEAD_EVERY, _HEAD_SECONDS = 5.0, 30.0
+_STUCK_SECONDS = 10.0
+KEPT = "what was finished is kept, and the same command goes on from there"
 _NAMES = {"gcs_server": "the directory of its cluster (gcs_server)", "raylet": "its node here (raylet)"}
 
 
 class Parts:
-    """Watches them.
+    """Watches them, until it is closed.
 
     Args:
         address: ``host:port`` of the cluster's head; None where it was started by this process.
     """
 
     def __init__(self, address: str | None) -> None:
-        self._address = address
+        self._head = None if address is None else _Head(address)
         self._looked = 0.0
-        self._answered = time.monotonic()
+        self._unwatch = threading.Event()
+        self._words = LastWords(f"matopt: killed, or ended by Ray, whose node here is gone; {KEPT}")
+        if address is not None:
+            watch = (_Head(address), self._unwatch, self._words)
+            threading.Thread(target=_end_when_stuck, args=watch, daemon=True).start()
 
     def lost(self) -> str:
         """Name what does not run any more; empty where all does. Looks once in a while only."""
         now = time.monotonic()
-        if now - self._looked < (_EVERY if self._address is None else _HEAD_EVERY):
+        if now - self._looked < (_EVERY if self._head is None else _HEAD_EVERY):
             return ""
         self._looked = now
-        return _dead_process() if self._address is None else self._lost_head(self._address)
+        found = _dead_process() if self._head is None else self._head.lost() or _dead_node(self._head)
+        if found:  # the launch will say so, but for what its end takes of Ray
+            self._unwatch.set()
+            self._words.say(f"matopt: {found}; {KEPT}")
+        return found
 
-    def _lost_head(self, address: str) -> str:
-        host, _, port = address.rpartition(":")
+    def close(self) -> None:
+        """Watch no longer."""
+        self._unwatch.set()
+        self._words.unsay()
+
+
+class _Head:
+    """The head of a cluster that was joined, as far as its port tells.
+
+    Args:
+        address: ``host:port``.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.silence = 0.0
+        self._answered = time.monotonic()
+
+    def lost(self, patience: float = _HEAD_SECONDS) -> str:
+        """Say that it has not answered for so many seconds; empty where it has."""
+        host, _, port = self.address.rpartition(":")
         try:
             socket.create_connection((host, int(port)), timeout=2).close()
         except OSError:
-            # A head that others watch may be back soon. Ray ends this process after a minute.
-            silence = time.monotonic() - self._answered
-            return f"Ray's head at {address} is gone: no answer for {silence:.0f} s" * (silence > _HEAD_SECONDS)
-        self._answered = time.monotonic()
-        me = ray.get_runtime_context().get_node_id()
-        is_alive = any(node["NodeID"] == me and node["Alive"] for node in ray.nodes())
-        return "" if is_alive else f"this machine's node of the Ray cluster at {address} died"
+            self.silence = time.monotonic() - self._answered
+        else:
+            self._answered, self.silence = time.monotonic(), 0.0
+        # One that others watch may be back soon. Ray ends this process after a minute.
+        return f"Ray's head at {self.address} is gone: no answer for {self.silence:.0f} s" * (self.silence > patience)
+
+
+def _end_when_stuck(head: _Head, is_closed: threading.Event, words: LastWords) -> None:
+    """End this process some time after its head was lost.
+
+    Whoever asks Ray for anything then, as Tune does for the resources of a cluster, waits in compiled code, where no
+    signal and no exception reaches it, until Ray ends the process with a trace of its own.
+    """
+    while not is_closed.wait(_HEAD_EVERY):
+        if lost := head.lost(_HEAD_SECONDS + _STUCK_SECONDS):
+            words.say(f"matopt: {lost}; {KEPT}")
+            os._exit(1)
+
+
+def _dead_node(head: _Head) -> str:
+    if head.silence:
+        return ""  # whose word it would be
+    me = ray.get_runtime_context().get_node_id()
+    is_alive = any(node["NodeID"] == me and node["Alive"] for node in ray.nodes())
+    return "" if is_alive else f"this machine's node of the Ray cluster at {head.address} died"
 
 
 def _dead_process() -> str:

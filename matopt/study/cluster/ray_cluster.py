@@ -31,7 +31,7 @@ from matopt.provenance import code_version
 from matopt.study.cluster import whereabouts
 from matopt.study.cluster.driver_path import DriverPath, matopt_file
 from matopt.study.cluster.local_ray import last_line, start_local
-from matopt.study.cluster.parts import Parts
+from matopt.study.cluster.parts import KEPT, Parts
 from matopt.study.cluster.placement import Node
 from matopt.study.cluster.whereabouts import Whereabouts
 from matopt.study.layout import node_probe
@@ -98,7 +98,7 @@ class Cluster:
         """Leave the cluster; one that was started here ends."""
         # Ray ends the process of whoever drops a handle while it shuts down, and a garbage collector in another thread,
         # tracking's say, may come upon one at any time: they are collected before, and none in between.
-        self._parts = None
+        parts, self._parts = self._parts, None
         self._checked.clear()
         was_enabled = gc.isenabled()
         gc.disable()
@@ -108,6 +108,8 @@ class Cluster:
         finally:
             if was_enabled:
                 gc.enable()
+            if parts is not None:
+                parts.close()
 
     def check(self) -> None:
         """See whether what holds the cluster together still runs; costs nothing when called often.
@@ -116,7 +118,7 @@ class Cluster:
             FailureError: it does not. Ray by itself would wait for a minute, and then end this process.
         """
         if self._parts is not None and (lost := self._parts.lost()):
-            raise FailureError(f"{lost}; what was finished is kept, and the same command goes on from there")
+            raise FailureError(f"{lost}; {KEPT}")
 
     def nodes(self) -> list[Node]:
         """List what the nodes offer that are alive now."""
