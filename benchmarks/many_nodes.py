@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import slow_switch
@@ -20,8 +21,6 @@ import hosts  # noqa: E402 (the tests' own, found by the line above)
 DELAY = 0.002
 """Of each frame, in seconds: 4 ms there and back."""
 LOSS = 0.001
-SLOTS = 2
-"""Trials at a time on each host."""
 STUDY = """
 name: nodes
 data:
@@ -53,8 +52,14 @@ class SlowHosts(hosts.Hosts):
         assert process.stdout.readline() == "ready\n"
 
 
-def measure(folder: Path, seconds: float, rounds: int, counts: tuple[int, ...]) -> list[dict[str, float]]:
-    """Search with trials that sleep for ``seconds``, ``rounds`` times as many as run at once.
+def measure(folder: Path, seconds: float, slots: int, rounds: Mapping[int, int]) -> list[dict[str, float]]:
+    """Search with trials that sleep for ``seconds``.
+
+    Args:
+        folder: for what each search needs.
+        seconds: of a trial's sleep.
+        slots: trials at a time on each host.
+        rounds: how many times as many trials as run at once there are, by the number of hosts.
 
     Returns:
         A row for each number of hosts. What orchestration takes is measured from when the first trials are done, so
@@ -62,43 +67,40 @@ def measure(folder: Path, seconds: float, rounds: int, counts: tuple[int, ...]) 
         driver is the launching process: it chooses points, enters results and tells MLflow's sender.
     """
     rows = []
-    for count in counts:
+    for count, rounds_here in rounds.items():
         place = folder / f"{count}"
         place.mkdir(parents=True)
-        slots = SLOTS * count
-        (place / "study.yaml").write_text(
-            STUDY.format(seconds=seconds, trials=slots * rounds, slots=slots, simulators=count)
-        )
+        at_once = slots * count
+        trials = at_once * rounds_here
+        (place / "study.yaml").write_text(STUDY.format(seconds=seconds, trials=trials, slots=at_once, simulators=count))
         shutil.copy(ROOT / "tests" / "study" / "tiny_components.py", place)
-        found = _searched(place, count)
-        first, last = found["done"][slots - 1], found["done"][-1]
-        computed = sum(found["seconds"][slots:])
+        found = _searched(place, count, slots)
+        first, last = found["done"][at_once - 1], found["done"][-1]
+        computed = sum(found["seconds"][at_once:])
         rows.append(
             {
                 "hosts": count,
-                "trials": slots * rounds,
+                "trials": trials,
                 "search [s]": round(found["wall"], 1),
                 "after the first trials [s]": round(last - first, 1),
                 "a trial [s]": round(sum(found["seconds"]) / len(found["seconds"]), 2),
-                "orchestration [%]": round(100 * (1 - computed / slots / (last - first)), 1),
-                "weak scaling [%]": 100.0,
+                "orchestration [%]": round(100 * (1 - computed / at_once / (last - first)), 1),
+                "a round [s]": round((last - first) / (rounds_here - 1), 2),
                 "driver, a trial [CPU s]": round(
-                    (found["processor"][-1] - found["processor"][slots - 1]) / (slots * (rounds - 1)), 3
+                    (found["processor"][-1] - found["processor"][at_once - 1]) / (trials - at_once), 3
                 ),
             }
         )
-        rows[-1]["weak scaling [%]"] = round(
-            100 * rows[0]["after the first trials [s]"] / rows[-1]["after the first trials [s]"], 1
-        )
+        rows[-1]["weak scaling [%]"] = round(100 * rows[0]["a round [s]"] / rows[-1]["a round [s]"], 1)
     return rows
 
 
-def _searched(place: Path, count: int) -> dict:
+def _searched(place: Path, count: int, slots: int) -> dict:
     names = [f"host{i}" for i in range(count)]
     variables = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     variables["PYTHONPATH"] = os.pathsep.join([str(ROOT), *sys.path])
     with SlowHosts(place, names, Path(sys.prefix)) as network:
-        address = network.start_ray(SLOTS, **variables)
+        address = network.start_ray(slots, **variables)
         search = [sys.executable, __file__, place / "study.yaml", address]
         done = subprocess.run(network.command("host0", *search, **variables), stdout=subprocess.PIPE, check=True)
     return json.loads(done.stdout.splitlines()[-1])
