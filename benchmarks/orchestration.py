@@ -1,6 +1,6 @@
 """What the engine costs, case by case. Ends with the goals in a line, ``{"goals": {name: [value, goal, met]}}``.
 
-Usage: python benchmarks/orchestration.py [labels] [trials] [pruning] [nodes] [thousand] [--quick] [--keep FOLDER]
+Usage: python benchmarks/orchestration.py [CASE ...] [--quick] [--keep FOLDER] [--scan FILE]
 
 ``labels`` makes a store of 10^7 labels in 10^4 files (10^6 with ``--quick``), compacts it, and looks up images drawn at
 random, beside the store as it was (all labels in a dictionary) and a plain dataset of pyarrow, which read the files
@@ -10,7 +10,8 @@ as they were. Needs 5 GB of disk, 1 GB with ``--quick``, and 3 GB of memory for 
 sampler take for each, beside Optuna's own TPE. Needs ten minutes, one with ``--quick``.
 
 ``pruning`` runs trials of the quickstart's space, made small, and of a wider one, and plays searches through over them:
-with pruning, with as many trials pruned at random, and with none. Needs ten minutes of a processor, or three.
+with pruning, with as many trials pruned at random, and with none. With a ``--scan`` of Berea the wider one is searched
+on its windows of 64^2 too. Needs ten minutes of a processor, or three; twice as many with the scan.
 
 ``nodes`` searches on one, two and four hosts, namespaces of this machine on a switch that delays and loses frames, with
 trials that sleep for 30 s (10 s with ``--quick``): what orchestration takes of their time, and how it scales where each
@@ -31,6 +32,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import label_stores
@@ -77,13 +79,13 @@ def trials(folder: Path, is_quick: bool) -> Goals:
     return {f"ledger and TPE at {row['trials']} trials [ms]": _at_most(row["a trial [ms]"], TRIAL) for row in rows}
 
 
-def pruning(folder: Path, is_quick: bool) -> Goals:
+def pruning(folder: Path, is_quick: bool, scan: Path | None = None) -> Goals:
     """What pruning saves of a search's seconds, and what it costs of its best trial."""
-    rows = pruned_searches.measure(folder, 8 if is_quick else 20)
+    rows = pruned_searches.measure(folder, 8 if is_quick else 20, scan)
     print(f"{table(rows)}\n")
     by_kind = {(row["space"], row["search"]): row for row in rows}
     goals: Goals = {}
-    for space in pruned_searches.SPACES:
+    for space in dict.fromkeys(str(row["space"]) for row in rows):
         ours, others = (by_kind[space, kind] for kind in (pruned_searches.PRUNED, pruned_searches.AT_RANDOM))
         missed = "r2 missed, 10 trials' time"
         goals[f"{space}: {missed}, and of random pruning"] = _at_most(float(ours[missed]), float(others[missed]))
@@ -138,13 +140,15 @@ def main() -> None:
     parser.add_argument("cases", nargs="*", choices=[*CASES, []], default=[])
     parser.add_argument("--quick", action="store_true", help="fewer labels, fewer trials; under ten minutes")
     parser.add_argument("--keep", type=Path, help="a folder for what is made, which is used again")
+    parser.add_argument("--scan", type=Path, help="the scan of Berea, a zip archive, for pruning")
     arguments = parser.parse_args()
+    cases = {**CASES, "pruning": partial(pruning, scan=arguments.scan)}
     goals: Goals = {}
     with tempfile.TemporaryDirectory() as scratch:
         for case in arguments.cases or list(CASES)[: -1 if arguments.quick else None]:
             folder = (arguments.keep or Path(scratch)) / case
             folder.mkdir(parents=True, exist_ok=True)
-            goals |= CASES[case](folder, arguments.quick)
+            goals |= cases[case](folder, arguments.quick)
     print(json.dumps({"goals": goals}))
 
 

@@ -40,7 +40,8 @@ WIDER = (
     "search.space.predictor.learning_rate={log: [2e-3, 0.5]}",
     "search.space.predictor.width={choice: [4, 8, 16]}",
 )
-SPACES = {"quickstart": TINY, "with two settings of the predictor": WIDER}
+QUICKSTART, SETTINGS = "quickstart", "with two settings of the predictor"
+BEREA = f"Berea 64^2, {SETTINGS}"
 ORDERS, DRAWN = 200, 60
 BUDGETS = (5, 10, 20)
 """Seconds that a search has, in those of a whole trial."""
@@ -73,9 +74,19 @@ class Played:
         return {name: values[:count] for name, values in self.curve.items()}
 
 
-def measure(folder: Path, n_trials: int) -> list[dict[str, float | str]]:
-    """Play searches through over trials of the quickstart's space, and of one with settings of the predictor."""
-    return [row for name, changes in SPACES.items() for row in _rows(name, _trials(folder, changes, n_trials))]
+def measure(folder: Path, n_trials: int, scan: Path | None) -> list[dict[str, float | str]]:
+    """Play searches through over trials of the quickstart's space, and of one with settings of the predictor.
+
+    Args:
+        folder: where trials are kept.
+        n_trials: of each space.
+        scan: of Berea, of whose windows the second space is searched too.
+    """
+    spaces = {QUICKSTART: TINY, SETTINGS: WIDER}
+    if scan is not None:
+        source = f"data.source={{kind: files, path: {scan.resolve()}, voxel_size: 5.345 um}}"
+        spaces[BEREA] = (*WIDER, source, "data.window.size=64")
+    return [row for name, changes in spaces.items() for row in _rows(name, _trials(folder, changes, n_trials))]
 
 
 def _rows(space: str, trials: Sequence[Played]) -> list[dict[str, float | str]]:
