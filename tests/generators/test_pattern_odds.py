@@ -64,12 +64,12 @@ def test_the_potential_is_the_log_ratio_of_frequencies_where_patterns_are_indepe
     classes = pattern_classes()
     wanted = 0.4 * some_potential(2).clamp(-1.5, 1.5)
 
-    def draw(potential: torch.Tensor, number: int) -> torch.Tensor:
+    def draw(potential: torch.Tensor, number: int, times: int) -> torch.Tensor:
         generator = torch.Generator().manual_seed(number)
-        chosen = torch.multinomial(potential.exp()[classes], 200_000, replacement=True, generator=generator)
+        chosen = torch.multinomial(potential.exp()[classes], times * 100_000, replacement=True, generator=generator)
         return ((chosen[:, None] >> torch.arange(9)) & 1).view(-1, 1, 3, 3).float()
 
-    found = find_potential(draw, draw(wanted, 99))
+    found = find_potential(draw, draw(wanted, 99, 4))
     mixed = torch.ones(len(found), dtype=torch.bool)
     mixed[classes[[0, -1]]] = False
     assert (found[~mixed] == 0).all()
@@ -79,4 +79,4 @@ def test_the_potential_is_the_log_ratio_of_frequencies_where_patterns_are_indepe
 
 def test_one_phase_alone_has_no_potential() -> None:
     solid = torch.ones(2, 1, 8, 8)
-    assert torch.equal(find_potential(lambda potential, number: solid, solid), no_potential())
+    assert torch.equal(find_potential(lambda potential, number, times: solid, solid), no_potential())

@@ -36,8 +36,8 @@ class Correction:
         n = n_compared(train.shape[2:])
         weighted = cls(find_weight(lambda weight: draw(cls(weight), n, 0), train))
 
-        def with_potential(potential: torch.Tensor, number: int) -> torch.Tensor:
-            return draw(replace(weighted, potential=potential), n // 2, 1 + number)
+        def with_potential(potential: torch.Tensor, number: int, times: int) -> torch.Tensor:
+            return draw(replace(weighted, potential=potential), n // 2 * times, 1 + number)
 
         return replace(weighted, potential=find_potential(with_potential, train))
 

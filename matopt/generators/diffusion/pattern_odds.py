@@ -14,9 +14,10 @@ from matopt.generators.diffusion.denoiser import Logit
 HIGHEST_CORRECTED = 1.0
 """The noise level from which on patterns count: above it, which of them a voxel is in has not been settled."""
 
-RATES = (0.7, 0.5, 0.4, 0.3, 0.25)
-"""Of the log ratio of frequencies that is added to a potential, sample set by sample set: falling, so that the chance
-of each set averages out (Robbins and Monro 1951)."""
+ROUNDS = ((0.7, 1), (0.5, 1), (0.4, 3), (0.35, 4), (0.25, 4))
+"""Sample set by sample set, the share of the log ratio of frequencies that is added to a potential, and how many times as
+large the set is as the first. Shares fall and sets grow, so that the chance of each averages out (Robbins and Monro
+1951): what is left of it is that of 13 of the first together."""
 
 LARGEST_RATIO = 1.0
 """Of log frequencies that one set of samples is believed."""
@@ -81,7 +82,7 @@ def pattern_odds(solid: torch.Tensor, potential: torch.Tensor, periodic: bool) -
     return odds[:, None]
 
 
-def find_potential(draw: Callable[[torch.Tensor, int], torch.Tensor], train: torch.Tensor) -> torch.Tensor:
+def find_potential(draw: Callable[[torch.Tensor, int, int], torch.Tensor], train: torch.Tensor) -> torch.Tensor:
     """Find the potential with which samples have the patterns of the training microstructures.
 
     Of all distributions that have these frequencies, a weight of this form gives the one that is nearest to what the
@@ -90,7 +91,8 @@ def find_potential(draw: Callable[[torch.Tensor, int], torch.Tensor], train: tor
     by its slope over porosity in training.
 
     Args:
-        draw: gives samples ``(N, 1, *S)`` of a potential, from other noise for each number.
+        draw: gives samples ``(N, 1, *S)`` of a potential, from other noise for each number, and so many times as many
+            as for the first.
         train: ``(M, 1, *S)`` training microstructures, as large as samples.
 
     Returns:
@@ -100,8 +102,8 @@ def find_potential(draw: Callable[[torch.Tensor, int], torch.Tensor], train: tor
     number, from_mean = authentic.sum(1), porosity - porosity.mean()
     slope = (from_mean * number).mean() / from_mean.square().mean().clamp(min=1e-12)
     potential = no_potential()
-    for draw_number, rate in enumerate(RATES):
-        drawn, drawn_porosity = _mixed((draw(potential, draw_number) >= 0.5).float())
+    for draw_number, (rate, times) in enumerate(ROUNDS):
+        drawn, drawn_porosity = _mixed((draw(potential, draw_number, times) >= 0.5).float())
         expected_number = number.mean() + slope * (drawn_porosity.mean() - porosity.mean())
         if number.sum() == 0 or expected_number <= 0:  # one phase alone, or a porosity that training says nothing of
             return potential
