@@ -1,7 +1,7 @@
 """Generators beside authentic microstructures, over materials and seeds; writes benchmarks/generators.md.
 
 Usage: python benchmarks/generators.py berea.zip [--quick] [--material NAME ...] [--size N ...] [--generators NAME ...]
-           [--seeds N]
+           [--seeds N] [--steps N]
 
 Every generator learns from 200 windows on one thread, draws, and is judged against windows that it has not seen, beside
 trivial imitations. The rows are kept in generators.json and shown in generators.md; with --quick in generators_quick.*,
@@ -104,10 +104,10 @@ def converged(microstructures: Microstructures) -> PropertyTable | None:
     return table
 
 
-def generated(kind: str, seed: int, court: Court, is_quick: bool) -> tuple[dict, torch.Tensor]:
-    """Fit a generator, draw, and judge; the seconds are of the processor."""
+def generated(kind: str, seed: int, court: Court, settings: dict[str, int]) -> tuple[dict, torch.Tensor]:
+    """Fit a generator, draw, and judge; the seconds are of the processor. What it has no such setting for is left out."""
     allowed = inspect.signature(GENERATORS.find(kind)).parameters
-    settings = {name: value for name, value in SHORT.items() if name in allowed} if is_quick else {}
+    settings = {name: value for name, value in settings.items() if name in allowed}
     generator = GENERATORS.build(Component(kind, settings))
     start = time.process_time()
     generator.fit(court.real.train, seed=seed)
@@ -131,6 +131,7 @@ def main() -> None:
     )
     parser.add_argument("--generators", nargs="*", default=[], help="by their registered names; all by default")
     parser.add_argument("--seeds", type=int, help="of each generator; three by default, one with --quick")
+    parser.add_argument("--steps", type=int, help="of each training, in a row of its own; the defaults without")
     parser.add_argument("--sheets", type=Path, default=HERE / "sheets", help="where contact sheets go")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -138,6 +139,9 @@ def main() -> None:
         parser.error(f"no such generator: {', '.join(sorted(unknown))}; there are {', '.join(GENERATORS.names())}")
     scale = QUICK if arguments.quick else FULL
     seeds = arguments.seeds or (1 if arguments.quick else 3)
+    settings = SHORT if arguments.quick else {}
+    if arguments.steps:
+        settings = {**settings, "steps": arguments.steps}
     kept = HERE / ("generators_quick.json" if arguments.quick else "generators.json")
     rock = berea(arguments.scan)
     for name in arguments.material or (["berea"] if arguments.quick else MATERIALS):
@@ -150,9 +154,10 @@ def main() -> None:
             keep(kept, {**place, "model": CEILING, "seed": 0}, court.row(windows.density(), number))
             for kind in arguments.generators or GENERATORS.names():
                 for seed in range(seeds):
-                    label = {**place, "model": kind, "seed": seed}
+                    model = f"{kind}, {arguments.steps} steps" if arguments.steps else kind
+                    label = {**place, "model": model, "seed": seed}
                     try:
-                        row, raw = generated(kind, seed, court, arguments.quick)
+                        row, raw = generated(kind, seed, court, settings)
                     except InputError as error:  # a generator of volumes, say
                         print(f"{kind} does not take {name} {size}^2: {error}", flush=True)
                         break
