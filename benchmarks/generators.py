@@ -105,7 +105,7 @@ def converged(microstructures: Microstructures) -> PropertyTable | None:
 
 
 def generated(kind: str, seed: int, court: Court, settings: dict[str, int]) -> tuple[dict, torch.Tensor]:
-    """Fit a generator, draw, and judge; the seconds are of the processor. What it has no such setting for is left out."""
+    """Fit a generator with those settings that it has, draw, and judge; the seconds are of the processor."""
     allowed = inspect.signature(GENERATORS.find(kind)).parameters
     settings = {name: value for name, value in settings.items() if name in allowed}
     generator = GENERATORS.build(Component(kind, settings))
