@@ -3,7 +3,8 @@
     python benchmarks/design.py ../shared/data/berea.zip [--quick] [--seeds N] [--generator FILE] [--keep FOLDER]
 
 Windows of Berea, 64^2 voxels, are made stiffer at the porosity that they have: seeds drawn by a generator that learnt
-from 100 authentic windows, judged by predictors that learnt from the same windows and from perturbed copies of them.
+from 100 authentic windows, judged by predictors that learnt from the same windows: the fields behind the modulus, or,
+beside them, its values alone, of perturbed copies of the windows too.
 What each case gained by the physics stands beside what it promised, and beside designs without a model, by the physics
 itself, and voxel by voxel. Cases that were run are kept in design.json and not run again with as many seeds; models,
 draws and labels are kept in the folder of ``--keep``. The page, design.md, is made anew of all that is there. The last
@@ -22,7 +23,7 @@ from pathlib import Path
 import design_page as page
 import numpy as np
 import torch
-from design_models import Models, rock_of
+from design_models import PREDICTORS, Models, rock_of
 from specimens import berea
 
 from matopt.design.ascent import Designs, optimise
@@ -52,7 +53,7 @@ class Case:
 
     Attributes:
         name: in the tables.
-        judge: "perturbed", "plain" (predictors), "physics", "solid fraction" or "nothing".
+        judge: a predictor of :class:`design_models.Models`, "physics", "solid fraction" or "nothing".
         optimiser: what improves designs.
         is_held: whether the porosity of the start is held.
         space: "resampling" or "pixel".
@@ -71,21 +72,22 @@ def cases(draws: int) -> list[Case]:
     """All cases; those that the goals are about come first."""
     both, climb, screen = Moves(draws), Moves(0), DrawAndScreen(draws)
     first, *others = (
-        [Case(page.BOTH, "perturbed", both, seed=seed), Case(page.SCREEN, "perturbed", screen, seed=seed)]
+        [Case(page.BOTH, "fields", both, seed=seed), Case(page.SCREEN, "fields", screen, seed=seed)]
         for seed in range(MODEL_SEEDS)
     )
     return [
         *first,
         Case(page.PHYSICS, "physics", both),
         Case(page.NOTHING, "nothing", both),
-        Case(page.PIXEL, "perturbed", Adam(), space="pixel"),
-        Case(page.FREE, "perturbed", both, is_held=False),
+        Case(page.PIXEL, "fields", Adam(), space="pixel"),
+        Case(page.FREE, "fields", both, is_held=False),
         Case(page.SOLID, "solid fraction", both, is_held=False),
         Case(page.PHYSICS_FREE, "physics", both, is_held=False),
-        Case(page.CLIMB, "perturbed", climb),
-        *(case for pair in others for case in pair),
+        Case(page.COPIES, "copies", both),
+        Case(page.VALUES, "values", both),
         Case(page.SOLVED, "physics", DrawAndScreen(2 * draws)),
-        Case(page.PLAIN, "plain", both),
+        Case(page.CLIMB, "fields", climb),
+        *(case for pair in others for case in pair),
     ]
 
 
@@ -147,7 +149,7 @@ class Bench:
 
     def run(self, case: Case) -> dict:
         """Make the designs of a case, and solve what it kept of them."""
-        judge, witness = self._judge(case), self.models.predictor("perturbed", case.seed)
+        judge, witness = self._judge(case), self.models.predictor("fields", case.seed)
         space: Space = Pixel() if case.space == "pixel" else Resampling()
         settings = AscentSettings(
             property=PROPERTY,
@@ -157,7 +159,7 @@ class Bench:
         )
         region = None if case.space == "pixel" else self.region
         start = time.process_time()
-        seen_by = None if case.judge in ("perturbed", "plain") else witness
+        seen_by = None if case.judge in PREDICTORS else witness
         designs = optimise(judge, settings, space, case.optimiser, self.material, region, 0, seen_by)
         return self._row(case, designs, time.process_time() - start)
 

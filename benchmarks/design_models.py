@@ -17,6 +17,8 @@ from matopt.generators.perturbations import Perturbations
 from matopt.microstructures import Microstructures
 from matopt.physics.youngs_modulus import YoungsModulus
 from matopt.predictors.cnn import CNN
+from matopt.predictors.convolutional.predictor import ConvolutionalPredictor
+from matopt.predictors.full_field import FullField
 from matopt.properties import PropertyTable
 from matopt.stages.data import LabelledSet
 from matopt.stages.simulate import simulate
@@ -25,6 +27,9 @@ SIZE = 64
 COUNT = 100
 COPIES = 10
 """Perturbed copies of each training window."""
+
+PREDICTORS: dict[str, type[ConvolutionalPredictor]] = {"fields": FullField, "values": CNN, "copies": CNN}
+"""Of fields, of values alone, and of those of perturbed copies of the training windows too; all with their defaults."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,20 +94,19 @@ class Models:
         torch.save(model.state_dict(), path)
         return model
 
-    def predictor(self, kind: str, seed: int) -> CNN:
-        """A network of symmetries: "plain", or taught by "perturbed" copies of the training windows too."""
-        steps = 300 if self._is_quick else {"plain": 1000, "perturbed": 3000}[kind]
-        path = self.folder / f"{kind}_{steps}_{seed}.pt"
-        model = CNN(steps=steps)
+    def predictor(self, kind: str, seed: int) -> ConvolutionalPredictor:
+        """One of :data:`PREDICTORS`."""
+        model = PREDICTORS[kind](**({"steps": 300} if self._is_quick else {}))
+        path = self.folder / f"{kind}_{model.steps}_{seed}.pt"
         if path.exists():
             model.load_state_dict(torch.load(path, weights_only=True))
             return model
         train = LabelledSet(self.rock.train, self.label(self.rock.train))
-        if kind == "perturbed":
+        if kind == "copies":
             copies = Perturbations().fit(self.rock.train).draw(COPIES * COUNT, seed)
             train += LabelledSet(copies, self.label(copies))
         start = time.process_time()
         model.fit(train.microstructures, train.labels, (self.rock.held_out, self.label(self.rock.held_out)), seed=seed)
-        print(f"{kind} network {seed}: fitted in {time.process_time() - start:.0f} s", flush=True)
+        print(f"predictor of {kind} {seed}: fitted in {time.process_time() - start:.0f} s", flush=True)
         torch.save(model.state_dict(), path)
         return model

@@ -8,7 +8,8 @@ from page import table
 BOTH = "draw, screen and move by the predictor"
 SCREEN = "draw and screen by the predictor"
 CLIMB = "moves by the predictor, from the start"
-PLAIN = "draw, screen and move by the plain predictor"
+VALUES = "draw, screen and move by a predictor of values alone"
+COPIES = "the same, taught by perturbed copies too"
 PIXEL = "voxel by voxel by the predictor"
 NOTHING = "draw, screen and move by nothing"
 PHYSICS = "draw, screen and move by the physics"
@@ -16,8 +17,8 @@ SOLVED = "the best of as many solved samples"
 FREE = "porosity free: by the predictor"
 SOLID = "porosity free: by the solid fraction"
 PHYSICS_FREE = "porosity free: by the physics"
-ORDER = (NOTHING, PIXEL, CLIMB, SCREEN, PLAIN, BOTH, SOLVED, PHYSICS, SOLID, FREE, PHYSICS_FREE)
-BASELINES = (NOTHING, PIXEL, CLIMB, SCREEN, PLAIN)
+ORDER = (NOTHING, PIXEL, CLIMB, SCREEN, VALUES, COPIES, BOTH, SOLVED, PHYSICS, SOLID, FREE, PHYSICS_FREE)
+BASELINES = (NOTHING, PIXEL, CLIMB, SCREEN, VALUES, COPIES)
 """What uses no solve either, and is to be beaten."""
 
 RESAMPLINGS = 2000
