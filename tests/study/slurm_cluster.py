@@ -1,6 +1,7 @@
 """A Slurm of two nodes on the loopback interface, of processes of a test's own, for what is submitted to one.
 
 Both nodes are this machine: one controller and two ``slurmd -N``, under a configuration and a key made for the test.
+Each has a GPU, as far as Slurm knows.
 """
 
 import os
@@ -40,12 +41,13 @@ MpiDefault=none
 JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 SelectType=select/cons_tres
+GresTypes=gpu
 SelectTypeParameters=CR_Core_Memory
 SlurmdParameters=config_overrides
 ReturnToService=2
 SlurmdTimeout=20
-NodeName=node1 NodeHostname={host} NodeAddr=127.0.0.1 Port={first} CPUs=2 RealMemory=4000 State=UNKNOWN
-NodeName=node2 NodeHostname={host} NodeAddr=127.0.0.1 Port={second} CPUs=2 RealMemory=4000 State=UNKNOWN
+NodeName=node1 NodeHostname={host} NodeAddr=127.0.0.1 Port={first} CPUs=2 RealMemory=4000 Gres=gpu:1 State=UNKNOWN
+NodeName=node2 NodeHostname={host} NodeAddr=127.0.0.1 Port={second} CPUs=2 RealMemory=4000 Gres=gpu:1 State=UNKNOWN
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 PartitionName=main Nodes=node1,node2 Default=YES MaxTime=INFINITE State=UP PriorityTier=1 GraceTime=120
@@ -82,6 +84,7 @@ class Slurm:
             second=ports[2],
         )
         (folder / "slurm.conf").write_text(text)
+        (folder / "gres.conf").write_text("NodeName=node[1-2] Name=gpu File=/dev/null\n")  # by name only
         for name in ("state", "node1", "node2"):
             (folder / name).mkdir()
         (folder / "key").write_bytes(secrets.token_bytes(128))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import mlflow
 import pytest
+import torch
 from faults import make
 from slurm_cluster import Slurm, missing
 
@@ -85,6 +86,15 @@ def test_a_study_runs_over_two_nodes_to_its_end_and_the_log_has_its_lines_alone(
     for node in ("node1", "node2"):
         assert "Ray runtime started" in (tmp_path / f"matopt-{job.number}-ray-{node}.log").read_text()
     assert list((slurm.folder / ".ray").iterdir()) == []  # no token is left
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the GPUs of this Slurm are names, which only PyTorch finds out")
+def test_the_gpus_of_a_job_are_given_to_the_processes_of_its_study(slurm, tmp_path):
+    make(tmp_path)
+    job = Job(slurm, tmp_path, "--gpus-per-node=1", settings=["resources.device=cuda", "resources.trials=auto"])
+    assert job.end() == "FAILED"
+    (line,) = [line for line in job.log.read_text().splitlines() if line.startswith("matopt: ")]
+    assert line.startswith("matopt: device 'cuda:0': "), line  # a process was placed on a node with a GPU, and began
 
 
 def test_a_job_that_is_cancelled_says_so_and_one_submitted_again_goes_on(slurm, tmp_path):
