@@ -51,3 +51,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
     with s3_server(tmp_path_factory.mktemp("s3") / "log.txt") as port:
         yield port
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a server that speaks as Azure's store does, on this machine."""
+    from object_store import azure_server
+
+    with azure_server(tmp_path_factory.mktemp("azure") / "log.txt") as port:
+        yield port

@@ -1,25 +1,33 @@
-"""A server that speaks S3, on this machine, behind a line that can be cut."""
+"""Servers that speak as S3 and as Azure's store do, on this machine, and a line to them that can be cut."""
 
+import base64
+import hashlib
+import hmac
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import threading
 import time
 from contextlib import closing, contextmanager, suppress
+from email.utils import formatdate
+from http.client import HTTPConnection
 
 import boto3
 import obstore
+import pytest
 from botocore.config import Config
-from obstore.store import S3Store
+from obstore.store import AzureStore, S3Store
 
 from matopt.buckets.bucket import bucket_at
 
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "somebody",
     "AWS_SECRET_ACCESS_KEY": "something",
     "AWS_REGION": "us-east-1",
-    **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"), ""),
+    **dict.fromkeys(PROXIES, ""),
 }
 OTHERS = ("AWS_ENDPOINT_URL_S3", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_REGION", "AWS_ALLOW_HTTP")
 
@@ -33,11 +41,26 @@ def free_port():
 def s3_server(log, **settings):
     """Run a server, with settings in its environment; gives its port."""
     port = free_port()
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with _running(command, port, log, {**os.environ, **ENVIRONMENT, **settings}):
+        yield port
+
+
+@contextmanager
+def azure_server(log):
+    """Run Azurite, Microsoft's own stand-in for Azure's store, where it is installed; gives its port."""
+    if (program := shutil.which("azurite-blob")) is None:
+        pytest.skip("no azurite-blob here: npm install --global azurite")
+    port = free_port()
+    command = [program, "--blobHost", "127.0.0.1", "--blobPort", str(port), "--inMemoryPersistence"]
+    with _running([*command, "--skipApiVersionCheck", "--disableTelemetry"], port, log, dict(os.environ)):
+        yield port
+
+
+@contextmanager
+def _running(command, port, log, environment):
     with log.open("wb") as said:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-            stdout=said, stderr=said, env={**os.environ, **ENVIRONMENT, **settings},
-        )  # fmt: skip
+        server = subprocess.Popen(command, stdout=said, stderr=said, env=environment)
     try:
         patience = time.monotonic() + 60
         while True:
@@ -46,7 +69,7 @@ def s3_server(log, **settings):
                 break
             assert time.monotonic() < patience and server.poll() is None, log.read_text()
             time.sleep(0.05)
-        yield port
+        yield
     finally:
         server.kill()
         server.wait()
@@ -57,6 +80,27 @@ def store(port, bucket):
     client("s3", port).create_bucket(Bucket=bucket)
     return S3Store(
         bucket, endpoint=f"http://127.0.0.1:{port}", region="us-east-1", access_key_id="a", secret_access_key="b",
+        client_options={"allow_http": True},
+    )  # fmt: skip
+
+
+ACCOUNT = "devstoreaccount1"
+ACCOUNT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+"""Azurite's, which all the world knows."""
+
+
+def azure_store(port, container):
+    """The container, as somebody else than matopt sees it; made if there is none, as no client of obstore's can."""
+    path, when, version = f"/{ACCOUNT}/{container}", formatdate(usegmt=True), "2021-08-06"
+    signed = "PUT" + "\n" * 12 + f"x-ms-date:{when}\nx-ms-version:{version}\n/{ACCOUNT}{path}\nrestype:container"
+    signature = hmac.new(base64.b64decode(ACCOUNT_KEY), signed.encode(), hashlib.sha256).digest()
+    headers = {"Authorization": f"SharedKey {ACCOUNT}:{base64.b64encode(signature).decode()}", "Content-Length": "0"}
+    with closing(HTTPConnection("127.0.0.1", port)) as connection:
+        headers |= {"x-ms-date": when, "x-ms-version": version}
+        connection.request("PUT", f"{path}?restype=container", headers=headers)
+        assert connection.getresponse().status in (201, 409)
+    return AzureStore(
+        container, account_name=ACCOUNT, account_key=ACCOUNT_KEY, endpoint=f"http://127.0.0.1:{port}/{ACCOUNT}",
         client_options={"allow_http": True},
     )  # fmt: skip
 
@@ -127,5 +171,21 @@ def set_environment(monkeypatch, port, cache):
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+    _begin(monkeypatch, cache)
+
+
+def set_azure_environment(monkeypatch, port, cache):
+    """The same of a server that speaks as Azure's store does."""
+    for name in (*OTHERS, "AZURE_ALLOW_HTTP", "AZURE_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    for name in PROXIES:
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", ACCOUNT)
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", ACCOUNT_KEY)
+    monkeypatch.setenv("AZURE_STORAGE_ENDPOINT", f"http://127.0.0.1:{port}/{ACCOUNT}")
+    _begin(monkeypatch, cache)
+
+
+def _begin(monkeypatch, cache):
     monkeypatch.setenv("MATOPT_CACHE", str(cache))
     bucket_at.cache_clear()  # what is connected to another server

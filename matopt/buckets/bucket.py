@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import threading
@@ -19,6 +18,7 @@ import obstore
 from obstore import exceptions
 from obstore.store import from_url
 
+from matopt.buckets.endpoints import endpoint_of, is_http_allowed
 from matopt.buckets.trouble import check_bucket, first_line, hopeless, is_without_credentials, why
 from matopt.errors import FailureError, warn
 
@@ -159,11 +159,11 @@ class Bucket:
                 raise
             except (exceptions.BaseError, TimeoutError, ConnectionError, ValueError) as error:
                 check_bucket(error, self.address)
-                if reason := hopeless(error):
+                if reason := hopeless(error, self.address):
                     raise FailureError(f"{self.address}/{key}: {reason}") from error
                 if is_without_credentials(error) and _patience <= SHORT_PATIENCE:
-                    raise FailureError(f"{self.address}: {why(error)}") from error
-                self._wait(pause, 0.0 if is_ending else _patience, why(error), error)
+                    raise FailureError(f"{self.address}: {why(error, self.address)}") from error
+                self._wait(pause, 0.0 if is_ending else _patience, why(error, self.address), error)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
                 self._silent_since = None
@@ -186,8 +186,8 @@ class Bucket:
     def _store(self) -> Any:
         with self._connecting:
             if self._connected is None:
-                endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
-                client: Any = {**_CLIENT, **({"allow_http": True} if _LOOPBACK.match(endpoint) else {})}
+                is_open = _LOOPBACK.match(endpoint_of(self.address)) or is_http_allowed(self.address)
+                client: Any = {**_CLIENT, **({"allow_http": True} if is_open else {})}
                 retries: Any = {"max_retries": 0, "retry_timeout": timedelta(seconds=1)}  # asking again is done here
                 try:
                     self._connected = from_url(self.address, client_options=client, retry_config=retries)
@@ -203,7 +203,10 @@ def _is_ending() -> bool:
 
 
 def _version(meta: Any) -> Version:
-    return {name: meta[name] for name in ("e_tag", "version") if meta[name] is not None}
+    found = {name: meta[name] for name in ("e_tag", "version") if meta[name] is not None}
+    if not found.get("e_tag", '"').endswith('"'):  # Azure's lists leave quotes away
+        found["e_tag"] = f'"{found["e_tag"]}"'
+    return found
 
 
 def _found(meta: Any) -> Found:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 
 from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
 
+from matopt.buckets.endpoints import allowing, endpoint_of
 from matopt.errors import FailureError
 
 _STATUS = re.compile(r"status code: (\d{3})")
@@ -30,11 +30,12 @@ def check_bucket(error: Exception, address: str) -> None:
         raise FailureError(f"{address}: there is no such bucket; make it, or name another") from error
 
 
-def hopeless(error: Exception) -> str | None:
+def hopeless(error: Exception, address: str) -> str | None:
     """Say what is wrong where asking again would be no use; None where it may be."""
     text, code = str(error), _code(error)
     if "BadScheme" in text:
-        return "its endpoint is http://, which everybody on the way can read; set AWS_ALLOW_HTTP=true if that is meant"
+        meant = f"set {allowing(address)}=true if that is meant"
+        return f"its endpoint is http://, which everybody on the way can read; {meant}"
     if is_without_credentials(error):
         return None  # a machine's role may answer later
     if isinstance(error, PermissionDeniedError | UnauthenticatedError) or _status(text) in ("401", "403"):
@@ -54,7 +55,7 @@ def is_without_credentials(error: Exception) -> bool:
     return _NOBODY.search(str(error)) is not None
 
 
-def why(error: Exception) -> str:
+def why(error: Exception, address: str) -> str:
     """Say in a few words why there is no answer."""
     text = str(error)
     if is_without_credentials(error):
@@ -69,7 +70,7 @@ def why(error: Exception) -> str:
         ("timed out", "it timed out"),
     ):
         if sign in text:
-            return meaning + _endpoint()
+            return meaning + _at(address)
     if status := _status(text):
         return f"the error {status}"
     return first_line(error)
@@ -81,8 +82,8 @@ def first_line(error: Exception) -> str:
     return (lines or [type(error).__name__])[0][:200]
 
 
-def _endpoint() -> str:
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+def _at(address: str) -> str:
+    endpoint = endpoint_of(address)
     return f" at {endpoint.rpartition('@')[2]}" if endpoint else ""
 
 

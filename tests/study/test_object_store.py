@@ -1,4 +1,4 @@
-"""Studies in a bucket, on a server that speaks S3; hosts are folders for working copies, which share nothing else."""
+"""Studies in a bucket, of S3 and of Azure; hosts are folders for working copies, which share nothing else."""
 
 import json
 import multiprocessing
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import optuna
 import pytest
-from object_store import Line, keys, set_environment, store
+from object_store import Line, azure_store, keys, set_azure_environment, set_environment, store
 from test_lease import HOLDER, can_be_another_host
 from typer.testing import CliRunner
 
@@ -294,7 +294,13 @@ def write_page(found):
     return [found.layout.report / "index.html"]
 
 
-def test_a_study_of_one_host_is_finished_for_all_hosts(file, there, tmp_path, monkeypatch):
+@pytest.mark.parametrize("scheme", ["s3", "abfs"])
+def test_a_study_of_one_host_is_finished_for_all_hosts(file, there, tmp_path, monkeypatch, request, scheme):
+    if scheme == "abfs":
+        port = request.getfixturevalue("azurite")
+        set_azure_environment(monkeypatch, port, tmp_path / "one")
+        there = azure_store(port, "studies")
+        file.write_text(file.read_text().replace("s3://", "abfs://"))
     with pytest.warns(InputWarning, match="MLflow's database stays on this host"):
         first = launch(load_study(file), make_report=write_page)
     simulated = (tmp_path / "simulated.txt").read_text()
@@ -324,15 +330,17 @@ def test_a_study_of_one_host_is_finished_for_all_hosts(file, there, tmp_path, mo
         return done.output
 
     assert "2 complete" in says("study", "status", str(file))
-    assert "tiny" in says("study", "list", "--storage", "s3://studies/lab")
-    shown = says("storage", "show", "--storage", "s3://studies/lab")
+    assert "tiny" in says("study", "list", "--storage", f"{scheme}://studies/lab")
+    shown = says("storage", "show", "--storage", f"{scheme}://studies/lab")
     assert "models" in shown and "labels" in shown and "tiny" in shown
-    assert "s3://studies/lab holds nothing that could go" in says("storage", "prune", "--storage", "s3://studies/lab")
+    assert f"{scheme}://studies/lab holds nothing that could go" in says(
+        "storage", "prune", "--storage", f"{scheme}://studies/lab"
+    )
     there.delete([key for key in keys(there, "lab/studies/tiny")])
     models = [key for key in keys(there, "lab/artifacts") if key.endswith(".pt")]
-    assert "freed" in says("storage", "prune", "--storage", "s3://studies/lab", "--yes") and len(models) > 2
+    assert "freed" in says("storage", "prune", "--storage", f"{scheme}://studies/lab", "--yes") and len(models) > 2
     assert keys(there, "lab/artifacts") == [] and keys(there, "lab/labels") != []
-    with pytest.raises(InputError, match="no study 'tiny' was launched in s3://studies/lab"):
+    with pytest.raises(InputError, match=f"no study 'tiny' was launched in {scheme}://studies/lab"):
         study_status(study.storage, "tiny")
 
 

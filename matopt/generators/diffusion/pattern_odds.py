@@ -15,8 +15,8 @@ HIGHEST_CORRECTED = 1.0
 """The noise level from which on patterns count: above it, which of them a voxel is in has not been settled."""
 
 ROUNDS = ((0.7, 1), (0.5, 1), (0.4, 3), (0.35, 4), (0.25, 4))
-"""Sample set by sample set, the share of the log ratio of frequencies that is added to a potential, and how many times as
-large the set is as the first. Shares fall and sets grow, so that the chance of each averages out (Robbins and Monro
+"""Sample set by sample set: the share of the log ratio of frequencies that is added to a potential, and how many times
+as large as the first the set is. Shares fall and sets grow, so that the chance of each averages out (Robbins and Monro
 1951): what is left of it is that of 13 of the first together."""
 
 LARGEST_RATIO = 1.0
