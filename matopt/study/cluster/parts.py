@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 
 import ray
 from ray._private import worker
@@ -14,7 +15,7 @@ from matopt.study.cluster.last_words import LastWords
 
 _EVERY = 1.0
 _HEAD_EVERY, _HEAD_SECONDS = 5.0, 30.0
-_STUCK_SECONDS = 10.0
+_STUCK_SECONDS = 8.0
 KEPT = "what was finished is kept, and the same command goes on from there"
 _NAMES = {"gcs_server": "the directory of its cluster (gcs_server)", "raylet": "its node here (raylet)"}
 
@@ -28,17 +29,18 @@ class Parts:
 
     def __init__(self, address: str | None) -> None:
         self._head = None if address is None else _Head(address)
+        self._every = _EVERY if address is None else _HEAD_EVERY
         self._looked = 0.0
         self._unwatch = threading.Event()
         self._words = LastWords(f"matopt: killed, or ended by Ray, whose node here is gone; {KEPT}")
-        if address is not None:
-            watch = (_Head(address), self._unwatch, self._words)
-            threading.Thread(target=_end_when_stuck, args=watch, daemon=True).start()
+        look = _dead_process if address is None else _Head(address).lost
+        watch = (look, self._every, self._unwatch, self._words)
+        threading.Thread(target=_end_when_stuck, args=watch, daemon=True).start()
 
     def lost(self) -> str:
         """Name what does not run any more; empty where all does. Looks once in a while only."""
         now = time.monotonic()
-        if now - self._looked < (_EVERY if self._head is None else _HEAD_EVERY):
+        if now - self._looked < self._every:
             return ""
         self._looked = now
         found = _dead_process() if self._head is None else self._head.lost() or _dead_node(self._head)
@@ -47,8 +49,12 @@ class Parts:
             self._words.say(f"matopt: {found}; {KEPT}")
         return found
 
+    def rest(self) -> None:
+        """Watch no longer: what ends now is meant to."""
+        self._unwatch.set()
+
     def close(self) -> None:
-        """Watch no longer."""
+        """Have nothing said any more, whatever ends this process."""
         self._unwatch.set()
         self._words.unsay()
 
@@ -65,8 +71,8 @@ class _Head:
         self.silence = 0.0
         self._answered = time.monotonic()
 
-    def lost(self, patience: float = _HEAD_SECONDS) -> str:
-        """Say that it has not answered for so many seconds; empty where it has."""
+    def lost(self) -> str:
+        """Say that it has not answered for a while; empty where it has."""
         host, _, port = self.address.rpartition(":")
         try:
             socket.create_connection((host, int(port)), timeout=2).close()
@@ -75,17 +81,23 @@ class _Head:
         else:
             self._answered, self.silence = time.monotonic(), 0.0
         # One that others watch may be back soon. Ray ends this process after a minute.
-        return f"Ray's head at {self.address} is gone: no answer for {self.silence:.0f} s" * (self.silence > patience)
+        is_lost = self.silence > _HEAD_SECONDS
+        return f"Ray's head at {self.address} is gone: no answer for {self.silence:.0f} s" * is_lost
 
 
-def _end_when_stuck(head: _Head, is_closed: threading.Event, words: LastWords) -> None:
-    """End this process some time after its head was lost.
+def _end_when_stuck(look: Callable[[], str], every: float, is_closed: threading.Event, words: LastWords) -> None:
+    """End this process some time after something was lost that the launch did not notice.
 
     Whoever asks Ray for anything then, as Tune does for the resources of a cluster, waits in compiled code, where no
     signal and no exception reaches it, until Ray ends the process with a trace of its own.
     """
-    while not is_closed.wait(_HEAD_EVERY):
-        if lost := head.lost(_HEAD_SECONDS + _STUCK_SECONDS):
+    since = None
+    while not is_closed.wait(every):
+        if not (lost := look()):
+            since = None
+        elif since is None:
+            since = time.monotonic()
+        elif time.monotonic() - since > _STUCK_SECONDS:
             words.say(f"matopt: {lost}; {KEPT}")
             os._exit(1)
 

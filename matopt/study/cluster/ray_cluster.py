@@ -99,6 +99,8 @@ class Cluster:
         # Ray ends the process of whoever drops a handle while it shuts down, and a garbage collector in another thread,
         # tracking's say, may come upon one at any time: they are collected before, and none in between.
         parts, self._parts = self._parts, None
+        if parts is not None:
+            parts.rest()
         self._checked.clear()
         was_enabled = gc.isenabled()
         gc.disable()
