@@ -49,6 +49,7 @@ def test_a_node_that_dies_costs_a_study_nothing_but_time(tmp_path, stage):
         # All of it, as `ray stop` and Slurm end it: Ray then ends the process of whoever uses its store.
         ("ray start", signal.SIGTERM, "Ray's head at .* is gone|killed, or ended by Ray, whose node here is gone"),
     ],
+    ids=["its directory", "all of it"],
 )
 def test_a_head_that_dies_ends_a_launch_in_a_line_and_a_new_cluster_goes_on(tmp_path, parts, how, says):
     file, settings = make(tmp_path), ["generator.seconds=6"]
