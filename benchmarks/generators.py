@@ -40,7 +40,7 @@ from matopt.stages.simulate import simulate
 
 HERE = Path(__file__).parent
 PROPERTIES = ("youngs_modulus", "diffusivity", "permeability")
-SHORT = {"steps": 100, "detail_steps": 100, "sampling_steps": 8, "trees": 20}
+SHORT = {"steps": 100, "detail_steps": 100, "sampling_steps": 8, "channels": 16, "trees": 20}
 """What quick runs set where a generator has such a setting."""
 
 SHEET = 32
