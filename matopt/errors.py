@@ -7,6 +7,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+KEPT = "what was finished is kept, and the same command goes on from there"
+"""How the line ends of a launch that did not."""
+
 
 class InputError(ValueError):
     """What was given cannot be used: a file, a setting, a path. The command line exits with 2."""

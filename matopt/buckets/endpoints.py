@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import os
 
-_VARIABLES = {
-    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
-    "abfs": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
-    "abfss": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
-}
-_ALLOWING = {"s3": "AWS_ALLOW_HTTP", "abfs": "AZURE_ALLOW_HTTP", "abfss": "AZURE_ALLOW_HTTP"}
+_AMAZON = ("AWS_ALLOW_HTTP", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+_AZURE = ("AZURE_ALLOW_HTTP", "AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT")
+_VARIABLES = {"s3": _AMAZON, "abfs": _AZURE, "abfss": _AZURE}
+"""What allows connections that are not encrypted, and what names the endpoint, the first that is set."""
 
 
 def endpoint_of(address: str) -> str:
     """The endpoint that the environment names for a bucket at an address; empty where it names none."""
-    scheme = address.partition(":")[0]
-    return next((os.environ[name] for name in _VARIABLES.get(scheme, ()) if os.environ.get(name)), "")
+    return next((os.environ[name] for name in _variables(address)[1:] if os.environ.get(name)), "")
 
 
 def is_http_allowed(address: str) -> bool:
     """Whether the environment allows connections that are not encrypted."""
-    allowed = os.environ.get(_ALLOWING.get(address.partition(":")[0], ""), "")
-    return allowed.lower() in ("1", "true", "yes", "on")
+    return os.environ.get(allowing(address), "").lower() in ("1", "true", "yes", "on")
 
 
 def allowing(address: str) -> str:
     """The variable that allows connections that are not encrypted."""
-    return _ALLOWING.get(address.partition(":")[0], "")
+    return _variables(address)[0]
+
+
+def _variables(address: str) -> tuple[str, ...]:
+    return _VARIABLES.get(address.partition(":")[0], ("",))

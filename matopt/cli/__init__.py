@@ -24,7 +24,7 @@ from matopt.cli.storage import storage_app
 from matopt.cli.streams import outliving_streams
 from matopt.cli.study import study_app
 from matopt.cli.traits import traits_app
-from matopt.errors import FailureError, InputError, InputWarning
+from matopt.errors import KEPT, FailureError, InputError, InputWarning
 
 _options = {"debug": False}
 _ENDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SIGUSR1: "out of time"}
@@ -129,10 +129,7 @@ def _run(ended: Sequence[int]) -> None:
         if isinstance(end, SystemExit) and end.code != 128 + signal.SIGINT:  # what Typer makes of an interrupt
             raise
         number = signal.Signals(ended[0]) if ended else signal.SIGINT
-        print(
-            f"matopt: {_ENDS[number]}; what was finished is kept, and the same command goes on from there",
-            file=sys.stderr,
-        )
+        print(f"matopt: {_ENDS[number]}; {KEPT}", file=sys.stderr)
         sys.exit(128 + number)
 
 

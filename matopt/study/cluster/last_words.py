@@ -25,15 +25,12 @@ class LastWords:
 
     def say(self, line: str) -> None:
         """Take another line."""
-        self._tell(line)
-
-    def unsay(self) -> None:
-        """Have nothing printed."""
-        self._tell("")
-        self._listener.wait()
-
-    def _tell(self, line: str) -> None:
         assert self._listener.stdin is not None
         with suppress(BrokenPipeError):  # it was killed itself
             self._listener.stdin.write(f"{line}\n")
             self._listener.stdin.flush()
+
+    def unsay(self) -> None:
+        """Have nothing printed."""
+        self.say("")
+        self._listener.wait()

@@ -11,12 +11,12 @@ from collections.abc import Callable
 import ray
 from ray._private import worker
 
+from matopt.errors import KEPT
 from matopt.study.cluster.last_words import LastWords
 
 _EVERY = 1.0
 _HEAD_EVERY, _HEAD_SECONDS = 5.0, 30.0
 _STUCK_SECONDS = 8.0
-KEPT = "what was finished is kept, and the same command goes on from there"
 _NAMES = {"gcs_server": "the directory of its cluster (gcs_server)", "raylet": "its node here (raylet)"}
 
 

@@ -26,12 +26,12 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 import matopt
 from matopt.buckets.address import shown
 from matopt.buckets.copies import forget, keep
-from matopt.errors import FailureError, InputError
+from matopt.errors import KEPT, FailureError, InputError
 from matopt.provenance import code_version
 from matopt.study.cluster import whereabouts
 from matopt.study.cluster.driver_path import DriverPath, matopt_file
 from matopt.study.cluster.local_ray import last_line, start_local
-from matopt.study.cluster.parts import KEPT, Parts
+from matopt.study.cluster.parts import Parts
 from matopt.study.cluster.placement import Node
 from matopt.study.cluster.whereabouts import Whereabouts
 from matopt.study.layout import node_probe
