@@ -12,6 +12,7 @@ from matopt.design.ascent import Designs, ascend, optimise
 from matopt.design.draws import porosities
 from matopt.design.judges import SolidFraction
 from matopt.design.optimisers.adam import Adam
+from matopt.design.optimisers.annealing import Annealing
 from matopt.design.optimisers.base import Optimiser
 from matopt.design.optimisers.cmaes import CMAES
 from matopt.design.optimisers.draw_and_screen import DrawAndScreen
@@ -45,7 +46,13 @@ def left(density: torch.Tensor) -> torch.Tensor:
 MODEL = FormulaPredictor(solid_fraction)
 LEFT = FormulaPredictor(left)
 GENERATOR = CosineGenerator()
-OPTIMISERS = {"adam": Adam(draws=8), "moves": Moves(draws=8), "cmaes": CMAES(draws=8), "draws": DrawAndScreen(draws=20)}
+OPTIMISERS = {
+    "adam": Adam(draws=8),
+    "annealing": Annealing(draws=8),
+    "moves": Moves(draws=8),
+    "cmaes": CMAES(draws=8),
+    "draws": DrawAndScreen(draws=20),
+}
 each_optimiser = pytest.mark.parametrize("optimiser", OPTIMISERS.values(), ids=OPTIMISERS)
 
 
@@ -104,6 +111,18 @@ def test_voxels_are_exchanged_where_the_porosity_is_held(optimiser: Optimiser) -
         ordered = weights.sort(descending=True).values.cumsum(0)
         best = ordered[starts.phases.sum((1, 2)).astype(int) - 1]
         assert (designs.predicted[:, -1] > 0.9 * best.numpy()).all()
+
+
+def test_annealing_without_heat_keeps_what_is_better_alone() -> None:
+    weights = torch.randn(SIZE * SIZE, generator=torch.Generator().manual_seed(0))
+    settings = {"starts": binary(4), "seeds": 4, "steps": 100, "porosity_tolerance": 0.0}
+    cold, hot, moves = (
+        ascend(FormulaPredictor(lambda x: x @ weights), "youngs_modulus", optimiser=optimiser, **settings)  # ty: ignore
+        for optimiser in (Annealing(heat=0.0), Annealing(heat=10.0), Moves())
+    )
+    same(cold, moves)
+    assert (np.diff(hot.predicted) >= 0).all(), "the best on the way"
+    assert (hot.predicted[:, -1] < cold.predicted[:, -1]).all(), "so much heat follows nothing"
 
 
 @each_optimiser
