@@ -1,6 +1,7 @@
 """What are artificial microstructures worth to a predictor, beside exact symmetries and beside more rock?
 
     python benchmarks/augmentation.py ../shared/data/berea.zip [--quick] [--volumes] [--sources NAME ...] [--draws N]
+        [--authentic N ...] [--added N ...]
 
 Predictors learn from a few authentic windows of Berea, alone or with microstructures added: more rock (the ceiling),
 the process model of sandstone, perturbed copies, and the samples of each generator that learnt from the same few
@@ -202,15 +203,16 @@ def main() -> None:
     )
     parser.add_argument("--draws", type=int, help="of each case")
     parser.add_argument("--authentic", nargs="+", type=int, help="how many authentic windows are learnt from")
+    parser.add_argument("--added", nargs="+", type=int, help="how many microstructures are added to them")
     parser.add_argument("--keep", type=Path, default=Path("runs/augmentation"), help="folder of labels and generators")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     scope = QUICK if arguments.quick else VOLUMES if arguments.volumes else Scope()
-    asked = {name: getattr(arguments, name) for name in ("draws", "authentic", "properties")}
+    asked = {name: getattr(arguments, name) for name in ("draws", "authentic", "added", "properties")}
     scope = replace(
         scope, **{name: value if name == "draws" else tuple(value) for name, value in asked.items() if value}
     )
-    known = GENERATORS.names()
+    known = [n for n in GENERATORS.names() if scope.dimensions == 3 or not GENERATORS.find(n).draws_volumes]
     sources = arguments.sources or [AUTHENTIC, PROCESS, *known, *([FIXED_MRF] if "mrf" in known else [])]
 
     path = HERE / f"{scope.name}.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import torch
 
@@ -36,6 +36,9 @@ class Generator(ABC):
     Methods run in the modes of :func:`matopt.torch_modes.plain`, whatever the caller's are. What is no microstructures
     is refused before a subclass's :meth:`fit` sees it.
     """
+
+    draws_volumes: ClassVar[bool] = False
+    """Whether samples are volumes, though images were learnt from."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

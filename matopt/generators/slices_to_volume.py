@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -60,6 +60,8 @@ class SlicesToVolume(Generator):
     Raises:
         InputError: a setting out of range.
     """
+
+    draws_volumes: ClassVar[bool] = True
 
     def __init__(
         self,

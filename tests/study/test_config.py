@@ -521,6 +521,18 @@ def test_a_design_in_latent_space_needs_a_generator_that_has_one(folder):
         load_study(path, ["search.space={}"])
 
 
+def test_a_generator_of_volumes_is_refused_where_windows_are_images(folder):
+    path, message = folder / "example.yaml", "slices_to_volume draws volumes, and windows are images"
+    for place, setting in {
+        "generator": "generator={kind: slices_to_volume, steps: 5}",
+        "evaluation.generators[0]": "evaluation={generators: [slices_to_volume]}",
+        "search.space": "search.space={generator.kind: {choice: [vae, slices_to_volume]}}",
+    }.items():
+        with pytest.raises(InputError, match=re.escape(f"{place}: {message}")):
+            load_study(path, [setting])
+    assert load_study(path, ["evaluation={generators: [slices_to_volume]}", "data.window.dimensions=3"])
+
+
 def test_a_password_in_an_address_is_repeated_in_no_message(folder):
     for uri in (
         "https://ada:secret@h.org",

@@ -51,6 +51,7 @@ def cross_problems(config: StudyConfig, folder: Path) -> list[Problem]:
         hint = suggestion(config.search.select, list(config.search.objectives))
         problems.append(Problem(("search", "select"), f"{config.search.select!r} is not among the objectives; {hint}"))
     problems += _pruning_problems(config, folder)
+    problems += _generator_problems(config, folder)
     if config.search.min_complete > config.search.trials:
         message = f"asks for more complete trials than the {config.search.trials} that are run"
         problems.append(Problem(("search", "min_complete"), message))
@@ -114,6 +115,23 @@ def _objective_problem(name: str, direction: str, properties: Sequence[str], has
     if isinstance(metric, PredictorMetric) and metric.needs_traits and not has_traits:
         return f"{name} is computed of traits, and there are none; name some under 'traits'"
     return ""
+
+
+def _generator_problems(config: StudyConfig, folder: Path) -> list[Problem]:
+    """Find generators of volumes in a study of images."""
+    if config.data.window.dimensions == 3:
+        return []
+    named: list[tuple[Key, str]] = [(("generator",), config.generator.kind)]
+    if (searched := config.search.space.get("generator.kind")) is not None:
+        named += [(("search", "space"), str(kind)) for kind in searched.items]
+    if config.evaluation:
+        kinds = [g if isinstance(g, str) else g.kind for g in config.evaluation.generators]
+        named += [(("evaluation", "generators", index), kind) for index, kind in enumerate(kinds)]
+    return [
+        Problem(place, f"{kind} draws volumes, and windows are images; take another, or data.window.dimensions: 3")
+        for place, kind in named
+        if GENERATORS.find(kind, folder).draws_volumes
+    ]
 
 
 def _pruning_problems(config: StudyConfig, folder: Path) -> list[Problem]:
