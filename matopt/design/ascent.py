@@ -34,6 +34,7 @@ class Designs:
         property: what was to be improved.
         voxel_size: metres.
         predicted: ``(N, T + 1)`` predicted values, SI.
+        predicted_against: ``(N, T + 1)`` those of the other property that is wanted too; None without one.
         volume_fraction: ``(N, T + 1)`` solid fractions.
         distance: ``(N, T + 1)`` distances from the authentic morphologies; NaN without a trust region.
         limit: the largest distance that the trust region allows; None without one.
@@ -45,6 +46,7 @@ class Designs:
     property: Property
     voxel_size: float
     predicted: np.ndarray
+    predicted_against: np.ndarray | None
     volume_fraction: np.ndarray
     distance: np.ndarray
     limit: float | None
@@ -82,7 +84,7 @@ def ascend(
         seed: of the starts, and of the optimiser.
         device: where model and generator are.
         settings: of :class:`matopt.design.settings.AscentSettings`: ``goal``, ``porosity_tolerance``, ``limits``,
-            ``seeds``, ``steps``, ``n_checked``, ``batch_size``.
+            ``against``, ``against_goal``, ``start_porosity``, ``seeds``, ``steps``, ``n_checked``, ``batch_size``.
 
     Raises:
         InputError: no such property or device, neither a generator nor starts, or a setting out of range.
@@ -131,6 +133,8 @@ def optimise(
     Raises:
         InputError: no such property, or the material lacks what the space needs.
     """
+    if settings.start_porosity is not None:
+        material = material.of_porosity(settings.start_porosity, settings.seeds, seed)
     start = space.start(material, settings.seeds, seed)
     problem = DesignProblem(model, settings, space, start, region, settings.batch_size)
     checked = np.unique(np.linspace(0, settings.steps, settings.n_checked).round().astype(int))
@@ -140,15 +144,16 @@ def optimise(
     designs = next(iterates)
     curves, snapshots = [], []
     for step in range(settings.steps + 1):
-        curves.append(_curves(designs, settings.property, witness))
+        curves.append(_curves(designs, settings, witness))
         if step in checked:
             snapshots.append(designs.density[:, 0].to("cpu", torch.uint8))
         designs = next(iterates, designs)
-    predicted, fraction, distance = (np.stack(curve, 1) for curve in zip(*curves, strict=True))
+    predicted, against, fraction, distance = (np.stack(curve, 1) for curve in zip(*curves, strict=True))
     return Designs(
         property=next(p for p in model.properties if p.name == settings.property),
         voxel_size=material.voxel_size,
         predicted=predicted,
+        predicted_against=None if settings.against is None else against,
         volume_fraction=fraction,
         distance=distance,
         limit=None if region is None else region.limit,
@@ -159,12 +164,17 @@ def optimise(
 
 
 def _curves(
-    designs: Candidates, property_: str, witness: PropertyModel | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    predicted = designs.predicted
+    designs: Candidates, settings: AscentSettings, witness: PropertyModel | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Predicted values of the wanted properties, solid fractions and distances, each ``(N,)``."""
+    predicted, against = designs.predicted, designs.against
     if witness is not None:
-        column = [p.name for p in witness.properties].index(property_)
+        names = [p.name for p in witness.properties]
         with torch.no_grad():
-            predicted = torch.cat([witness.predict(part)[:, column] for part in designs.density.split(64)])
+            found = torch.cat([witness.predict(part) for part in designs.density.split(settings.batch_size)])
+        predicted = found[:, names.index(settings.property)]
+        if settings.against is not None:
+            against = found[:, names.index(settings.against)]
     fraction = 1 - porosities(designs.density)
-    return tuple(v.double().cpu().numpy() for v in (predicted, fraction, designs.distance))
+    values = (predicted, against, fraction, designs.distance)
+    return tuple(v.double().cpu().numpy() for v in values)

@@ -1,4 +1,4 @@
-"""What is wanted of a design: one property raised, lowered or brought to a value, within limits on others."""
+"""What is wanted of a design: a property raised, lowered or brought to a value, or two, within limits on others."""
 
 from __future__ import annotations
 
@@ -30,20 +30,29 @@ class Objective:
         goal: "maximize", "minimize", or the value that it shall have, SI.
         porosity_tolerance: how far the porosity of a design may be from that of its start; None lets it go.
         limits: on other properties of the same model.
+        against: another property that is wanted too. Designs share out between the two: the first of them is for
+            ``property`` alone, the last for this one alone, those between weigh both, so that they make a front.
+        against_goal: what is to become of it.
 
     Raises:
-        InputError: a goal, tolerance or limit that is no number; the message begins with the name of the setting.
+        InputError: a goal, tolerance or limit that is no number, or a property against itself; the message begins with
+            the name of the setting.
     """
 
     property: str
     goal: Goal = "maximize"
     porosity_tolerance: float | None = 0.01
     limits: Limits = field(default_factory=dict)
+    against: str | None = None
+    against_goal: Goal = "maximize"
 
     def __post_init__(self) -> None:
-        is_named = self.goal in ("maximize", "minimize")
-        if not is_named and (isinstance(self.goal, str) or not math.isfinite(self.goal)):
-            raise InputError(f"goal must be maximize, minimize or a value in SI units, got {self.goal!r}")
+        for name, goal in {"goal": self.goal, "against_goal": self.against_goal}.items():
+            is_named = goal in ("maximize", "minimize")
+            if not is_named and (isinstance(goal, str) or not math.isfinite(goal)):
+                raise InputError(f"{name} must be maximize, minimize or a value in SI units, got {goal!r}")
+        if self.against == self.property:
+            raise InputError(f"against must be another property than {self.property}, or null")
         if self.porosity_tolerance is not None and not self.porosity_tolerance >= 0:
             raise InputError(f"porosity_tolerance must be at least 0, got {self.porosity_tolerance}")
         for name, (least, most) in self.limits.items():
@@ -52,18 +61,30 @@ class Objective:
             if least is not None and most is not None and least > most:
                 raise InputError(f"limits of {name} must be [least, most], got [{least}, {most}]")
 
-    def merit(self, predicted: torch.Tensor) -> torch.Tensor:
-        """How good values ``(M,)`` of the property are: the larger the better."""
-        if self.goal == "maximize":
-            return predicted
-        if self.goal == "minimize":
-            return -predicted
-        return -(predicted - self.goal).abs()
+    def merit(
+        self, predicted: Mapping[str, torch.Tensor], share: torch.Tensor, scales: tuple[float, float]
+    ) -> torch.Tensor:
+        """How good values ``(M,)`` of the wanted properties are: the larger the better.
+
+        Of one property it is the value itself, where that is maximised. Of two it is their sum (Zadeh 1963), each over
+        its scale, weighted.
+
+        Args:
+            predicted: the values of all of :attr:`names`.
+            share: ``(M,)`` weights in [0, 1] of the second property; the first has the rest.
+            scales: of the two properties, SI.
+        """
+        first = towards(self.goal, predicted[self.property])
+        if self.against is None:
+            return first
+        second = towards(self.against_goal, predicted[self.against])
+        return (1 - share) * first / scales[0] + share * second / scales[1]
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The properties that have to be known: the wanted one, then those with limits."""
-        return (self.property, *(name for name in self.limits if name != self.property))
+        """The properties that have to be known: the wanted ones, then those with limits."""
+        wanted = [self.property] if self.against is None else [self.property, self.against]
+        return tuple(dict.fromkeys((*wanted, *self.limits)))
 
     def excess(self, predicted: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """By how much values ``(M,)`` of properties break their limits, as a share of the limit; 0 where they do not.
@@ -77,3 +98,12 @@ class Objective:
                 if limit is not None:
                     total = total + (beyond * (predicted[name] - limit)).clamp_min(0) / (abs(limit) or 1.0)
         return total
+
+
+def towards(goal: Goal, values: torch.Tensor) -> torch.Tensor:
+    """How near values are to a goal: the larger the better."""
+    if goal == "maximize":
+        return values
+    if goal == "minimize":
+        return -values
+    return -(values - goal).abs()

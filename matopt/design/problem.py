@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 
@@ -25,9 +25,10 @@ class Candidates:
     Attributes:
         x: ``(M, D)`` coordinates, projected to what the space allows.
         density: ``(M, 1, *S)`` the binary microstructures that they stand for. All else is said of these.
-        value: ``(M,)`` the objective, the larger the better: the predicted property itself where it is maximised. Minus
-            infinity where the model was not asked, as the constraints are broken by more than at the start.
+        value: ``(M,)`` the objective, the larger the better: the predicted property itself where it alone is maximised.
+            Minus infinity where the model was not asked, as the constraints are broken by more than at the start.
         predicted: ``(M,)`` the predicted property, SI; NaN where the model was not asked.
+        against: ``(M,)`` the predicted other property that is wanted too; NaN where there is none.
         distance: ``(M,)`` distances from the authentic morphologies; NaN without a trust region.
         violation: ``(M,)`` by how much the constraints are broken, 0 where they hold.
         gradient: ``(M, D)`` of the objective with respect to ``x``, along what the constraints leave free, in units in
@@ -38,6 +39,7 @@ class Candidates:
     density: torch.Tensor
     value: torch.Tensor
     predicted: torch.Tensor
+    against: torch.Tensor
     distance: torch.Tensor
     violation: torch.Tensor
     gradient: torch.Tensor | None
@@ -86,6 +88,8 @@ class DesignProblem:
     Constraints: the porosity of the start within the tolerance, the trust region, and limits on other properties. A
     design that starts outside of the trust region may not go further.
 
+    Where two properties are wanted, each is taken over its standard deviation among the starts.
+
     Args:
         model: predicts the properties of the objective.
         objective: what is wanted.
@@ -125,6 +129,8 @@ class DesignProblem:
         self._batch_size = batch_size
         self._limit = torch.full((len(start),), torch.inf, device=start.device)
         self._porosity: torch.Tensor | None = None
+        self._share = torch.linspace(0, 1, len(start), dtype=torch.float32, device=start.device)
+        self._scales = (1.0, 1.0)
         everything = torch.arange(len(start), device=start.device)
         start = space.project(start, everything)
         self.solves = torch.zeros(len(start), dtype=torch.long)
@@ -134,6 +140,10 @@ class DesignProblem:
                 self._porosity = torch.cat([porosities(space.density(*part)) for part in parts])
         self.start = self.evaluate(start)
         self._limit = self.start.violation
+        if objective.against is not None:
+            self._scales = (_deviation(self.start.predicted), _deviation(self.start.against))
+            columns = {objective.property: self.start.predicted, objective.against: self.start.against}
+            self.start = replace(self.start, value=objective.merit(columns, self._share, self._scales))
 
     def evaluate(self, x: torch.Tensor, rows: torch.Tensor | None = None, with_gradient: bool = False) -> Candidates:
         """Project coordinates to what the space allows, and evaluate the designs that they stand for.
@@ -176,20 +186,22 @@ class DesignProblem:
         violation = self._violation(binary, distance.detach(), held)
         asked = violation <= self._limit[rows]
         value = torch.full_like(violation, -torch.inf)
-        predicted = torch.full_like(violation, torch.nan)
+        predicted, against = (torch.full_like(violation, torch.nan) for _ in range(2))
         gradient = torch.zeros_like(x)
         if asked.any():
             with torch.set_grad_enabled(with_gradient):
                 found = self._model.predict(density[asked])
                 columns = {name: found[:, column] for name, column in self._columns.items()}
-                merit = self._objective.merit(columns[self._objective.property])
+                merit = self._objective.merit(columns, self._share[rows][asked], self._scales)
             predicted[asked] = columns[self._objective.property].detach().to(predicted)
+            if self._objective.against is not None:
+                against[asked] = columns[self._objective.against].detach().to(against)
             value[asked] = merit.detach().to(value)
             violation[asked] += self._objective.excess({n: v.detach() for n, v in columns.items()}).to(violation)
             self.solves.index_add_(0, rows[asked].cpu(), torch.ones(int(asked.sum()), dtype=torch.long))
             if with_gradient:
                 gradient = self._free(merit.sum(), x, grey, distance)
-        return x.detach(), binary, value, predicted, distance.detach(), violation, gradient.detach()
+        return x.detach(), binary, value, predicted, against, distance.detach(), violation, gradient.detach()
 
     def _violation(self, binary: torch.Tensor, distance: torch.Tensor, held: torch.Tensor | None) -> torch.Tensor:
         violation = torch.zeros_like(distance)
@@ -225,6 +237,12 @@ class DesignProblem:
             bent = tangent - share * tangent.norm(dim=1, keepdim=True) * outwards
             gradient = torch.where((share > 0) & (along > 0), bent, gradient)
         return gradient
+
+
+def _deviation(values: torch.Tensor) -> float:
+    """The standard deviation of those values that are numbers; 1 of a single one, or where all are the same."""
+    known = values[values.isfinite()].double()
+    return (float(known.std(correction=0)) if len(known) else 0.0) or 1.0
 
 
 def _scaled(gradient: torch.Tensor) -> torch.Tensor:

@@ -19,6 +19,7 @@ class AscentSettings(Objective):
     """What is wanted of designs, and how many of them take how many steps, whatever the space and the optimiser.
 
     Attributes:
+        start_porosity: of all starts, where the generator draws them; None takes its samples as they come.
         seeds: designs, side by side.
         steps: of the optimiser.
         n_checked: at how many steps, evenly spaced from the start to the end, microstructures are kept for the physics.
@@ -28,6 +29,7 @@ class AscentSettings(Objective):
         InputError: a number that is too small; the message begins with its name.
     """
 
+    start_porosity: float | None = None
     seeds: int = 100
     steps: int = 60
     n_checked: int = 5
@@ -35,6 +37,8 @@ class AscentSettings(Objective):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.start_porosity is not None and not 0 < self.start_porosity < 1:
+            raise InputError(f"start_porosity must be above 0 and below 1, got {self.start_porosity}")
         for name, least in {"seeds": 1, "steps": 1, "n_checked": 2, "batch_size": 1}.items():
             if getattr(self, name) < least:
                 raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}")
@@ -64,6 +68,8 @@ class DesignSettings(AscentSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.against is not None and self.porosity_tolerance is not None and self.start_porosity is None:
+            raise InputError("start_porosity must be given with against: designs of one front share one porosity")
         if self.physics_seeds < 1:
             raise InputError(f"physics_seeds must be at least 1, got {self.physics_seeds}")
         if self.rounds < 0:

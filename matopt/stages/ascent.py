@@ -85,8 +85,8 @@ def run_ascent(task: AscentTask, context: ModelContext) -> Designs:
     if task.role in ("free", "solid_fraction"):
         settings = replace(settings, porosity_tolerance=None)
     if task.role in ("nothing", "solid_fraction"):
-        # Neither knows another property whose limits it could keep.
-        settings = replace(settings, goal="maximize", limits={})
+        # Neither knows another property that it could weigh, or whose limits it could keep.
+        settings = replace(settings, goal="maximize", limits={}, against=None)
         judge = WhiteNoise(property_, plan.seed)
     if task.role == "solid_fraction":
         judge = SolidFraction(property_, _sign(plan.settings, property_))

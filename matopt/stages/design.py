@@ -9,13 +9,14 @@ import torch
 from matopt.descriptors.style import StyleFeatures, morphology_distance
 from matopt.design.ascent import Designs
 from matopt.design.spaces.base import SPACES
+from matopt.properties import PropertyTable
 from matopt.registry import Component
 from matopt.stages.ascent import AscentTask, DesignPlan, Role
 from matopt.stages.closed_loop import closed_loop
 from matopt.stages.data import Dataset
 from matopt.stages.keys import stage_key
 from matopt.stages.models import ModelContext
-from matopt.stages.records import DesignResult, Round, SpaceResult
+from matopt.stages.records import Against, DesignResult, Round, SpaceResult
 from matopt.stages.workers import Workers
 
 
@@ -44,8 +45,16 @@ def design(plan: DesignPlan, dataset: Dataset, workers: Workers, context: ModelC
         space = in_material[0]
         first = spaces[settings.spaces.index(space)]
         rounds = closed_loop(plan, first, space, dataset, workers, context, run.found)
-    goal, tolerance = settings.goal, settings.porosity_tolerance
-    return DesignResult(settings.property, goal, tolerance, tuple(spaces), tuple(baselines), rounds)
+    return DesignResult(
+        property=settings.property,
+        goal=settings.goal,
+        porosity_tolerance=settings.porosity_tolerance,
+        spaces=tuple(spaces),
+        baselines=tuple(baselines),
+        rounds=rounds,
+        against=settings.against,
+        against_goal=settings.against_goal,
+    )
 
 
 class _Run:
@@ -62,30 +71,40 @@ class _Run:
     ) -> SpaceResult:
         """Run one batch of designs, and ask the physics for the property at each step that is kept."""
         task = AscentTask(plan, space, role, self._authentic, self._held_out, max(1, draws), round)
-        return self._checked(space.kind, role, self._workers.ascend(task))
+        return self._checked(space.kind, role, self._workers.ascend(task), plan.settings.against)
 
-    def _checked(self, space: str, role: Role, designs: Designs) -> SpaceResult:
-        true, usable, distance = [], [], []
+    def _checked(self, space: str, role: Role, designs: Designs, against: str | None) -> SpaceResult:
+        tables, distance = [], []
         held_out = self._held_out.density()
         for column in range(len(designs.checked)):
             microstructures = designs.microstructures(column)
-            table = self._workers.label(microstructures)
-            index = table.names.index(designs.property.name)
-            true.append(table.values[:, index])
-            usable.append(table.is_usable[:, index])
+            tables.append(self._workers.label(microstructures))
             distance.append(morphology_distance(self._features, microstructures.density(), held_out))
         kept = designs.checked
+        true, usable = _solved(tables, designs.property.name)
+        other = None
+        if against is not None:
+            foretold = designs.predicted_against
+            other = Against(None if foretold is None else torch.tensor(foretold[:, kept]), *_solved(tables, against))
         return SpaceResult(
             space=space,
             role=role,
             checked=tuple(kept.tolist()),
             predicted=torch.tensor(designs.predicted[:, kept]),
-            true=torch.from_numpy(np.stack(true, 1)),
-            usable=torch.from_numpy(np.stack(usable, 1)),
+            true=true,
+            usable=usable,
             volume_fraction=torch.tensor(designs.volume_fraction[:, kept]),
             distance=torch.tensor(designs.distance[:, kept]),
             limit=designs.limit,
             snapshots=designs.snapshots,
             solves=torch.tensor(designs.solves),
             morphology_distance=tuple(distance),
+            against=other,
         )
+
+
+def _solved(tables: list[PropertyTable], name: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """``(N, C)`` values of a property and whether they are usable, of a table for each of C steps."""
+    columns = [(t.values[:, t.names.index(name)], t.is_usable[:, t.names.index(name)]) for t in tables]
+    values, usable = (torch.from_numpy(np.stack(column, 1)) for column in zip(*columns, strict=True))
+    return values, usable

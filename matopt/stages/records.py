@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from matopt.design.objective import Goal
 from matopt.microstructures import Microstructures
 from matopt.stages.audit import AuditRow
 from matopt.stages.responses.skill import ResponseSkill
@@ -105,6 +106,21 @@ class Evaluation:
 
 
 @dataclass(frozen=True, eq=False)
+class Against:
+    """The other property that was wanted of N designs, at C steps of their way.
+
+    Attributes:
+        predicted: ``(N, C)`` what the predictor says, SI; None where the judge knew nothing of it.
+        true: ``(N, C)`` what the simulators say, SI.
+        usable: ``(N, C)`` bool, whether they call it ``ok``.
+    """
+
+    predicted: torch.Tensor | None
+    true: torch.Tensor
+    usable: torch.Tensor
+
+
+@dataclass(frozen=True, eq=False)
 class SpaceResult:
     """The designs of one space in one role: N binary designs at C steps of their way, checked by the physics.
 
@@ -121,6 +137,7 @@ class SpaceResult:
         snapshots: ``(N, C, *S)`` uint8 phases.
         solves: ``(N,)`` how often the judge was asked about each design.
         morphology_distance: of all of them from held-out authentic ones, at each of the C steps.
+        against: of the other property that was wanted; None where there was none.
     """
 
     space: str
@@ -135,6 +152,7 @@ class SpaceResult:
     snapshots: torch.Tensor
     solves: torch.Tensor
     morphology_distance: tuple[float, ...]
+    against: Against | None = None
 
     @property
     def porosity(self) -> np.ndarray:
@@ -174,11 +192,15 @@ class DesignResult:
         spaces: the designs by the predictor, in the order of the study.
         baselines: what they are held against.
         rounds: the designs of the closed loop, in the first space that knows the material.
+        against: the name of the other property that was wanted; None where there was none.
+        against_goal: as ``goal``, of this one.
     """
 
     property: str
-    goal: str | float
+    goal: Goal
     porosity_tolerance: float | None
     spaces: tuple[SpaceResult, ...]
     baselines: tuple[SpaceResult, ...]
     rounds: tuple[Round, ...] = ()
+    against: str | None = None
+    against_goal: Goal = "maximize"

@@ -195,6 +195,30 @@ def test_other_properties_keep_to_their_limits() -> None:
     assert held.predicted[:, -1].mean() > held.predicted[:, 0].mean()
 
 
+def test_designs_for_two_properties_share_out_between_them() -> None:
+    """Grain on the left or at the top: at one porosity, more of the one is less of the other."""
+
+    class Both(FormulaPredictor):
+        def predict(self, density: torch.Tensor) -> torch.Tensor:
+            top = density[:, 0, : SIZE // 2].mean((1, 2))
+            return torch.stack([1e-12 * top, left(density.flatten(1))], 1)
+
+    settings = {"within": GENERATOR, "region": None, "seeds": 24, "steps": 40, "start_porosity": 0.6}
+    found = ascend(Both(left), "youngs_modulus", against=DIFFUSIVITY.name, **settings)
+    assert np.ptp(found.volume_fraction) < 0.1 and abs(found.volume_fraction.mean() - 0.4) < 0.05
+    assert found.predicted_against is not None
+    gained = [v[:, -1] - v[:, 0] for v in (found.predicted, found.predicted_against)]
+    share = np.linspace(0, 1, 24)
+    assert np.corrcoef(share, gained[0])[0, 1] < -0.5 and np.corrcoef(share, gained[1])[0, 1] > 0.5
+    # Those that weigh both are better at their sum than designs for one alone, in deviations of the starts.
+    alone = ascend(Both(left), "youngs_modulus", **settings)
+    assert alone.predicted_against is None
+    top = Both(left).predict(alone.microstructures(-1).density())[:, 0].numpy()
+    scales = [v[:, 0].std() for v in (found.predicted, found.predicted_against)]
+    both = (found.predicted[:, -1] / scales[0] + found.predicted_against[:, -1] / scales[1])[8:16]
+    assert both.mean() > (alone.predicted[:, -1] / scales[0] + top / scales[1])[8:16].mean()
+
+
 @pytest.mark.parametrize("within", [Latent, None], ids=["latent", "pixel"])
 def test_a_batch_equals_its_singles(within: type | None, region: MorphologyTrustRegion) -> None:
     model = FormulaPredictor(lambda x: x.mean(1) + x[:, ::7].var(1))
@@ -251,6 +275,10 @@ def test_a_property_in_square_metres_is_raised_like_any_other() -> None:
 
 
 def test_what_cannot_be_designed_is_refused() -> None:
+    with pytest.raises(InputError, match="against must be another property"):
+        ascend(MODEL, "youngs_modulus", within=GENERATOR, against="youngs_modulus")
+    with pytest.raises(InputError, match="start_porosity is of starts that a generator draws"):
+        ascend(MODEL, "youngs_modulus", starts=binary(2), start_porosity=0.2)
     with pytest.raises(InputError, match="no property 'colour'"):
         ascend(MODEL, "colour", within=GENERATOR)
     with pytest.raises(InputError, match="no property 'hue'"):

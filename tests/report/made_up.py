@@ -13,6 +13,7 @@ from matopt.report.findings import Findings
 from matopt.stages.audit import AuditRow
 from matopt.stages.evaluation import AUTHENTIC
 from matopt.stages.records import (
+    Against,
     CurvePoint,
     DesignResult,
     Evaluation,
@@ -132,6 +133,7 @@ def _evaluation(draw: st.DrawFn, random: np.random.Generator, properties: Proper
 @st.composite
 def _design(draw: st.DrawFn, random: np.random.Generator, properties: Properties, shape: Shape) -> DesignResult:
     p = draw(st.sampled_from(properties))
+    against = draw(st.sampled_from([None, *(other for other in properties if other != p)]))
     spaces = []
     for space in draw(st.lists(st.sampled_from(["latent", "pixel", "mine.py:Space"]), min_size=1, unique=True)):
         n, steps = draw(st.integers(1, 5)), draw(st.integers(1, 4))
@@ -153,6 +155,7 @@ def _design(draw: st.DrawFn, random: np.random.Generator, properties: Properties
                 snapshots=torch.from_numpy(random.integers(0, 2, (n, len(checked), *shape)).astype(np.uint8)),
                 solves=torch.full((n,), steps),
                 morphology_distance=tuple(random.random(len(checked)).tolist()),
+                against=_against(random, against, true, draw(st.booleans())) if against else None,
             )
         )
     roles = draw(
@@ -168,4 +171,10 @@ def _design(draw: st.DrawFn, random: np.random.Generator, properties: Properties
         for number in range(1, 1 + draw(st.integers(0, 2)))
         for taught_by in ("designs", "samples")
     ]
-    return DesignResult(p.name, goal, tolerance, tuple(spaces), tuple(baselines), tuple(rounds))
+    wanted = {"against": against.name, "against_goal": "minimize"} if against else {}
+    return DesignResult(p.name, goal, tolerance, tuple(spaces), tuple(baselines), tuple(rounds), **wanted)
+
+
+def _against(random: np.random.Generator, p: Property, like: torch.Tensor, is_foretold: bool) -> Against:
+    foretold, true = (torch.from_numpy(TYPICAL[p.name] * random.random(tuple(like.shape))) for _ in range(2))
+    return Against(foretold if is_foretold else None, true, torch.isfinite(like))

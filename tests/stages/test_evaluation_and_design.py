@@ -111,6 +111,24 @@ def test_designs_are_checked_by_the_physics_as_binarised(
     assert roles["best_of_solved"].solves.max() <= roles["physics"].solves.double().mean() + 1
 
 
+def test_designs_for_two_properties_have_both_of_the_physics(
+    dataset: Dataset, physics: Physics, shop: ModelContext, trial: TrialResult
+) -> None:
+    settings = DesignSettings(
+        property="youngs_modulus", against="permeability", start_porosity=0.3, seeds=4, steps=2, n_checked=2,
+        physics_seeds=2, spaces=(Component("latent"),), optimiser=Component("moves", {"draws": 2}),
+        baselines=("nothing", "physics"),
+    )  # fmt: skip
+    plan = DesignPlan(settings, trial.generator_key, trial.predictor_key, TRIAL, tuple(map(Component, PROPERTIES)))
+    found = design(plan, dataset, LocalWorkers(CountingLabel(), shop), shop)
+    assert (found.against, found.against_goal) == ("permeability", "maximize")
+    for run in (*found.spaces, *found.baselines):
+        assert run.against is not None
+        expected = simulate(run.ends(physics.voxel_size), ["permeability"]).column("permeability")
+        assert np.allclose(run.against.true[:, -1], expected)
+        assert (run.against.predicted is None) == (run.role == "nothing"), "it knows nothing of two properties"
+
+
 def test_a_closed_loop_learns_from_its_designs_beside_one_that_learns_from_samples(
     dataset: Dataset, shop: ModelContext, trial: TrialResult
 ) -> None:

@@ -461,14 +461,18 @@ def test_the_other_keys_of_the_design_are_settings_of_its_optimiser(folder):
         ("within: 5", "design.within: no such key"),
         (
             "rate: 0.1",
-            "design.rate: no such key; there are: property, goal, porosity_tolerance, limits, seeds, steps, n_checked, "
-            "batch_size, spaces, optimiser, baselines, physics_seeds, rounds, draws",
+            "design.rate: no such key; there are: property, goal, porosity_tolerance, limits, against, against_goal, "
+            "start_porosity, seeds, steps, n_checked, batch_size, spaces, optimiser, baselines, physics_seeds, rounds, "
+            "draws",
         ),
         ("steps: 0", "design.steps: must be at least 1, got 0"),
         ("n_checked: 1", "design.n_checked: must be at least 2, got 1"),
         ("goal: more", "design.goal: must be"),
         ("porosity_tolerance: -1", "design.porosity_tolerance: must be at least 0, got -1"),
         ("limits: {permeability: [2.0, 1.0]}", "design.limits: of permeability must be [least, most], got [2.0, 1.0]"),
+        ("against: colour, start_porosity: 0.2", "design.against: 'colour' is not simulated"),
+        ("against: youngs_modulus", "design.start_porosity: must be given with against: designs of one front share"),
+        ("start_porosity: 20", "design.start_porosity: must be above 0 and below 1, got 20"),
         ("limits: {colour: [2.0, null]}", "design.limits.colour: 'colour' is not simulated"),
         ("optimiser: draw_and_screen", "design.optimiser: draw_and_screen needs a space that can draw"),
         ("baselines: [luck]", "design.baselines[0]: must be"),

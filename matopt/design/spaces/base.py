@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
 
 from matopt.descriptors.style import StyleFeatures
+from matopt.design.draws import drawn
 from matopt.design.trust_region import MorphologyTrustRegion
 from matopt.errors import InputError
 from matopt.generators.base import Generator
@@ -18,6 +19,9 @@ from matopt.registry import Registry
 N_SAMPLES = 200
 """How many samples of the generator a trust region is made from where no authentic microstructures are at hand, and by
 how many others its limit is found."""
+
+SPARE_STARTS = 20
+"""Draws for each start of one porosity, where a generator cannot be asked for it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +58,18 @@ class Material:
         if self.generator is None:
             raise InputError("ascent: give a generator to ascend within, or microstructures to start from")
         return self.generator.draw(n, seed)
+
+    def of_porosity(self, porosity: float, n: int, seed: int) -> Material:
+        """Draw ``n`` starts of a porosity, in place of samples as they come.
+
+        Raises:
+            InputError: there are starts already, or there is no generator.
+        """
+        if self.generator is None or self.starts is not None:
+            raise InputError("start_porosity is of starts that a generator draws; give starts, or a generator alone")
+        wanted = torch.full((n,), porosity, dtype=torch.float32, device=self.device)
+        density = drawn(self.generator, wanted, seed, SPARE_STARTS)
+        return replace(self, starts=Microstructures.from_density(density, self.generator.voxel_size))
 
     def trust_region(self, quantile: float, seed: int) -> MorphologyTrustRegion:
         """Make a trust region of the authentic microstructures, or of samples of the generator without them.

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
-
 import torch
 
-from matopt.design.draws import SPARE, nearest_in_porosity, porosities
+from matopt.design.draws import drawn
 from matopt.design.spaces.base import SPACES, Material, Voxels, require_quantile
 from matopt.design.trust_region import MorphologyTrustRegion
 from matopt.errors import InputError
@@ -64,14 +62,8 @@ class Resampling(Voxels):
 
     def draw(self, porosity: torch.Tensor | None, n: int, seed: int) -> torch.Tensor:
         """Draw samples of the generator: of the porosities, where it can be asked for them, else those nearest."""
-        sample = self._generator.sample
-        if porosity is None:
-            return sample(n, seed).flatten(1)
-        if "porosity" in inspect.signature(sample).parameters:
-            inside = porosity.clamp(1e-3, 1 - 1e-3)  # none is asked for nothing but one phase
-            return sample(n, seed, porosity=inside).flatten(1)  # ty: ignore[unknown-argument]
-        found = sample(SPARE * n, seed)
-        return found[nearest_in_porosity(porosities(found), porosity)].flatten(1)
+        density = self._generator.sample(n, seed) if porosity is None else drawn(self._generator, porosity, seed)
+        return density.flatten(1)
 
     def trust_region(self, material: Material, seed: int) -> MorphologyTrustRegion:
         """Make the trust region from the authentic microstructures, or from samples of the generator without them."""

@@ -55,14 +55,14 @@ class DesignsFigure(Figure):
                 promised, true, lost = _gains(run, design, p)
                 shade = colour(index + 1)
                 if run.role == "design":
-                    kept.plot(promised, true, ".", ms=4, color=shade, label=_title(run))
+                    kept.plot(promised, true, ".", ms=4, color=shade, label=title(run))
                 if len(true):
                     middle = np.median(true)
                     low, high = np.percentile(true, [10, 90])
                     spread = [[middle - low], [high - middle]]
                     marker = "o" if run.role == "design" else "s^vD<>"[index % 6]
                     cost.errorbar(
-                        [np.median(lost)], [middle], spread, fmt=marker, ms=4, capsize=2, color=shade, label=_title(run)
+                        [np.median(lost)], [middle], spread, fmt=marker, ms=4, capsize=2, color=shade, label=title(run)
                     )
                 rows += [(run.space, run.role, *row) for row in _rows(run, p)]
             kept.axline((0, 0), slope=1, color="0.8", lw=1)
@@ -100,7 +100,8 @@ class DesignsFigure(Figure):
         return Table(header, [_summary(run, design, p) for run in (*design.spaces, *design.baselines)])
 
 
-def _title(run: SpaceResult) -> str:
+def title(run: SpaceResult) -> str:
+    """Name designs by their space and what they are for."""
     return ", ".join(filter(None, (words(run.space), NAMES.get(run.role, words(run.role)))))
 
 
@@ -134,7 +135,7 @@ def _summary(run: SpaceResult, design: DesignResult, p: Property) -> list[str]:
     porosity = run.porosity
     low, middle, high = np.percentile(true, [10, 50, 90]) if len(true) else [np.nan] * 3
     return [
-        _title(run),
+        title(run),
         number(np.median(promised) if len(promised) else np.nan, ".3g"),
         f"{number(middle, '.3g')} ({number(low, '.3g')} to {number(high, '.3g')})",
         f"{(true > 0).sum()} of {len(true)}",

@@ -72,6 +72,9 @@ def cross_problems(config: StudyConfig, folder: Path) -> list[Problem]:
         if config.design.property not in properties:
             hint = suggestion(config.design.property, properties)
             problems.append(Problem(("design", "property"), f"{config.design.property!r} is not simulated; {hint}"))
+        if config.design.against is not None and config.design.against not in properties:
+            hint = suggestion(config.design.against, properties)
+            problems.append(Problem(("design", "against"), f"{config.design.against!r} is not simulated; {hint}"))
         for name in config.design.limits:
             if name not in properties:
                 message = f"{name!r} is not simulated; {suggestion(name, properties)}"
