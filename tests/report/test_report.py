@@ -27,7 +27,7 @@ from matopt.study.records import TrialRecord
 
 ORDER = [
     "samples", "properties", "augmentation", "parity", "responses", "traits", "morphing", "ascent", "designs",
-    "closed_loop", "front", "search", "curves",
+    "closed_loop", "front", "film", "search", "curves",
 ]  # fmt: skip
 TRIAL = TrialRecord(0, "complete", {}, TrialResult({"r2": 0.5}, "", "", 1, 0))
 MINIMAL = Findings("tiny", "name: tiny", PROPERTIES[:1], ("r2",), (TRIAL,), 0)
@@ -64,7 +64,7 @@ def drawable(found: Findings) -> list[str]:
     """The figures that findings allow, in the order of the page."""
     names = {"search"} | ({"curves"} if any(trial.curve for trial in found.trials) else set())
     if found.design is not None:
-        names |= {"morphing", "ascent", "designs"} | ({"closed_loop"} if found.design.rounds else set())
+        names |= {"morphing", "ascent", "designs", "film"} | ({"closed_loop"} if found.design.rounds else set())
         names |= {"front"} if found.design.against else set()
     if found.evaluation is not None:
         names |= {"samples", "properties", "augmentation", "responses"}
@@ -109,8 +109,8 @@ def test_whatever_a_study_found_its_report_is_whole(found: Findings) -> None:
 
         assert ("The study asks for no evaluation" in text) == (found.evaluation is None)
         assert (
-            "Not shown: morphing and ascent and designs and closed loop and front, as the study asks for no design."
-            in text
+            "Not shown: morphing and ascent and designs and closed loop and front and film, "
+            "as the study asks for no design." in text
         ) == (found.design is None)
         assert ("Not shown: traits, as the study names no traits." in text) == (
             found.evaluation is not None and not found.evaluation.audit

@@ -36,7 +36,7 @@ class MorphingFigure(Figure):
         assert design is not None
         p = findings.property(design.property)
         path = folder / f"{self.name}.png"
-        picked = {s.space: _at_quartiles(s.true.double().numpy()) for s in design.spaces}
+        picked = {s.space: at_quartiles(s.true.double().numpy()) for s in design.spaces}
         columns = max(len(s.checked) for s in design.spaces)
         table: list[tuple[object, ...]] = []
         with canvas(path, columns, sum(map(len, picked.values())), size=(1.1, 1.25)) as axes:
@@ -65,7 +65,7 @@ class MorphingFigure(Figure):
         return path
 
 
-def _at_quartiles(true: np.ndarray) -> np.ndarray:
+def at_quartiles(true: np.ndarray) -> np.ndarray:
     """Pick the seeds at the quartiles of the gain, so that neither best nor worst is; all where they are few."""
     order = np.argsort(true[:, -1] - true[:, 0])
     if len(order) <= SEEDS:

@@ -1,0 +1,106 @@
+"""Designs on their way, as a picture that moves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from matplotlib.axes import Axes
+from PIL import Image
+
+from matopt.atomic_write import atomic_write
+from matopt.properties import Property
+from matopt.report.figures.base import FIGURES, NO_DESIGN, Figure
+from matopt.report.figures.morphing import at_quartiles
+from matopt.report.findings import Findings
+from matopt.report.sections import DESIGN
+from matopt.report.style import canvas, colour, display_values, show_microstructure, unit, words, write_table
+from matopt.stages.records import SpaceResult
+
+FRAME, LAST = 700, 2100
+"""Milliseconds that a step is shown, and the end."""
+
+
+@FIGURES.register("film")
+class FilmFigure(Figure):
+    """An animated PNG: a frame for each step that the physics was asked about, a row for each space."""
+
+    section = DESIGN
+    rank = 6
+    caption = (
+        "The way of the designs, step by step: seeds at the quartiles of the gain, and true gains of all seeds over "
+        "the change of their porosity. Designs that move to the left turn pores into grain."
+    )
+
+    def lacks(self, findings: Findings) -> str:
+        """Needs a design."""
+        return "" if findings.design and findings.design.spaces else NO_DESIGN
+
+    def draw(self, folder: Path, findings: Findings) -> Path:
+        """Draw the frames; the data are the points of the last panels."""
+        design = findings.design
+        assert design is not None
+        p = findings.property(design.property)
+        path = folder / f"{self.name}.png"
+        picked = {run.space: at_quartiles(run.true.double().numpy()) for run in design.spaces}
+        images = max(map(len, picked.values()))
+        frames = max(len(run.checked) for run in design.spaces)
+        with TemporaryDirectory() as scratch:
+            drawn = [Path(scratch) / f"{frame}.png" for frame in range(frames)]
+            for frame, picture in enumerate(drawn):
+                with canvas(picture, images + 1, len(design.spaces), size=(1.7, 1.7)) as axes:
+                    rows = np.array(axes, dtype=object).reshape(len(design.spaces), images + 1)
+                    for row, run in zip(rows, design.spaces, strict=True):
+                        column = min(frame, len(run.checked) - 1)
+                        _draw_row(row, run, picked[run.space], column, p)
+            first, *others = [Image.open(picture).convert("RGB") for picture in drawn]
+            times = [FRAME] * (frames - 1) + [LAST]
+            with atomic_write(path) as partial:
+                first.save(partial, "PNG", save_all=True, append_images=others, duration=times, loop=0)
+        write_table(
+            path.with_suffix(".csv"),
+            ["space", "seed", "step", "true gain", "change of porosity"],
+            (
+                (run.space, seed, step, true[seed, column], lost[seed, column])
+                for run in design.spaces
+                for true, lost in [_moved(run, p)]
+                for seed in range(len(true))
+                for column, step in enumerate(run.checked)
+            ),
+        )
+        return path
+
+
+def _draw_row(row: np.ndarray, run: SpaceResult, seeds: np.ndarray, column: int, p: Property) -> None:
+    *images, panel = row
+    values = display_values(p, run.true)
+    for ax in images:
+        ax.set_axis_off()
+    for ax, seed in zip(images, seeds, strict=False):
+        ax.set_axis_on()
+        show_microstructure(ax, run.snapshots[seed, column])
+        ax.set_title(f"${p.symbol}$ {values[seed, column]:.3g}", fontsize=7)
+    images[0].set_ylabel(f"{words(run.space)}, step {run.checked[column]}", fontsize=7)
+    _draw_points(panel, *_moved(run, p), column)
+    panel.set_xlabel("change of porosity", fontsize=7)
+    panel.set_ylabel(f"true gain{unit(p)}", fontsize=7)
+
+
+def _draw_points(ax: Axes, true: np.ndarray, lost: np.ndarray, column: int) -> None:
+    """Draw ``(N, C)`` gains over changes of porosity up to one of the C steps, in axes that fit all of them."""
+    ax.plot(lost[:, : column + 1].T, true[:, : column + 1].T, "-", lw=0.5, color="0.8")
+    ax.plot(lost[:, column], true[:, column], ".", ms=4, color=colour(1))
+    ax.tick_params(labelsize=6)
+    ax.locator_params(axis="x", nbins=3)
+    for values, limits in ((lost, ax.set_xlim), (true, ax.set_ylim)):
+        known = values[np.isfinite(values)]
+        low, high = (known.min(), known.max()) if len(known) else (0.0, 0.0)
+        room = 0.1 * (high - low) or 0.01
+        limits(low - room, high + room)
+
+
+def _moved(run: SpaceResult, p: Property) -> tuple[np.ndarray, np.ndarray]:
+    """``(N, C)`` gains by the physics and changes of porosity, from the start."""
+    true, porosity = display_values(p, run.true), run.porosity
+    return true - true[:, :1], porosity - porosity[:, :1]
