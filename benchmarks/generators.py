@@ -4,10 +4,10 @@ Usage: python benchmarks/generators.py berea.zip [--quick] [--material NAME ...]
            [--seeds N] [--steps N]
 
 Every generator learns from 200 windows on one thread, draws, and is judged against windows that it has not seen, beside
-trivial imitations. The rows are kept in generators.json and shown in generators.md; with --quick in generators_quick.*,
-of short trainings and few samples, which show that all works and not what is good. For each generator a sheet of
-samples and authentic windows in random order is drawn in the folder of --sheets, and which are samples is written
-beside it. The last line of the output is the table of goals, as JSON.
+trivial imitations, which are judged once. The rows are kept in generators.json and shown in generators.md; with --quick
+in generators_quick.*, of short trainings and few samples, which show that all works and not what is good. For each
+generator a sheet of samples and authentic windows in random order is drawn in the folder of --sheets, and which are
+samples is written beside it. The last line of the output is the table of goals, as JSON.
 """
 
 from __future__ import annotations
@@ -151,9 +151,11 @@ def main() -> None:
             court = Court(material(name, rock, size, scale.drawn), scale)
             place = {"material": name, "size": size}
             for model, imitate in BASELINES.items():
-                keep(kept, {**place, "model": model, "seed": 0}, court.row(imitate(court.real.authentic).density()))
-            windows, number = mirrored(court.real.train, scale.drawn)
-            keep(kept, {**place, "model": CEILING, "seed": 0}, court.row(windows.density(), number))
+                if not is_kept(kept, label := {**place, "model": model, "seed": 0}):
+                    keep(kept, label, court.row(imitate(court.real.authentic).density()))
+            if not is_kept(kept, label := {**place, "model": CEILING, "seed": 0}):
+                windows, number = mirrored(court.real.train, scale.drawn)
+                keep(kept, label, court.row(windows.density(), number))
             for kind in arguments.generators or OF_IMAGES:
                 for seed in range(seeds):
                     model = f"{kind}, {arguments.steps} steps" if arguments.steps else kind
@@ -174,6 +176,11 @@ def sheet(stem: Path, raw: torch.Tensor, real: Microstructures) -> None:
     key = "".join("s" if sample else "r" for sample in is_sample)
     lines = [key[i : i + 8] for i in range(0, len(key), 8)]
     stem.with_suffix(".key.txt").write_text("s = sample, r = real\n" + "\n".join(lines) + "\n")
+
+
+def is_kept(path: Path, label: dict) -> bool:
+    """Whether there is a row with its label."""
+    return path.exists() and any(label.items() <= row.items() for row in json.loads(path.read_text()))
 
 
 def keep(path: Path, label: dict, row: dict) -> None:
