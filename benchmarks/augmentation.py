@@ -4,11 +4,11 @@
         [--authentic N ...] [--added N ...]
 
 Predictors learn from a few authentic windows of Berea, alone or with microstructures added: more rock (the ceiling),
-the process model of sandstone, perturbed copies, and the samples of each generator that learnt from the same few
-windows. Their R2 is of windows of another part of the scan. What a case measured is kept in augmentation.json beside
-this file and not measured again; fitted generators and labels are kept in the folder of ``--keep``. The page, the
-table and the figure are made anew of all that is there. The last line is one of JSON: the goals, and whether they are
-met. ``--quick`` asks for Young's modulus alone with short trainings, into files of its own.
+the process model of sandstone, levelled Gaussian fields, perturbed copies, and the samples of each generator that
+learnt from the same few windows. Their R2 is of windows of another part of the scan. What a case measured is kept in
+augmentation.json beside this file and not measured again; fitted generators and labels are kept in the folder of
+``--keep``. The page, the table and the figure are made anew of all that is there. The last line is one of JSON: the
+goals, and whether they are met. ``--quick`` asks for Young's modulus alone with short trainings, into files of its own.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from pathlib import Path
 import augmentation_page as page
 import numpy as np
 import torch
-from augmentation_page import AUTHENTIC, FIXED_MRF, NONE, PERTURBATIONS, PROCESS, SEEDS, Case
+from augmentation_page import AUTHENTIC, FIXED_MRF, GAUSSIAN, NONE, PERTURBATIONS, PROCESS, SEEDS, Case
 from specimens import VOXEL, berea
+from textures import gaussian_field
 
 from matopt.data.labels.store import LabelStore
 from matopt.data.sources.sandstone import Sandstone
@@ -144,6 +145,9 @@ class Study:
         if source == PROCESS:
             window = Window(self.size, dimensions=self.scope.dimensions)
             return Sandstone(VOXEL).split(window, {"pool": largest}, seed)["pool"]
+        if source == GAUSSIAN:
+            few = self.authentic(count, seed)
+            return gaussian_field(few[np.arange(largest) % count], seed)
         component = Component(source)
         if source == FIXED_MRF:
             component = Component("mrf", {"model": "tree", "fraction": "fixed"})
@@ -213,7 +217,7 @@ def main() -> None:
         scope, **{name: value if name == "draws" else tuple(value) for name, value in asked.items() if value}
     )
     known = [n for n in GENERATORS.names() if scope.dimensions == 3 or not GENERATORS.find(n).draws_volumes]
-    sources = arguments.sources or [AUTHENTIC, PROCESS, *known, *([FIXED_MRF] if "mrf" in known else [])]
+    sources = arguments.sources or [AUTHENTIC, PROCESS, GAUSSIAN, *known, *([FIXED_MRF] if "mrf" in known else [])]
 
     path = HERE / f"{scope.name}.json"
     found = {Case(**row["case"]): row for row in json.loads(path.read_text())} if path.is_file() else {}

@@ -12,7 +12,10 @@ from page import table
 from scipy import stats
 
 NONE, AUTHENTIC, PROCESS, PERTURBATIONS = "none", "authentic", "process_model", "perturbations"
-NOT_LEARNT = (NONE, AUTHENTIC, PROCESS, PERTURBATIONS)
+GAUSSIAN = "gaussian_field"
+"""Levelled fields of the porosity and the specific surface of the authentic windows: what knows two numbers of them."""
+
+NOT_LEARNT = (NONE, AUTHENTIC, PROCESS, GAUSSIAN, PERTURBATIONS)
 """What is added without a generator that learns."""
 
 PROPERTIES = ("youngs_modulus", "diffusivity", "permeability")

@@ -76,7 +76,7 @@ def median(width: int) -> Callable[[Microstructures], Microstructures]:
     return lambda real: Microstructures(ndimage.median_filter(real.phases, (1, width, width)), real.voxel_size)
 
 
-def gaussian_field(real: Microstructures) -> Microstructures:
+def gaussian_field(real: Microstructures, seed: int = 0) -> Microstructures:
     """A levelled Gaussian field of the porosity and the specific surface of the material.
 
     Straight lines cross its interface sqrt(-rho''(0)) exp(-t^2 / 2) / pi times a length (Rice), rho the correlation, t
@@ -87,7 +87,7 @@ def gaussian_field(real: Microstructures) -> Microstructures:
     crofton = math.pi / 2 if len(real.shape) == 2 else 2.0
     width = crofton * math.exp(-(level**2) / 2) / (math.pi * math.sqrt(2) * surface)
     margin = math.ceil(4 * width)
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(seed)
     inner = (slice(margin, -margin),) * len(real.shape)
     fields = [
         ndimage.gaussian_filter(random.standard_normal([n + 2 * margin for n in real.shape]), width)[inner]
