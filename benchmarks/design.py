@@ -29,6 +29,7 @@ from specimens import berea
 from matopt.design.ascent import Designs, optimise
 from matopt.design.judges import SolidFraction, WhiteNoise
 from matopt.design.optimisers.adam import Adam
+from matopt.design.optimisers.annealing import Annealing
 from matopt.design.optimisers.base import Optimiser
 from matopt.design.optimisers.draw_and_screen import DrawAndScreen
 from matopt.design.optimisers.moves import Moves
@@ -87,6 +88,7 @@ def cases(draws: int) -> list[Case]:
         Case(page.VALUES, "values", both),
         Case(page.SOLVED, "physics", DrawAndScreen(2 * draws)),
         Case(page.CLIMB, "fields", climb),
+        Case(page.ANNEAL, "fields", Annealing(draws=draws)),
         *(case for pair in others for case in pair),
     ]
 

@@ -8,6 +8,7 @@ from page import table
 BOTH = "draw, screen and move by the predictor"
 SCREEN = "draw and screen by the predictor"
 CLIMB = "moves by the predictor, from the start"
+ANNEAL = "draw, screen and anneal by the predictor"
 VALUES = "draw, screen and move by a predictor of values alone"
 COPIES = "the same, taught by perturbed copies too"
 PIXEL = "voxel by voxel by the predictor"
@@ -17,7 +18,7 @@ SOLVED = "the best of as many solved samples"
 FREE = "porosity free: by the predictor"
 SOLID = "porosity free: by the solid fraction"
 PHYSICS_FREE = "porosity free: by the physics"
-ORDER = (NOTHING, PIXEL, CLIMB, SCREEN, VALUES, COPIES, BOTH, SOLVED, PHYSICS, SOLID, FREE, PHYSICS_FREE)
+ORDER = (NOTHING, PIXEL, CLIMB, SCREEN, VALUES, COPIES, ANNEAL, BOTH, SOLVED, PHYSICS, SOLID, FREE, PHYSICS_FREE)
 BASELINES = (NOTHING, PIXEL, CLIMB, SCREEN, VALUES, COPIES)
 """What uses no solve either, and is to be beaten."""
 

@@ -2,31 +2,105 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal, Self
+
 import numpy as np
+import torch
+
+from matopt.design.objective import towards
+from matopt.report.gains import is_solved
+from matopt.stages.records import DesignResult, SpaceResult
+
+Source = Literal["promised", "true"]
+SOURCES: tuple[Source, ...] = ("promised", "true")
 
 
-def on_front(merits: np.ndarray) -> np.ndarray:
+def on_front(points: np.ndarray) -> np.ndarray:
     """Find the points that no other one exceeds in one merit and reaches in the other.
 
     Args:
-        merits: ``(N, 2)``, the larger the better.
+        points: ``(N, 2)`` merits, the larger the better.
 
     Returns:
         the rows of the front, by the first merit ascending; of equal points the first.
     """
-    order = np.lexsort((np.arange(len(merits)), -merits[:, 1], -merits[:, 0]))
-    best = np.maximum.accumulate(np.concatenate([[-np.inf], merits[order, 1]]))
-    return order[merits[order, 1] > best[:-1]][::-1]
+    order = np.lexsort((np.arange(len(points)), -points[:, 1], -points[:, 0]))
+    best = np.maximum.accumulate(np.concatenate([[-np.inf], points[order, 1]]))
+    return order[points[order, 1] > best[:-1]][::-1]
 
 
-def dominated_area(merits: np.ndarray, reference: np.ndarray) -> float:
+def dominated_area(points: np.ndarray, reference: np.ndarray) -> float:
     """The area between a reference point and what points dominate: their hypervolume (Zitzler, Thiele 1998).
 
     Args:
-        merits: ``(N, 2)``, the larger the better.
+        points: ``(N, 2)`` merits, the larger the better.
         reference: ``(2,)``; a point that does not exceed it in both adds nothing.
     """
-    beyond = merits[(merits > reference).all(1)]
-    points = beyond[on_front(beyond)]
-    widths = np.diff(points[:, 0], prepend=reference[0])
-    return float((widths * (points[:, 1] - reference[1])).sum())
+    beyond = points[(points > reference).all(1)]
+    front = beyond[on_front(beyond)]
+    widths = np.diff(front[:, 0], prepend=reference[0])
+    return float((widths * (front[:, 1] - reference[1])).sum())
+
+
+def are_solved(run: SpaceResult) -> np.ndarray:
+    """``(N,)`` bool, whether the physics could solve start and end of each design, for both properties."""
+    assert run.against is not None
+    return is_solved(run) & (run.against.usable[:, 0] & run.against.usable[:, -1]).numpy()
+
+
+def values(run: SpaceResult, source: Source, column: int) -> np.ndarray | None:
+    """``(N, 2)`` values of designs at a step, SI; None where the judge foretold one property alone."""
+    other = run.against
+    assert other is not None
+    first, second = (run.predicted, other.predicted) if source == "promised" else (run.true, other.true)
+    if second is None:
+        return None
+    return torch.stack([first[:, column].double(), second[:, column].double()], 1).numpy()
+
+
+def merits(found: np.ndarray, design: DesignResult) -> np.ndarray:
+    """``(N, 2)`` of values of both properties, the larger the better, SI."""
+    goals = (design.goal, design.against_goal)
+    columns = [towards(goal, torch.from_numpy(found[:, i])).numpy() for i, goal in enumerate(goals)]
+    return np.stack(columns, 1)
+
+
+@dataclass(frozen=True)
+class FrontScale:
+    """What gains and areas are measured in: the starts of the first space, as the physics has them.
+
+    Attributes:
+        deviation: ``(2,)`` standard deviations of their merits; NaN where there is none.
+        worst: ``(2,)`` the least of them.
+    """
+
+    deviation: np.ndarray
+    worst: np.ndarray
+
+    @classmethod
+    def of(cls, design: DesignResult) -> Self:
+        """Measure the starts."""
+        first = design.spaces[0]
+        starts = values(first, "true", 0)
+        if starts is None or not are_solved(first).any():
+            return cls(np.full(2, np.nan), np.full(2, np.nan))
+        found = merits(starts[are_solved(first)], design)
+        deviation = found.std(0)
+        return cls(np.where(deviation > 0, deviation, np.nan), found.min(0))
+
+    def gains(self, run: SpaceResult, source: Source, design: DesignResult) -> np.ndarray:
+        """``(N,)`` gains from start to end, of both properties as each design weighs them; NaN where one is unknown."""
+        start, end = values(run, source, 0), values(run, source, -1)
+        if start is None or end is None:
+            return np.full(len(run.true), np.nan)
+        share = np.linspace(0, 1, len(run.true))
+        gained = (merits(end, design) - merits(start, design)) / self.deviation
+        return np.where(are_solved(run), (gained * np.stack([1 - share, share], 1)).sum(1), np.nan)
+
+    def area(self, run: SpaceResult, source: Source, design: DesignResult) -> float:
+        """What the ends dominate beyond the worst start, in deviations; NaN where it is unknown."""
+        end = values(run, source, -1)
+        if end is None or not are_solved(run).any() or not np.isfinite(self.deviation).all():
+            return np.nan
+        return dominated_area((merits(end[are_solved(run)], design) - self.worst) / self.deviation, np.zeros(2))
