@@ -1,7 +1,7 @@
 """What are artificial microstructures worth to a predictor, beside exact symmetries and beside more rock?
 
     python benchmarks/augmentation.py ../shared/data/berea.zip [--quick] [--volumes] [--sources NAME ...] [--draws N]
-        [--authentic N ...] [--added N ...]
+        [--authentic N ...] [--added N ...] [--predictor NAME]
 
 Predictors learn from a few authentic windows of Berea, alone or with microstructures added: more rock (the ceiling),
 the process model of sandstone, levelled Gaussian fields, perturbed copies, and the samples of each generator that
@@ -38,7 +38,7 @@ from matopt.microstructures import Microstructures
 from matopt.physics.diffusivity import Diffusivity
 from matopt.physics.permeability import Permeability
 from matopt.physics.youngs_modulus import YoungsModulus
-from matopt.predictors.cnn import CNN
+from matopt.predictors.base import PREDICTORS
 from matopt.registry import Component
 from matopt.stages.artifacts import ArtifactStore
 from matopt.stages.data import LabelledSet
@@ -62,7 +62,8 @@ class Scope:
         authentic: how many authentic windows are learnt from.
         added: how many microstructures are added to them.
         draws: of each case.
-        predictor: settings of the network.
+        predictor: by its registered name.
+        settings: of the predictor.
         generator: settings of the generators, of those that have them.
         dimensions: of the windows: 64^2 or 32^3 voxels.
     """
@@ -71,22 +72,29 @@ class Scope:
     authentic: tuple[int, ...] = (10, 25, 50, 100)
     added: tuple[int, ...] = (50, 100, 200, 300, 500, 700, 1000)
     draws: int = 10
-    predictor: tuple[tuple[str, int], ...] = (("steps", 1000),)
+    predictor: str = "cnn"
+    settings: tuple[tuple[str, int], ...] = (("steps", 1000),)
     generator: tuple[tuple[str, int], ...] = ()
     dimensions: int = 2
 
     @property
     def name(self) -> str:
         """The beginning of the names of its files."""
-        return "augmentation" + ("_3d" if self.dimensions == 3 else "") + ("_quick" if self.is_quick else "")
+        parts = ["augmentation", "3d" * (self.dimensions == 3), self.predictor * (self.predictor != "cnn")]
+        return "_".join(filter(None, [*parts, "quick" * self.is_quick]))
 
     @property
     def is_quick(self) -> bool:
         """Whether trainings are too short for more than a first look."""
         return bool(self.generator)
 
+    @property
+    def can_do_without_symmetries(self) -> bool:
+        """Whether the predictor can be told not to learn by symmetries."""
+        return "symmetries" in signature(PREDICTORS.find(self.predictor)).parameters
 
-QUICK = Scope(("youngs_modulus",), (25, 100), (200,), 2, (("steps", 300),), tuple(SHORT.items()))
+
+QUICK = Scope(("youngs_modulus",), (25, 100), (200,), 2, settings=(("steps", 300),), generator=tuple(SHORT.items()))
 VOLUMES = Scope(added=(50, 100, 200, 500), draws=6, dimensions=3)
 
 
@@ -127,7 +135,8 @@ class Study:
             if len(chosen) < case.added:
                 raise SystemExit(f"{case.source} has only {len(pool)} windows to add, not {case.added}")
             train = train + self.labelled(pool[chosen], case.property)
-        predictor = CNN(**dict(self.scope.predictor), symmetries=case.symmetries)
+        without = {} if case.symmetries else {"symmetries": False}
+        predictor = PREDICTORS.build(Component(self.scope.predictor, {**dict(self.scope.settings), **without}))
         held, test = self.labelled(self.validation, case.property), self.labelled(self.test, case.property)
         predictor.fit(train.microstructures, train.labels, (held.microstructures, held.labels), seed=case.draw)
         return r2(predictor, test.microstructures, test.labels)[case.property]
@@ -162,7 +171,9 @@ def cases(scope: Scope, sources: list[str]) -> Iterator[Case]:
     """All cases, draw by draw, so that an interrupted run has something of each."""
     most, all_of_them = scope.added[-1], scope.authentic[-1]
     for draw, p in product(range(scope.draws), scope.properties):
-        for count, symmetries in product(scope.authentic, (True, False)):
+        for count, symmetries in product(
+            scope.authentic, (True, False) if scope.can_do_without_symmetries else (True,)
+        ):
             yield Case(p, count, NONE, 0, draw, symmetries)
             if PERTURBATIONS in sources:
                 yield Case(p, count, PERTURBATIONS, min(10 * count, most), draw, symmetries)
@@ -170,8 +181,9 @@ def cases(scope: Scope, sources: list[str]) -> Iterator[Case]:
             yield Case(p, count, source, most, draw, True)
         if scope.is_quick:
             continue
-        for source in sources:
-            yield Case(p, all_of_them, source, most, draw, False)
+        if scope.can_do_without_symmetries:
+            for source in sources:
+                yield Case(p, all_of_them, source, most, draw, False)
         for added, source in product(scope.added[:-1], sources):
             yield Case(p, all_of_them, source, added, draw, True)
 
@@ -208,6 +220,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, help="of each case")
     parser.add_argument("--authentic", nargs="+", type=int, help="how many authentic windows are learnt from")
     parser.add_argument("--added", nargs="+", type=int, help="how many microstructures are added to them")
+    parser.add_argument("--predictor", choices=PREDICTORS.names(), help="cnn by default; others as they are by default")
     parser.add_argument("--keep", type=Path, default=Path("runs/augmentation"), help="folder of labels and generators")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -216,6 +229,8 @@ def main() -> None:
     scope = replace(
         scope, **{name: value if name == "draws" else tuple(value) for name, value in asked.items() if value}
     )
+    if arguments.predictor not in (None, "cnn"):
+        scope = replace(scope, predictor=arguments.predictor, settings=())
     known = [n for n in GENERATORS.names() if scope.dimensions == 3 or not GENERATORS.find(n).draws_volumes]
     sources = arguments.sources or [AUTHENTIC, PROCESS, GAUSSIAN, *known, *([FIXED_MRF] if "mrf" in known else [])]
 

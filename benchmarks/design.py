@@ -98,13 +98,12 @@ class Remembering(LocalDiffusion):
 
     folder: Path
 
-    def sample(self, n: int, seed: int, **asked: object) -> torch.Tensor:
+    def sample(self, n: int, seed: int, *, porosity: torch.Tensor | None = None, **asked: object) -> torch.Tensor:
         """Draw, or load what was drawn before."""
-        porosity = asked.get("porosity")
         text = [n, seed, None if porosity is None else np.asarray(porosity).round(5).tolist()]
         path = self.folder / f"{blake2b(json.dumps(text).encode(), digest_size=12).hexdigest()}.npy"
         if not path.exists():
-            drawn = super().sample(n, seed, **asked)  # ty: ignore[invalid-argument-type]
+            drawn = super().sample(n, seed, porosity=porosity, **asked)  # ty: ignore[invalid-argument-type]
             np.save(path, (drawn >= 0.5).numpy())
         return torch.from_numpy(np.load(path).astype(np.float32))
 
