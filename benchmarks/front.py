@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import page
@@ -157,7 +159,8 @@ def write(stem: Path, result: DesignResult, physics: Both) -> None:
     """Write the page and draw the figure, as a study's report does."""
     findings = Findings(stem.name, "", physics.properties, (), (), 0, design=result)
     figure = FIGURES.build(Component("front"))
-    figure.draw(stem.parent, findings).rename(stem.with_suffix(".png"))
+    with TemporaryDirectory() as scratch:
+        shutil.copy(figure.draw(Path(scratch), findings), stem.with_suffix(".png"))
     table = figure.table(findings)
     assert table is not None
     rows = [dict(zip(table.header, row, strict=True)) for row in table.rows]
