@@ -190,7 +190,7 @@ def test_a_report_has_every_figure_and_its_data(
     assert "small &lt;study&gt;" in text
     assert {path.stem for path in figures} == {
         "samples", "properties", "augmentation", "parity", "responses", "traits", "search",
-        "morphing", "ascent", "designs",
+        "morphing", "ascent", "designs", "film",
     }  # fmt: skip
     for path in figures:
         assert path.read_bytes().startswith(b"\x89PNG")

@@ -44,7 +44,7 @@ def changed(value: Any) -> Any:
     if isinstance(value, bool):
         return not value
     if isinstance(value, int | float):
-        return value + 1
+        return value / 2 if 0 < value < 1 else value + 1
     if isinstance(value, str):
         return value + "x"
     if isinstance(value, Component):
@@ -67,7 +67,10 @@ def of(stage: str) -> Callable[[Any], str]:
     return lambda task: stage_key(stage, task, code="matopt.stages.models", folder=HERE.folder)
 
 
-DESIGN = DesignSettings(property="youngs_modulus", goal=3e10, limits={"permeability": (1.0, 2.0)})
+DESIGN = DesignSettings(
+    property="youngs_modulus", goal=3e10, limits={"permeability": (1.0, 2.0)}, against="diffusivity", against_goal=1.0,
+    start_porosity=0.2,
+)  # fmt: skip
 SETTINGS = [
     (GeneratorTask(GENERATOR, DATASET.train, DATASET.validation, 0), of("generator")),
     (PredictorTask(PREDICTOR, TRAITS, DATASET.train, DATASET.validation, 0), of("predictor")),

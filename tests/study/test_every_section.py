@@ -97,7 +97,7 @@ def figures_of(study: dict) -> set[str]:
         names |= {"samples", "properties", "augmentation", "parity", "responses"} | (
             {"traits"} if "traits" in study else set()
         )
-    return names | ({"morphing", "ascent", "designs"} if "design" in study else set())
+    return names | ({"morphing", "ascent", "designs", "film"} if "design" in study else set())
 
 
 def run(study: dict) -> None:
