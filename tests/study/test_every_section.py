@@ -41,8 +41,11 @@ ALL = {
     "traits": {"monotonicity": {"weight": 0.1}},
     "search": {"objectives": {"r2/solid": "maximize", "response_skill": "maximize"}},
     "evaluation": {"generators": [NOISE], "sizes": [1, 2], "draws": 2},
-    "design": {"property": "solid", "spaces": ["pixel"], "seeds": 2, "steps": 2, "n_checked": 2},
-}
+    "design": {
+        "property": "solid", "against": "diffusivity", "start_porosity": 0.3,
+        "spaces": ["pixel"], "seeds": 2, "steps": 2, "n_checked": 2,
+    },
+}  # fmt: skip
 
 
 @st.composite
@@ -97,6 +100,7 @@ def figures_of(study: dict) -> set[str]:
         names |= {"samples", "properties", "augmentation", "parity", "responses"} | (
             {"traits"} if "traits" in study else set()
         )
+    names |= {"front"} if study.get("design", {}).get("against") else set()
     return names | ({"morphing", "ascent", "designs", "film"} if "design" in study else set())
 
 
