@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from matopt.report.figures.base import FIGURES, NO_DESIGN, Figure
+from matopt.report.figures.base import FIGURES, DesignFigure
 from matopt.report.findings import Findings
-from matopt.report.sections import DESIGN
 from matopt.report.style import canvas, colour, display_values, unit, words, write_table
 from matopt.report.tables import Table, number
 from matopt.stages.records import DesignResult, SpaceResult
@@ -19,21 +18,16 @@ LEAST_RANGE = 0.1
 
 
 @FIGURES.register("ascent")
-class AscentFigure(Figure):
+class AscentFigure(DesignFigure):
     """Two panels for each space, and for its designs that may change their porosity: the property over the steps, and
     the porosity over the property."""
 
-    section = DESIGN
     rank = 2
     caption = (
         "The same microstructures as the predictor and as the physics have them: medians, and ranges from 10 to 90 "
         "percent, of the seeds. Where porosity is free, what counts is its slope over the property: a predictor that "
         "has understood what porosity does has that of the physics."
     )
-
-    def lacks(self, findings: Findings) -> str:
-        """Needs a design."""
-        return "" if findings.design and findings.design.spaces else NO_DESIGN
 
     def draw(self, folder: Path, findings: Findings) -> Path:
         """Draw the panels; the data are the values of every seed at the steps that the physics was asked about."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from matopt.registry import Registry
 from matopt.report.findings import Findings
-from matopt.report.sections import Section
+from matopt.report.sections import DESIGN, Section
 from matopt.report.tables import Table
 
 
@@ -44,6 +44,16 @@ class Figure(ABC):
     def table(self, findings: Findings) -> Table | None:
         """Return what the page shows below the figure in numbers; None where there is nothing to add."""
         return None
+
+
+class DesignFigure(Figure):
+    """A figure of designs, whatever was wanted of them."""
+
+    section = DESIGN
+
+    def lacks(self, findings: Findings) -> str:
+        """Needs a design."""
+        return "" if findings.design and findings.design.spaces else NO_DESIGN
 
 
 FIGURES: Registry[Figure] = Registry("figures", "matopt.report.figures")

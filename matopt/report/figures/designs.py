@@ -8,10 +8,9 @@ import numpy as np
 import torch
 
 from matopt.properties import Property
-from matopt.report.figures.base import FIGURES, NO_DESIGN, Figure
+from matopt.report.figures.base import FIGURES, DesignFigure
 from matopt.report.findings import Findings
 from matopt.report.gains import gains, is_solved
-from matopt.report.sections import DESIGN
 from matopt.report.style import canvas, colour, display_values, note, unit, words, write_table
 from matopt.report.tables import Table, number
 from matopt.stages.records import DesignResult, SpaceResult
@@ -27,20 +26,15 @@ NAMES = {
 
 
 @FIGURES.register("designs")
-class DesignsFigure(Figure):
+class DesignsFigure(DesignFigure):
     """Two panels: the true gain of each design over what was promised, and over the change of its porosity."""
 
-    section = DESIGN
     rank = 3
     caption = (
         "Gains from start to end, one point a seed. Left: by the physics over what the predictor promised; on the line "
         "a promise is kept. Right: medians and ranges from 10 to 90 percent of the designs and of what they are held "
         "against, over the change of porosity: a gain to the left of the middle may be more rock and nothing else."
     )
-
-    def lacks(self, findings: Findings) -> str:
-        """Needs a design."""
-        return "" if findings.design and findings.design.spaces else NO_DESIGN
 
     def draw(self, folder: Path, findings: Findings) -> Path:
         """Draw the panels; the data are start and end of every seed."""

@@ -11,10 +11,9 @@ from PIL import Image
 
 from matopt.atomic_write import atomic_write
 from matopt.properties import Property
-from matopt.report.figures.base import FIGURES, NO_DESIGN, Figure
+from matopt.report.figures.base import FIGURES, DesignFigure
 from matopt.report.figures.morphing import at_quartiles
 from matopt.report.findings import Findings
-from matopt.report.sections import DESIGN
 from matopt.report.style import canvas, colour, display_values, show_microstructure, unit, words, write_table
 from matopt.stages.records import SpaceResult
 
@@ -23,19 +22,14 @@ FRAME, LAST = 700, 2100
 
 
 @FIGURES.register("film")
-class FilmFigure(Figure):
+class FilmFigure(DesignFigure):
     """An animated PNG: a frame for each step that the physics was asked about, a row for each space."""
 
-    section = DESIGN
     rank = 6
     caption = (
-        "The way of the designs, step by step: seeds at the quartiles of the gain, and true gains of all seeds over "
-        "the change of their porosity. Designs that move to the left turn pores into grain."
+        "The way of the designs, step by step: seeds at the quartiles of the change, and true changes of all seeds "
+        "over the change of their porosity. Designs that move to the left turn pores into grain."
     )
-
-    def lacks(self, findings: Findings) -> str:
-        """Needs a design."""
-        return "" if findings.design and findings.design.spaces else NO_DESIGN
 
     def draw(self, folder: Path, findings: Findings) -> Path:
         """Draw the frames; the data are the points of the last panels."""
@@ -60,7 +54,7 @@ class FilmFigure(Figure):
                 first.save(partial, "PNG", save_all=True, append_images=others, duration=times, loop=0)
         write_table(
             path.with_suffix(".csv"),
-            ["space", "seed", "step", "true gain", "change of porosity"],
+            ["space", "seed", "step", "true change", "change of porosity"],
             (
                 (run.space, seed, step, true[seed, column], lost[seed, column])
                 for run in design.spaces
@@ -84,11 +78,11 @@ def _draw_row(row: np.ndarray, run: SpaceResult, seeds: np.ndarray, column: int,
     images[0].set_ylabel(f"{words(run.space)}, step {run.checked[column]}", fontsize=7)
     _draw_points(panel, *_moved(run, p), column)
     panel.set_xlabel("change of porosity", fontsize=7)
-    panel.set_ylabel(f"true gain{unit(p)}", fontsize=7)
+    panel.set_ylabel(f"change of ${p.symbol}${unit(p)}", fontsize=7)
 
 
 def _draw_points(ax: Axes, true: np.ndarray, lost: np.ndarray, column: int) -> None:
-    """Draw ``(N, C)`` gains over changes of porosity up to one of the C steps, in axes that fit all of them."""
+    """Draw ``(N, C)`` changes over changes of porosity up to one of the C steps, in axes that fit all of them."""
     ax.plot(lost[:, : column + 1].T, true[:, : column + 1].T, "-", lw=0.5, color="0.8")
     ax.plot(lost[:, column], true[:, column], ".", ms=4, color=colour(1))
     ax.tick_params(labelsize=6)
@@ -101,6 +95,6 @@ def _draw_points(ax: Axes, true: np.ndarray, lost: np.ndarray, column: int) -> N
 
 
 def _moved(run: SpaceResult, p: Property) -> tuple[np.ndarray, np.ndarray]:
-    """``(N, C)`` gains by the physics and changes of porosity, from the start."""
+    """``(N, C)`` changes of the property, by the physics, and of porosity, from the start."""
     true, porosity = display_values(p, run.true), run.porosity
     return true - true[:, :1], porosity - porosity[:, :1]

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from matopt.report.figures.base import FIGURES, NO_DESIGN, Figure
+from matopt.report.figures.base import FIGURES, DesignFigure
 from matopt.report.findings import Findings
-from matopt.report.sections import DESIGN
 from matopt.report.style import canvas, display_values, show_microstructure, words, write_table
 
 SEEDS = 3
@@ -16,19 +15,14 @@ SEEDS = 3
 
 
 @FIGURES.register("morphing")
-class MorphingFigure(Figure):
+class MorphingFigure(DesignFigure):
     """A row for each of a few seeds in each space: its microstructure at the steps that the physics was asked about."""
 
-    section = DESIGN
     rank = 1
     caption = (
         "Seeds on their way from left to right, those at the quartiles of the gain. The numbers are what the physics "
         "gives the image, and its porosity: where that is held, nothing is gained by turning pores into grain."
     )
-
-    def lacks(self, findings: Findings) -> str:
-        """Needs a design."""
-        return "" if findings.design and findings.design.spaces else NO_DESIGN
 
     def draw(self, folder: Path, findings: Findings) -> Path:
         """Draw the rows; the data are the numbers above the images."""
