@@ -27,6 +27,7 @@ import augmentation_page as page
 import numpy as np
 import torch
 from augmentation_page import AUTHENTIC, FIXED_MRF, GAUSSIAN, NONE, PERTURBATIONS, PROCESS, SEEDS, Case
+from generators import OF_IMAGES, SHORT
 from specimens import VOXEL, berea
 from textures import gaussian_field
 
@@ -49,7 +50,7 @@ from matopt.stages.simulate import simulate
 HERE = Path(__file__).parent
 TRAIN = VALIDATION = 100
 SIMULATORS = {"youngs_modulus": YoungsModulus(), "diffusivity": Diffusivity(flow="all"), "permeability": Permeability()}
-SHORT = {"steps": 40, "detail_steps": 40, "sampling_steps": 8, "channels": 16, "trees": 20, "examples": 60_000}
+QUICK_GENERATORS = tuple({**SHORT, "examples": 60_000}.items())
 """Settings of generators with ``--quick``, of those that have them."""
 
 
@@ -94,7 +95,7 @@ class Scope:
         return "symmetries" in signature(PREDICTORS.find(self.predictor)).parameters
 
 
-QUICK = Scope(("youngs_modulus",), (25, 100), (200,), 1, settings=(("steps", 300),), generator=tuple(SHORT.items()))
+QUICK = Scope(("youngs_modulus",), (25, 100), (200,), 1, settings=(("steps", 300),), generator=QUICK_GENERATORS)
 VOLUMES = Scope(added=(50, 100, 200, 500), draws=6, dimensions=3)
 
 
@@ -170,10 +171,9 @@ class Study:
 def cases(scope: Scope, sources: list[str]) -> Iterator[Case]:
     """All cases, draw by draw, so that an interrupted run has something of each."""
     most, all_of_them = scope.added[-1], scope.authentic[-1]
+    ways = (True, False) if scope.can_do_without_symmetries else (True,)
     for draw, p in product(range(scope.draws), scope.properties):
-        for count, symmetries in product(
-            scope.authentic, (True, False) if scope.can_do_without_symmetries else (True,)
-        ):
+        for count, symmetries in product(scope.authentic, ways):
             yield Case(p, count, NONE, 0, draw, symmetries)
             if PERTURBATIONS in sources:
                 yield Case(p, count, PERTURBATIONS, min(10 * count, most), draw, symmetries)
@@ -181,9 +181,8 @@ def cases(scope: Scope, sources: list[str]) -> Iterator[Case]:
             yield Case(p, count, source, most, draw, True)
         if scope.is_quick:
             continue
-        if scope.can_do_without_symmetries:
-            for source in sources:
-                yield Case(p, all_of_them, source, most, draw, False)
+        for source, symmetries in product(sources, ways[1:]):
+            yield Case(p, all_of_them, source, most, draw, symmetries)
         for added, source in product(scope.added[:-1], sources):
             yield Case(p, all_of_them, source, added, draw, True)
 
@@ -231,7 +230,7 @@ def main() -> None:
     )
     if arguments.predictor not in (None, "cnn"):
         scope = replace(scope, predictor=arguments.predictor, settings=())
-    known = [n for n in GENERATORS.names() if scope.dimensions == 3 or not GENERATORS.find(n).draws_volumes]
+    known = GENERATORS.names() if scope.dimensions == 3 else OF_IMAGES
     sources = arguments.sources or [AUTHENTIC, PROCESS, GAUSSIAN, *known, *([FIXED_MRF] if "mrf" in known else [])]
 
     path = HERE / f"{scope.name}.json"

@@ -49,6 +49,12 @@ def are_solved(run: SpaceResult) -> np.ndarray:
     return is_solved(run) & (run.against.usable[:, 0] & run.against.usable[:, -1]).numpy()
 
 
+def solved_values(run: SpaceResult, source: Source, column: int) -> np.ndarray | None:
+    """``(K, 2)`` of those :func:`values` whose designs the physics could solve."""
+    found = values(run, source, column)
+    return None if found is None else found[are_solved(run)]
+
+
 def values(run: SpaceResult, source: Source, column: int) -> np.ndarray | None:
     """``(N, 2)`` values of designs at a step, SI; None where the judge foretold one property alone."""
     other = run.against
@@ -81,11 +87,10 @@ class FrontScale:
     @classmethod
     def of(cls, design: DesignResult) -> Self:
         """Measure the starts."""
-        first = design.spaces[0]
-        starts = values(first, "true", 0)
-        if starts is None or not are_solved(first).any():
+        starts = solved_values(design.spaces[0], "true", 0)
+        if starts is None or not len(starts):
             return cls(np.full(2, np.nan), np.full(2, np.nan))
-        found = merits(starts[are_solved(first)], design)
+        found = merits(starts, design)
         deviation = found.std(0)
         return cls(np.where(deviation > 0, deviation, np.nan), found.min(0))
 
@@ -100,7 +105,7 @@ class FrontScale:
 
     def area(self, run: SpaceResult, source: Source, design: DesignResult) -> float:
         """What the ends dominate beyond the worst start, in deviations; NaN where it is unknown."""
-        end = values(run, source, -1)
-        if end is None or not are_solved(run).any() or not np.isfinite(self.deviation).all():
+        ends = solved_values(run, source, -1)
+        if ends is None or not len(ends) or not np.isfinite(self.deviation).all():
             return np.nan
-        return dominated_area((merits(end[are_solved(run)], design) - self.worst) / self.deviation, np.zeros(2))
+        return dominated_area((merits(ends, design) - self.worst) / self.deviation, np.zeros(2))

@@ -11,7 +11,7 @@ from matopt.properties import Property
 from matopt.report.figures.base import FIGURES, NO_DESIGN, Figure
 from matopt.report.figures.designs import title
 from matopt.report.findings import Findings
-from matopt.report.front import SOURCES, FrontScale, Source, are_solved, merits, on_front, values
+from matopt.report.front import SOURCES, FrontScale, are_solved, merits, on_front, solved_values
 from matopt.report.sections import DESIGN
 from matopt.report.style import canvas, colour, display_values, note, unit, write_table
 from matopt.report.tables import Table, number
@@ -46,11 +46,11 @@ class FrontFigure(Figure):
         runs = [*design.spaces, *design.baselines]
         with canvas(path, 2, size=(3.6, 3.2)) as panels:
             for ax, source in zip(panels, SOURCES, strict=True):
-                starts = _solved_values(runs[0], source, 0)
+                starts = solved_values(runs[0], source, 0)
                 if starts is not None:
                     ax.plot(*_shown(starts, properties).T, ".", ms=3, color="0.7", label="starts")
                 for index, run in enumerate(runs):
-                    ends = _solved_values(run, source, -1)
+                    ends = solved_values(run, source, -1)
                     if ends is None or not len(ends):
                         continue
                     shown, front = _shown(ends, properties), on_front(merits(ends, design))
@@ -74,7 +74,7 @@ class FrontFigure(Figure):
         scale = FrontScale.of(design)
         rows = []
         for run in (*design.spaces, *design.baselines):
-            ends = _solved_values(run, "true", -1)
+            ends = solved_values(run, "true", -1)
             rows.append(
                 [
                     title(run),
@@ -90,12 +90,6 @@ def _wanted(findings: Findings) -> tuple[DesignResult, list[Property]]:
     design = findings.design
     assert design is not None and design.against is not None
     return design, [findings.property(name) for name in (design.property, design.against)]
-
-
-def _solved_values(run: SpaceResult, source: Source, column: int) -> np.ndarray | None:
-    """``(K, 2)`` values of the designs that the physics could solve, at a step."""
-    found = values(run, source, column)
-    return None if found is None else found[are_solved(run)]
 
 
 def _mean(gains: np.ndarray) -> float:

@@ -63,11 +63,10 @@ def cross_problems(config: StudyConfig, folder: Path) -> list[Problem]:
             problems.append(
                 Problem(("data", "split", split), f"must be at least 2, as its spread is measured, got {n}")
             )
-    if config.evaluation:
-        kinds = [g if isinstance(g, str) else g.kind for g in config.evaluation.generators]
-        for index, kind in enumerate(kinds):
-            if kind in kinds[:index]:
-                problems.append(Problem(("evaluation", "generators", index), f"{kind} is listed twice; keep one"))
+    kinds = _evaluated(config)
+    for index, kind in enumerate(kinds):
+        if kind in kinds[:index]:
+            problems.append(Problem(("evaluation", "generators", index), f"{kind} is listed twice; keep one"))
     if config.design:
         if config.design.property not in properties:
             hint = suggestion(config.design.property, properties)
@@ -120,6 +119,11 @@ def _objective_problem(name: str, direction: str, properties: Sequence[str], has
     return ""
 
 
+def _evaluated(config: StudyConfig) -> list[str]:
+    """List the kinds of the generators that are compared."""
+    return [g if isinstance(g, str) else g.kind for g in config.evaluation.generators] if config.evaluation else []
+
+
 def _generator_problems(config: StudyConfig, folder: Path) -> list[Problem]:
     """Find generators of volumes in a study of images."""
     if config.data.window.dimensions == 3:
@@ -127,9 +131,7 @@ def _generator_problems(config: StudyConfig, folder: Path) -> list[Problem]:
     named: list[tuple[Key, str]] = [(("generator",), config.generator.kind)]
     if (searched := config.search.space.get("generator.kind")) is not None:
         named += [(("search", "space"), str(kind)) for kind in searched.items]
-    if config.evaluation:
-        kinds = [g if isinstance(g, str) else g.kind for g in config.evaluation.generators]
-        named += [(("evaluation", "generators", index), kind) for index, kind in enumerate(kinds)]
+    named += [(("evaluation", "generators", index), kind) for index, kind in enumerate(_evaluated(config))]
     return [
         Problem(place, f"{kind} draws volumes, and windows are images; take another, or data.window.dimensions: 3")
         for place, kind in named
