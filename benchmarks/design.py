@@ -5,10 +5,11 @@
 Windows of Berea, 64^2 voxels, are made stiffer at the porosity that they have: seeds drawn by a generator that learnt
 from 100 authentic windows, judged by predictors that learnt from the same windows: the fields behind the modulus, or,
 beside them, its values alone, of perturbed copies of the windows too.
-What each case gained by the physics stands beside what it promised, and beside designs without a model, by the physics
-itself, and voxel by voxel. Cases that were run are kept in design.json and not run again with as many seeds; models,
-draws and labels are kept in the folder of ``--keep``. The page, design.md, is made anew of all that is there. The last
-line is one of JSON: the goals, and whether they are met. ``--quick``: ten seeds, short trainings, files of their own.
+What each case gained by the physics stands beside what it promised, and beside designs without a model, by the solid
+fraction, by the physics itself, and voxel by voxel; and how well a classifier tells its ends from rock of their
+porosity. Cases that were run are kept in design.json and not run again with as many seeds; models, draws and labels are
+kept in the folder of ``--keep``. The page, design.md, is made anew of all that is there. The last line is one of JSON:
+the goals, and whether they are met. ``--quick``: ten seeds, short trainings, files of their own.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 import design_page as page
 import numpy as np
 import torch
+from design_likeness import Likeness
 from design_models import PREDICTORS, Models, rock_of
 from specimens import berea
 
@@ -80,6 +82,7 @@ def cases(draws: int) -> list[Case]:
         *first,
         Case(page.PHYSICS, "physics", both),
         Case(page.NOTHING, "nothing", both),
+        Case(page.SOLID_HELD, "solid fraction", both),
         Case(page.PIXEL, "fields", Adam(), space="pixel"),
         Case(page.FREE, "fields", both, is_held=False),
         Case(page.SOLID, "solid fraction", both, is_held=False),
@@ -133,6 +136,7 @@ class Bench:
         rock = models.rock
         self.material = Material(self.generator, authentic=rock.train, held_out=rock.held_out)
         self.region = self.material.trust_region(0.95, seed=0)
+        self.likeness = Likeness(rock.test, rock.test_slices)
 
     def admitted(self) -> dict[str, float]:
         """The share of windows that the region admits, by set, and by the limits that were in use before."""
@@ -175,12 +179,14 @@ class Bench:
         return self.models.predictor(case.judge, case.seed)
 
     def _row(self, case: Case, designs: Designs, seconds: float) -> dict:
-        true, inside = [], None
+        true, inside, told = [], None, None
         for column in range(len(designs.checked)):
             found = designs.microstructures(column)
             true.append(self.models.label(found).values[:, 0] / 1e9)
             distance = torch.cat([self.region.distance(part) for part in found.density().split(64)])
             inside = (distance <= self.region.limit).tolist()
+            if column == len(designs.checked) - 1:
+                told = self.likeness.excess(found)
         predicted = designs.predicted[:, designs.checked] / 1e9
         return {
             "case": case.name,
@@ -191,6 +197,7 @@ class Bench:
             "true": np.stack(true, 1).round(4).tolist(),
             "porosity": (1 - designs.volume_fraction[:, designs.checked]).round(5).tolist(),
             "inside": inside,
+            "told": told,
             "solves": designs.solves.tolist(),
         }
 

@@ -37,20 +37,27 @@ class Rock:
     """Windows of Berea: learnt from, held out (they choose models and the trust region's limit), and test windows that
     neither has seen.
 
-    Nothing that is learnt from lies within 8 voxels of what is held out, nothing of that within 20 of the test.
+    Nothing that is learnt from lies within 8 voxels of what is held out, nothing of that within 20 of the test. Of each
+    test window there is the number of its slice.
     """
 
     train: Microstructures
     held_out: Microstructures
     test: Microstructures
+    test_slices: np.ndarray
 
 
 def rock_of(scan: np.ndarray) -> Rock:
     """Cut the windows."""
     shuffled = np.random.default_rng(0).permutation
     learnt, held = _windows(scan, range(0, 165, 5)), _windows(scan, range(174, 200, 5))
+    slices = range(220, 400, 10)
+    test = _windows(scan, slices)
     return Rock(
-        learnt[shuffled(len(learnt))][:COUNT], held[shuffled(len(held))][:COUNT], _windows(scan, range(220, 400, 10))
+        learnt[shuffled(len(learnt))][:COUNT],
+        held[shuffled(len(held))][:COUNT],
+        test,
+        np.repeat(np.arange(len(slices)), len(test) // len(slices)),
     )
 
 
