@@ -154,7 +154,12 @@ class Bench:
 
     def run(self, case: Case) -> dict:
         """Make the designs of a case, and solve what it kept of them."""
-        judge, witness = self._judge(case), self.models.predictor("fields", case.seed)
+        start = time.process_time()
+        designs = self.designs(case, self._judge(case), self.models.predictor("fields", case.seed))
+        return self.row(case, designs, time.process_time() - start)
+
+    def designs(self, case: Case, judge: PropertyModel, witness: PropertyModel, search_seed: int = 0) -> Designs:
+        """Make designs by a judge; another ``search_seed`` tries other candidates from the same starts."""
         space: Space = Pixel() if case.space == "pixel" else Resampling()
         settings = AscentSettings(
             property=PROPERTY,
@@ -163,10 +168,8 @@ class Bench:
             porosity_tolerance=0.01 if case.is_held else None,
         )
         region = None if case.space == "pixel" else self.region
-        start = time.process_time()
         seen_by = None if case.judge in PREDICTORS else witness
-        designs = optimise(judge, settings, space, case.optimiser, self.material, region, 0, seen_by)
-        return self._row(case, designs, time.process_time() - start)
+        return optimise(judge, settings, space, case.optimiser, self.material, region, 0, seen_by, search_seed)
 
     def _judge(self, case: Case) -> PropertyModel:
         if case.judge == "physics":
@@ -178,7 +181,8 @@ class Bench:
             return WhiteNoise(property_, seed=0)
         return self.models.predictor(case.judge, case.seed)
 
-    def _row(self, case: Case, designs: Designs, seconds: float) -> dict:
+    def row(self, case: Case, designs: Designs, seconds: float) -> dict:
+        """What is kept of the designs of a case, and what the physics says of them."""
         true, inside, told = [], None, None
         for column in range(len(designs.checked)):
             found = designs.microstructures(column)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -101,10 +102,11 @@ class Models:
         torch.save(model.state_dict(), path)
         return model
 
-    def predictor(self, kind: str, seed: int) -> ConvolutionalPredictor:
-        """One of :data:`PREDICTORS`."""
+    def predictor(self, kind: str, seed: int, further: Microstructures | None = None) -> ConvolutionalPredictor:
+        """One of :data:`PREDICTORS`, which learnt from the training windows and from what is added to them."""
         model = PREDICTORS[kind](**({"steps": 300} if self._is_quick else {}))
-        path = self.folder / f"{kind}_{model.steps}_{seed}.pt"
+        added = "" if further is None else "_" + blake2b("".join(further.hashes).encode(), digest_size=8).hexdigest()
+        path = self.folder / f"{kind}_{model.steps}_{seed}{added}.pt"
         if path.exists():
             model.load_state_dict(torch.load(path, weights_only=True))
             return model
@@ -112,6 +114,8 @@ class Models:
         if kind == "copies":
             copies = Perturbations().fit(self.rock.train).draw(COPIES * COUNT, seed)
             train += LabelledSet(copies, self.label(copies))
+        if further is not None:
+            train += LabelledSet(further, self.label(further))
         start = time.process_time()
         model.fit(train.microstructures, train.labels, (self.rock.held_out, self.label(self.rock.held_out)), seed=seed)
         print(f"predictor of {kind} {seed}: fitted in {time.process_time() - start:.0f} s", flush=True)
