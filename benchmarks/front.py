@@ -37,7 +37,7 @@ from matopt.microstructures import Microstructures
 from matopt.physics.diffusivity import Diffusivity
 from matopt.physics.youngs_modulus import YoungsModulus
 from matopt.predictors.full_field import FullField
-from matopt.properties import PropertyTable
+from matopt.properties import Property, PropertyTable
 from matopt.registry import Component
 from matopt.report.figures.base import FIGURES
 from matopt.report.findings import Findings
@@ -152,7 +152,7 @@ def main() -> None:
         FIRST, "maximize", settings.porosity_tolerance, tuple(runs[:1]), tuple(runs[1:]), against=SECOND
     )
     write(HERE / name, result, physics)
-    print(json.dumps({"goals": goals(result)}))
+    print(json.dumps({"goals": goals(result, physics.properties)}))
 
 
 def write(stem: Path, result: DesignResult, physics: Both) -> None:
@@ -164,14 +164,14 @@ def write(stem: Path, result: DesignResult, physics: Both) -> None:
     table = figure.table(findings)
     assert table is not None
     rows = [dict(zip(table.header, row, strict=True)) for row in table.rows]
-    beyond = [(run.role.replace("_", " "), more(result, run)) for run in result.baselines]
+    beyond = [(run.role.replace("_", " "), more(result, run, physics.properties)) for run in result.baselines]
     differences = [
         {"against": role, "difference of the gains, seed by seed": f"{mean:.2f} [{low:.2f}, {high:.2f}]"}
         for role, (mean, low, high) in beyond
     ]
     reached = [
         {"goal": goal, "value": value, "wanted": wanted, "met": "yes" if is_met else "no"}
-        for goal, (value, wanted, is_met) in goals(result).items()
+        for goal, (value, wanted, is_met) in goals(result, physics.properties).items()
     ]
     text = (
         "# Stiff and open at once: designs of Berea, 64^2 voxels, porosity .2",
@@ -187,22 +187,22 @@ def write(stem: Path, result: DesignResult, physics: Both) -> None:
     stem.with_suffix(".md").write_text("\n\n".join(text) + "\n")
 
 
-def more(result: DesignResult, run: SpaceResult) -> tuple[float, float, float]:
+def more(result: DesignResult, run: SpaceResult, properties: tuple[Property, Property]) -> tuple[float, float, float]:
     """What designs by the predictor gained beyond others, seed by seed, and its 95 % interval."""
-    scale = FrontScale.of(result)
-    paired = scale.gains(result.spaces[0], "true", result) - scale.gains(run, "true", result)
+    scale = FrontScale.of(result, properties)
+    paired = scale.gains(result.spaces[0], "true") - scale.gains(run, "true")
     known = paired[np.isfinite(paired)]
     return float(known.mean()), *interval(known)
 
 
-def goals(result: DesignResult) -> dict[str, tuple[float, float, bool]]:
+def goals(result: DesignResult, properties: tuple[Property, Property]) -> dict[str, tuple[float, float, bool]]:
     """Value, goal and whether it is met, by name."""
-    scale = FrontScale.of(result)
+    scale = FrontScale.of(result, properties)
     runs = {run.role: run for run in (*result.spaces, *result.baselines)}
-    gained = {role: np.nanmean(scale.gains(run, "true", result)) for role, run in runs.items()}
-    promised = np.nanmean(scale.gains(runs["design"], "promised", result))
+    gained = {role: np.nanmean(scale.gains(run, "true")) for role, run in runs.items()}
+    promised = np.nanmean(scale.gains(runs["design"], "promised"))
     share = float(gained["design"] / gained["physics"])
-    low = more(result, runs["best_of_solved"])[1]
+    low = more(result, runs["best_of_solved"], properties)[1]
     off = float(abs(promised - gained["design"]) / gained["design"])
     return {
         "true gain over that of the physics, of both properties": (round(share, 3), 0.9, share >= 0.9),

@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 
 from matopt.errors import InputError
+from matopt.properties import Property
 
 Goal = Literal["maximize", "minimize"] | float
 """What is to become of a property: more, less, or a value in SI units."""
@@ -62,23 +63,23 @@ class Objective:
                 raise InputError(f"limits of {name} must be [least, most], got [{least}, {most}]")
 
     def merit(
-        self, predicted: Mapping[str, torch.Tensor], share: torch.Tensor, scales: tuple[float, float]
+        self, predicted: Mapping[str, torch.Tensor], share: torch.Tensor, scales: tuple[Scale, Scale]
     ) -> torch.Tensor:
         """How good values ``(M,)`` of the wanted properties are: the larger the better.
 
-        Of one property it is the value itself, where that is maximised. Of two it is their sum (Zadeh 1963), each over
-        its scale, weighted.
+        Of one property it is the value itself, where that is maximised. Of two it is their weighted sum (Zadeh 1963),
+        each on its scale.
 
         Args:
             predicted: the values of all of :attr:`names`.
             share: ``(M,)`` weights in [0, 1] of the second property; the first has the rest.
-            scales: of the two properties, SI.
+            scales: of the two properties.
         """
-        first = towards(self.goal, predicted[self.property])
         if self.against is None:
-            return first
-        second = towards(self.against_goal, predicted[self.against])
-        return (1 - share) * first / scales[0] + share * second / scales[1]
+            return towards(self.goal, predicted[self.property])
+        first = scales[0].towards(self.goal, predicted[self.property])
+        second = scales[1].towards(self.against_goal, predicted[self.against])
+        return (1 - share) * first + share * second
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -98,6 +99,45 @@ class Objective:
                 if limit is not None:
                     total = total + (beyond * (predicted[name] - limit)).clamp_min(0) / (abs(limit) or 1.0)
         return total
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What a property is measured on where it is weighed against another.
+
+    Attributes:
+        is_log: its logarithm is taken (:attr:`matopt.properties.Property.scale`). A value of 0, where nothing
+            percolates, is as the smallest number.
+        deviation: what then counts as one.
+    """
+
+    is_log: bool
+    deviation: float = 1.0
+
+    @staticmethod
+    def of(property_: Property, values: torch.Tensor) -> Scale:
+        """Measure a property in standard deviations of the usable ``values``; in ones where they are all the same."""
+        scale = Scale(property_.scale == "log")
+        known = values[values.isfinite() & ((values > 0) if scale.is_log else True)]
+        found = float(scale._on(known.double()).std(correction=0)) if len(known) else 0.0
+        return Scale(scale.is_log, found or 1.0)
+
+    def towards(self, goal: Goal, values: torch.Tensor) -> torch.Tensor:
+        """How near SI values are to a goal, in deviations: the larger the better.
+
+        Raises:
+            InputError: a goal of 0 or less of a property on a logarithmic scale.
+        """
+        if self.is_log and not isinstance(goal, str):
+            if goal <= 0:
+                raise InputError(
+                    f"goals must be above 0 where a property on a log scale is weighed against another, got {goal}"
+                )
+            goal = math.log(goal)
+        return towards(goal, self._on(values)) / self.deviation
+
+    def _on(self, values: torch.Tensor) -> torch.Tensor:
+        return values.clamp_min(torch.finfo(torch.float32).tiny).log() if self.is_log else values
 
 
 def towards(goal: Goal, values: torch.Tensor) -> torch.Tensor:

@@ -8,7 +8,7 @@ import torch
 
 from matopt.design.binary import binarised
 from matopt.design.draws import porosities
-from matopt.design.objective import Objective
+from matopt.design.objective import Objective, Scale
 from matopt.design.spaces.base import Space
 from matopt.design.trust_region import MorphologyTrustRegion
 from matopt.errors import InputError
@@ -88,7 +88,7 @@ class DesignProblem:
     Constraints: the porosity of the start within the tolerance, the trust region, and limits on other properties. A
     design that starts outside of the trust region may not go further.
 
-    Where two properties are wanted, each is taken over its standard deviation among the starts.
+    Where two properties are wanted, each is taken on its scale, in standard deviations of the starts.
 
     Args:
         model: predicts the properties of the objective.
@@ -130,7 +130,7 @@ class DesignProblem:
         self._limit = torch.full((len(start),), torch.inf, device=start.device)
         self._porosity: torch.Tensor | None = None
         self._share = torch.linspace(0, 1, len(start), dtype=torch.float32, device=start.device)
-        self._scales = (1.0, 1.0)
+        self._scales = (Scale(False), Scale(False))
         everything = torch.arange(len(start), device=start.device)
         start = space.project(start, everything)
         self.solves = torch.zeros(len(start), dtype=torch.long)
@@ -141,7 +141,8 @@ class DesignProblem:
         self.start = self.evaluate(start)
         self._limit = self.start.violation
         if objective.against is not None:
-            self._scales = (_deviation(self.start.predicted), _deviation(self.start.against))
+            first, second = (model.properties[self._columns[name]] for name in (objective.property, objective.against))
+            self._scales = (Scale.of(first, self.start.predicted), Scale.of(second, self.start.against))
             columns = {objective.property: self.start.predicted, objective.against: self.start.against}
             self.start = replace(self.start, value=objective.merit(columns, self._share, self._scales))
 
@@ -237,12 +238,6 @@ class DesignProblem:
             bent = tangent - share * tangent.norm(dim=1, keepdim=True) * outwards
             gradient = torch.where((share > 0) & (along > 0), bent, gradient)
         return gradient
-
-
-def _deviation(values: torch.Tensor) -> float:
-    """The standard deviation of those values that are numbers; 1 of a single one, or where all are the same."""
-    known = values[values.isfinite()].double()
-    return (float(known.std(correction=0)) if len(known) else 0.0) or 1.0
 
 
 def _scaled(gradient: torch.Tensor) -> torch.Tensor:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 import numpy as np
 import torch
 
-from matopt.design.objective import towards
+from matopt.design.objective import Goal, Scale
+from matopt.properties import Property
 from matopt.report.gains import is_solved
 from matopt.stages.records import DesignResult, SpaceResult
 
@@ -65,47 +66,47 @@ def values(run: SpaceResult, source: Source, column: int) -> np.ndarray | None:
     return torch.stack([first[:, column].double(), second[:, column].double()], 1).numpy()
 
 
-def merits(found: np.ndarray, design: DesignResult) -> np.ndarray:
-    """``(N, 2)`` of values of both properties, the larger the better, SI."""
-    goals = (design.goal, design.against_goal)
-    columns = [towards(goal, torch.from_numpy(found[:, i])).numpy() for i, goal in enumerate(goals)]
-    return np.stack(columns, 1)
-
-
 @dataclass(frozen=True)
 class FrontScale:
-    """What gains and areas are measured in: the starts of the first space, as the physics has them.
+    """What the two properties of a front are measured in: the starts of the first space, as the physics has them.
 
     Attributes:
-        deviation: ``(2,)`` standard deviations of their merits; NaN where there is none.
-        worst: ``(2,)`` the least of them.
+        goals: what is to become of the properties.
+        scales: of the properties; their deviations are those of the starts.
+        worst: ``(2,)`` the least merits of the starts; NaN where none was solved.
     """
 
-    deviation: np.ndarray
+    goals: tuple[Goal, Goal]
+    scales: tuple[Scale, Scale]
     worst: np.ndarray
 
     @classmethod
-    def of(cls, design: DesignResult) -> Self:
+    def of(cls, design: DesignResult, properties: tuple[Property, Property]) -> Self:
         """Measure the starts."""
+        goals = (design.goal, design.against_goal)
         starts = solved_values(design.spaces[0], "true", 0)
-        if starts is None or not len(starts):
-            return cls(np.full(2, np.nan), np.full(2, np.nan))
-        found = merits(starts, design)
-        deviation = found.std(0)
-        return cls(np.where(deviation > 0, deviation, np.nan), found.min(0))
+        known = np.zeros((0, 2)) if starts is None else starts
+        first, second = (Scale.of(p, torch.from_numpy(known[:, i])) for i, p in enumerate(properties))
+        found = cls(goals, (first, second), np.full(2, np.nan))
+        return replace(found, worst=found.merits(known).min(0)) if len(known) else found
 
-    def gains(self, run: SpaceResult, source: Source, design: DesignResult) -> np.ndarray:
+    def merits(self, found: np.ndarray) -> np.ndarray:
+        """``(N, 2)`` of SI values of both properties, the larger the better, in deviations."""
+        columns = zip(self.scales, self.goals, torch.from_numpy(found).unbind(1), strict=True)
+        return torch.stack([scale.towards(goal, column) for scale, goal, column in columns], 1).numpy()
+
+    def gains(self, run: SpaceResult, source: Source) -> np.ndarray:
         """``(N,)`` gains from start to end, of both properties as each design weighs them; NaN where one is unknown."""
         start, end = values(run, source, 0), values(run, source, -1)
         if start is None or end is None:
             return np.full(len(run.true), np.nan)
         share = np.linspace(0, 1, len(run.true))
-        gained = (merits(end, design) - merits(start, design)) / self.deviation
+        gained = self.merits(end) - self.merits(start)
         return np.where(are_solved(run), (gained * np.stack([1 - share, share], 1)).sum(1), np.nan)
 
-    def area(self, run: SpaceResult, source: Source, design: DesignResult) -> float:
+    def area(self, run: SpaceResult, source: Source) -> float:
         """What the ends dominate beyond the worst start, in deviations; NaN where it is unknown."""
         ends = solved_values(run, source, -1)
-        if ends is None or not len(ends) or not np.isfinite(self.deviation).all():
+        if ends is None or not len(ends) or not np.isfinite(self.worst).all():
             return np.nan
-        return dominated_area((merits(ends, design) - self.worst) / self.deviation, np.zeros(2))
+        return dominated_area(self.merits(ends) - self.worst, np.zeros(2))

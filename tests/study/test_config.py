@@ -472,6 +472,10 @@ def test_the_other_keys_of_the_design_are_settings_of_its_optimiser(folder):
         ("limits: {permeability: [2.0, 1.0]}", "design.limits: of permeability must be [least, most], got [2.0, 1.0]"),
         ("against: colour, start_porosity: 0.2", "design.against: 'colour' is not simulated"),
         ("against: youngs_modulus", "design.start_porosity: must be given with against: designs of one front share"),
+        (
+            "against: youngs_modulus, start_porosity: 0.2, goal: 0",
+            "design.goal: must be above 0, as diffusivity is weighed by its logarithm, got 0",
+        ),
         ("start_porosity: 20", "design.start_porosity: must be above 0 and below 1, got 20"),
         ("limits: {colour: [2.0, null]}", "design.limits.colour: 'colour' is not simulated"),
         ("optimiser: draw_and_screen", "design.optimiser: draw_and_screen needs a space that can draw"),

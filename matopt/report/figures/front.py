@@ -11,7 +11,7 @@ from matopt.properties import Property
 from matopt.report.figures.base import FIGURES, NO_DESIGN, Figure
 from matopt.report.figures.designs import title
 from matopt.report.findings import Findings
-from matopt.report.front import SOURCES, FrontScale, are_solved, merits, on_front, solved_values
+from matopt.report.front import SOURCES, FrontScale, are_solved, on_front, solved_values
 from matopt.report.sections import DESIGN
 from matopt.report.style import canvas, colour, display_values, note, unit, write_table
 from matopt.report.tables import Table, number
@@ -29,8 +29,9 @@ class FrontFigure(Figure):
     caption = (
         "Ends of designs that weigh two properties, the first seed for one alone and the last for the other. Left as "
         "the predictor promised, right as the physics has them. Lines join the ends that no other of their colour "
-        "exceeds in both; grey points are the starts. Gains are in deviations of the starts, each seed's as it weighs "
-        "the two; an area is what the ends dominate beyond the worst start, and grows with their number."
+        "exceeds in both; grey points are the starts. Gains are in deviations of the starts, of the logarithm where an "
+        "axis has one, each seed's as it weighs the two; an area is what the ends dominate beyond the worst start, and "
+        "grows with their number."
     )
 
     def lacks(self, findings: Findings) -> str:
@@ -44,6 +45,7 @@ class FrontFigure(Figure):
         design, properties = _wanted(findings)
         path = folder / f"{self.name}.png"
         runs = [*design.spaces, *design.baselines]
+        scale = FrontScale.of(design, properties)
         with canvas(path, 2, size=(3.6, 3.2)) as panels:
             for ax, source in zip(panels, SOURCES, strict=True):
                 starts = solved_values(runs[0], source, 0)
@@ -53,11 +55,12 @@ class FrontFigure(Figure):
                     ends = solved_values(run, source, -1)
                     if ends is None or not len(ends):
                         continue
-                    shown, front = _shown(ends, properties), on_front(merits(ends, design))
+                    shown, front = _shown(ends, properties), on_front(scale.merits(ends))
                     ax.plot(*shown.T, ".", ms=4, color=colour(index + 1), alpha=0.5)
                     ax.plot(*shown[front].T, ".-", ms=5, lw=1, color=colour(index + 1), label=title(run))
                 x, y = (f"${p.symbol}${unit(p)}" for p in properties)
                 ax.set(xlabel=x, ylabel=y, title="promised" if source == "promised" else "by the physics")
+                ax.set(xscale=properties[0].scale, yscale=properties[1].scale)
                 if ax.get_legend_handles_labels()[0]:
                     ax.legend(fontsize=6)
                 else:
@@ -69,9 +72,9 @@ class FrontFigure(Figure):
         """List what designs gained of what they were for, and what their fronts dominate."""
         if findings.design is None or findings.design.against is None:
             return None
-        design = findings.design
+        design, properties = _wanted(findings)
         header = ["designs", "ends", "promised gain", "true gain", "area promised", "area by the physics"]
-        scale = FrontScale.of(design)
+        scale = FrontScale.of(design, properties)
         rows = []
         for run in (*design.spaces, *design.baselines):
             ends = solved_values(run, "true", -1)
@@ -79,17 +82,17 @@ class FrontFigure(Figure):
                 [
                     title(run),
                     str(0 if ends is None else len(ends)),
-                    *(number(_mean(scale.gains(run, source, design)), ".2f") for source in SOURCES),
-                    *(number(scale.area(run, source, design), ".2f") for source in SOURCES),
+                    *(number(_mean(scale.gains(run, source)), ".2f") for source in SOURCES),
+                    *(number(scale.area(run, source), ".2f") for source in SOURCES),
                 ]
             )
         return Table(header, rows)
 
 
-def _wanted(findings: Findings) -> tuple[DesignResult, list[Property]]:
+def _wanted(findings: Findings) -> tuple[DesignResult, tuple[Property, Property]]:
     design = findings.design
     assert design is not None and design.against is not None
-    return design, [findings.property(name) for name in (design.property, design.against)]
+    return design, (findings.property(design.property), findings.property(design.against))
 
 
 def _mean(gains: np.ndarray) -> float:
@@ -97,11 +100,11 @@ def _mean(gains: np.ndarray) -> float:
     return float(known.mean()) if len(known) else np.nan
 
 
-def _shown(values: np.ndarray, properties: list[Property]) -> np.ndarray:
+def _shown(values: np.ndarray, properties: tuple[Property, Property]) -> np.ndarray:
     return values * [p.display_factor for p in properties]
 
 
-def _rows(run: SpaceResult, properties: list[Property]) -> Iterator[tuple[object, ...]]:
+def _rows(run: SpaceResult, properties: tuple[Property, Property]) -> Iterator[tuple[object, ...]]:
     other, usable = run.against, are_solved(run)
     assert other is not None
     first, second = properties

@@ -15,6 +15,7 @@ from matopt.design.spaces.base import SPACES
 from matopt.generators.base import GENERATORS
 from matopt.physics.base import SIMULATORS
 from matopt.predictors.base import PREDICTORS
+from matopt.properties import Property
 from matopt.registry import Component
 from matopt.spelling import suggestion
 from matopt.stages.metrics.base import METRICS, Metric, PredictorMetric, split_objective
@@ -43,7 +44,8 @@ def check_fields(text: StudyText, checking: Checking) -> tuple[StudyConfig | Non
 def cross_problems(config: StudyConfig, folder: Path) -> list[Problem]:
     """Find what is wrong with fields that have to do with each other, though each is right by itself."""
     problems = []
-    properties = [build_component(SIMULATORS, simulator, folder).property.name for simulator in config.physics.values()]
+    simulated = [build_component(SIMULATORS, simulator, folder).property for simulator in config.physics.values()]
+    properties = [p.name for p in simulated]
     for name, direction in config.search.objectives.items():
         if message := _objective_problem(name, direction, properties, bool(config.traits), folder):
             problems.append(Problem(("search", "objectives", name), message))
@@ -67,33 +69,7 @@ def cross_problems(config: StudyConfig, folder: Path) -> list[Problem]:
     for index, kind in enumerate(kinds):
         if kind in kinds[:index]:
             problems.append(Problem(("evaluation", "generators", index), f"{kind} is listed twice; keep one"))
-    if config.design:
-        if config.design.property not in properties:
-            hint = suggestion(config.design.property, properties)
-            problems.append(Problem(("design", "property"), f"{config.design.property!r} is not simulated; {hint}"))
-        if config.design.against is not None and config.design.against not in properties:
-            hint = suggestion(config.design.against, properties)
-            problems.append(Problem(("design", "against"), f"{config.design.against!r} is not simulated; {hint}"))
-        for name in config.design.limits:
-            if name not in properties:
-                message = f"{name!r} is not simulated; {suggestion(name, properties)}"
-                problems.append(Problem(("design", "limits", name), message))
-        if config.design.rounds and not any(SPACES.find(s.kind, folder).knows_material for s in config.design.spaces):
-            known = [name for name in SPACES.names() if SPACES.find(name).knows_material]
-            message = f"rounds are made in a space that knows the material; add {' or '.join(known)} to the spaces"
-            problems.append(Problem(("design", "rounds"), message))
-        generator = GENERATORS.find(config.generator.kind, folder)
-        optimiser = config.design.optimiser.kind
-        needs_draws = OPTIMISERS.find(optimiser, folder).needs_draws
-        for space in config.design.spaces:
-            if needs_draws and not SPACES.find(space.kind, folder).knows_material:
-                message = f"{optimiser} needs a space that can draw microstructures, which {space.kind} cannot"
-                problems.append(Problem(("design", "optimiser"), message))
-            if missing := SPACES.find(space.kind, folder).missing_from(generator):
-                others = [name for name in SPACES.names() if not SPACES.find(name).missing_from(generator)]
-                message = f"{config.generator.kind} has no {missing}; write [{', '.join(others)}]"
-                problems.append(Problem(("design", "spaces"), message))
-    return problems
+    return problems + _design_problems(config, simulated, folder)
 
 
 def _objective_problem(name: str, direction: str, properties: Sequence[str], has_traits: bool, folder: Path) -> str:
@@ -122,6 +98,43 @@ def _objective_problem(name: str, direction: str, properties: Sequence[str], has
 def _evaluated(config: StudyConfig) -> list[str]:
     """List the kinds of the generators that are compared."""
     return [g if isinstance(g, str) else g.kind for g in config.evaluation.generators] if config.evaluation else []
+
+
+def _design_problems(config: StudyConfig, simulated: Sequence[Property], folder: Path) -> list[Problem]:
+    """Find what the designs want that no simulator, space, generator or optimiser has."""
+    design = config.design
+    if design is None:
+        return []
+    wanted = {("property",): design.property} | {("limits", name): name for name in design.limits}
+    if design.against is not None:
+        wanted["against",] = design.against
+    properties = {p.name: p for p in simulated}
+    problems = [
+        Problem(("design", *place), f"{name!r} is not simulated; {suggestion(name, list(properties))}")
+        for place, name in wanted.items()
+        if name not in properties
+    ]
+    if design.against is not None and not problems:
+        for place, name in {"goal": design.property, "against_goal": design.against}.items():
+            goal = getattr(design, place)
+            if properties[name].scale == "log" and not isinstance(goal, str) and goal <= 0:
+                message = f"must be above 0, as {name} is weighed by its logarithm, got {goal:g}"
+                problems.append(Problem(("design", place), message))
+    if design.rounds and not any(SPACES.find(s.kind, folder).knows_material for s in design.spaces):
+        known = [name for name in SPACES.names() if SPACES.find(name).knows_material]
+        message = f"rounds are made in a space that knows the material; add {' or '.join(known)} to the spaces"
+        problems.append(Problem(("design", "rounds"), message))
+    generator = GENERATORS.find(config.generator.kind, folder)
+    needs_draws = OPTIMISERS.find(design.optimiser.kind, folder).needs_draws
+    for space in design.spaces:
+        if needs_draws and not SPACES.find(space.kind, folder).knows_material:
+            message = f"{design.optimiser.kind} needs a space that can draw microstructures, which {space.kind} cannot"
+            problems.append(Problem(("design", "optimiser"), message))
+        if missing := SPACES.find(space.kind, folder).missing_from(generator):
+            others = [name for name in SPACES.names() if not SPACES.find(name).missing_from(generator)]
+            message = f"{config.generator.kind} has no {missing}; write [{', '.join(others)}]"
+            problems.append(Problem(("design", "spaces"), message))
+    return problems
 
 
 def _generator_problems(config: StudyConfig, folder: Path) -> list[Problem]:
