@@ -108,7 +108,7 @@ def finished_search(study: Study) -> tuple[Dataset, list[TrialRecord], TrialReco
     trials = read_records(layout.journal, search_key(study, dataset))
     winner = best(trials, study.objectives)
     if winner is None:
-        raise FailureError(f"study {layout.name!r}: no trial of its search is complete; launch it")
+        raise FailureError(f"study {layout.name!r}, as it and the code are now, has no complete trial; launch it")
     return dataset, trials, winner
 
 
