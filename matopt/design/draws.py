@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
-
 import torch
 from scipy.optimize import linear_sum_assignment
 
-from matopt.generators.base import Generator
+from matopt.generators.base import Generator, PorosityGenerator
 
 SPARE = 3
 """Draws for each that is wanted, where a generator cannot be asked for a porosity."""
@@ -16,9 +14,9 @@ SPARE = 3
 def drawn(generator: Generator, porosity: torch.Tensor, seed: int, spare: int = SPARE) -> torch.Tensor:
     """Draw densities ``(M, 1, *S)`` of porosities ``(M,)``: exactly so of a generator that can be asked for them, else
     those of ``spare`` times as many that come nearest."""
-    if "porosity" in inspect.signature(generator.sample).parameters:
+    if isinstance(generator, PorosityGenerator):
         inside = porosity.clamp(1e-3, 1 - 1e-3)  # none is asked for nothing but one phase
-        return generator.sample(len(porosity), seed, porosity=inside)  # ty: ignore[unknown-argument]
+        return generator.sample(len(porosity), seed, porosity=inside)
     found = generator.sample(spare * len(porosity), seed)
     return found[nearest_in_porosity(porosities(found), porosity.to(found.device))]
 

@@ -143,6 +143,24 @@ class ResamplingGenerator(Generator):
         """
 
 
+class PorosityGenerator(Generator):
+    """A generator whose samples can be asked for their porosity. Designs then start at, and draw, the one they hold."""
+
+    @abstractmethod
+    def sample(self, n: int, seed: int, *, porosity: torch.Tensor | float | None = None) -> torch.Tensor:
+        """Draw as :meth:`Generator.sample` does.
+
+        Args:
+            n: how many.
+            seed: of all randomness.
+            porosity: that samples shall have, cut at one half: one for all, or ``(n,)``. By default what comes out.
+
+        Raises:
+            FailureError: nothing has been learnt yet.
+            InputError: a porosity outside (0, 1), or of another number than ``n``.
+        """
+
+
 def _of_microstructures(fit: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(fit)
     def called(self: Generator, train: Microstructures, *rest: Any, **named: Any) -> Any:

@@ -11,7 +11,7 @@ import torch
 
 from matopt.devices import device_named
 from matopt.errors import InputError
-from matopt.generators.base import GENERATORS, LatentGenerator, ResamplingGenerator, require_learnt
+from matopt.generators.base import GENERATORS, LatentGenerator, PorosityGenerator, ResamplingGenerator, require_learnt
 from matopt.generators.diffusion.correction import Correction
 from matopt.generators.diffusion.denoiser import LocalDenoiser, Logit
 from matopt.generators.diffusion.guidance import Energy, with_energy, with_porosity
@@ -24,7 +24,7 @@ from matopt.training.report import Report, no_report
 
 
 @GENERATORS.register("local_diffusion")
-class LocalDiffusion(LatentGenerator, ResamplingGenerator):
+class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
     """A diffusion model (Karras et al. 2022, arXiv 2206.00364) whose denoiser is local, for images and volumes.
 
     What a denoiser cannot see from one place it cannot copy: a convolutional one recombines patches of what it was

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from matopt.errors import FailureError
-from matopt.generators.base import Generator, LatentGenerator, ResamplingGenerator
+from matopt.errors import FailureError, InputError
+from matopt.generators.base import Generator, LatentGenerator, PorosityGenerator, ResamplingGenerator
 from matopt.microstructures import Microstructures
 from matopt.testing.images import random_microstructures
 from matopt.testing.modes import side_by_side
@@ -63,6 +63,13 @@ class GeneratorConformance:
         """The same, where it can draw a part anew."""
         if not isinstance(fitted, ResamplingGenerator):
             pytest.skip("this generator draws no part anew")
+        return fitted
+
+    @pytest.fixture(scope="class")
+    def porous(self, fitted: Generator) -> PorosityGenerator:
+        """The same, where it can be asked for a porosity."""
+        if not isinstance(fitted, PorosityGenerator):
+            pytest.skip("this generator cannot be asked for a porosity")
         return fitted
 
     def test_samples_are_densities(self, fitted: Generator, train: Microstructures) -> None:
@@ -197,6 +204,18 @@ class GeneratorConformance:
             for strength in (0.0, 1.0)
         )
         assert weak < 0.05 and strong > 2 * weak
+
+    def test_samples_have_the_porosity_that_is_asked_for(
+        self, porous: PorosityGenerator, train: Microstructures
+    ) -> None:
+        """One for all or one each, within a hundredth of their voxels on average; others are refused."""
+        wanted = torch.linspace(0.1, 0.6, 8)
+        for porosity in (wanted, 0.3):
+            found = 1 - (porous.sample(8, seed=1, porosity=porosity) >= 0.5).flatten(1).float().mean(1)
+            assert (found.cpu() - torch.as_tensor(porosity)).abs().mean() <= 0.01
+        for porosity in (0.0, 1.0, torch.tensor([0.3])):
+            with pytest.raises(InputError, match="porosity must be"):
+                porous.sample(8, seed=1, porosity=porosity)
 
 
 def _corner(train: Microstructures) -> torch.Tensor:
