@@ -11,7 +11,6 @@ import torch
 from matopt.design.ascent import Designs, ascend, optimise
 from matopt.design.draws import porosities
 from matopt.design.judges import SolidFraction
-from matopt.design.objective import Scale
 from matopt.design.optimisers.adam import Adam
 from matopt.design.optimisers.annealing import Annealing
 from matopt.design.optimisers.base import Optimiser
@@ -25,8 +24,7 @@ from matopt.design.spaces.pixel import Pixel
 from matopt.design.trust_region import MorphologyTrustRegion
 from matopt.errors import InputError
 from matopt.microstructures import Microstructures
-from matopt.properties import Property
-from matopt.testing.designs import DIFFUSIVITY, SIZE, STIFFNESS, CosineGenerator, FormulaPredictor, solid_fraction
+from matopt.testing.designs import SIZE, STIFFNESS, CosineGenerator, FormulaPredictor, solid_fraction
 
 
 def binary(n: int, seed: int = 0) -> Microstructures:
@@ -178,79 +176,6 @@ def test_the_goal_may_be_less_or_a_value() -> None:
     reached = ascend(LEFT, "youngs_modulus", within=GENERATOR, region=None, seeds=10, steps=30, goal=wanted)
     off = np.abs(reached.predicted - wanted)
     assert np.median(off[:, -1]) < 0.2 * np.median(off[:, 0]) and (off[:, -1] <= off[:, 0]).all()
-
-
-def test_other_properties_keep_to_their_limits() -> None:
-    """More on the left, where no more than so much is allowed in the middle."""
-
-    class Both(FormulaPredictor):
-        def predict(self, density: torch.Tensor) -> torch.Tensor:
-            return torch.stack([density[:, 0, :, 4:8].mean((1, 2)), left(density.flatten(1))], 1)
-
-    settings = {"within": GENERATOR, "region": None, "seeds": 12, "steps": 25}
-    most = 0.5
-    held = ascend(Both(left), "youngs_modulus", **settings, limits={DIFFUSIVITY.name: (None, most)})
-    middle = held.snapshots[:, :, :, 4:8].double().mean((2, 3))
-    assert (middle[:, -1] <= np.maximum(middle[:, 0], most)).all()
-    free = ascend(Both(left), "youngs_modulus", **settings)
-    assert (free.snapshots[:, -1, :, 4:8].double().mean((1, 2)) > most).any()
-    assert held.predicted[:, -1].mean() > held.predicted[:, 0].mean()
-
-
-def test_designs_for_two_properties_share_out_between_them() -> None:
-    """Grain on the left or at the top: at one porosity, more of the one is less of the other."""
-
-    class Both(FormulaPredictor):
-        def predict(self, density: torch.Tensor) -> torch.Tensor:
-            top = density[:, 0, : SIZE // 2].mean((1, 2))
-            return torch.stack([1e-12 * top, left(density.flatten(1))], 1)
-
-    settings = {"within": GENERATOR, "region": None, "seeds": 24, "steps": 40, "start_porosity": 0.6}
-    found = ascend(Both(left), "youngs_modulus", against=DIFFUSIVITY.name, **settings)
-    assert np.ptp(found.volume_fraction) < 0.1 and abs(found.volume_fraction.mean() - 0.4) < 0.05
-    assert found.predicted_against is not None
-    gained = [v[:, -1] - v[:, 0] for v in (found.predicted, found.predicted_against)]
-    share = np.linspace(0, 1, 24)
-    assert np.corrcoef(share, gained[0])[0, 1] < -0.5 and np.corrcoef(share, gained[1])[0, 1] > 0.5
-    # Those that weigh both are better at their sum than designs for one alone, in deviations of the starts.
-    alone = ascend(Both(left), "youngs_modulus", **settings)
-    assert alone.predicted_against is None
-    top = Both(left).predict(alone.microstructures(-1).density())[:, 0].numpy()
-    scales = [v[:, 0].std() for v in (found.predicted, found.predicted_against)]
-    both = (found.predicted[:, -1] / scales[0] + found.predicted_against[:, -1] / scales[1])[8:16]
-    assert both.mean() > (alone.predicted[:, -1] / scales[0] + top / scales[1])[8:16].mean()
-
-
-@pytest.mark.parametrize("is_log", [False, True], ids=["linear", "logarithmic"])
-def test_a_property_on_a_logarithmic_scale_is_weighed_by_its_logarithm(is_log: bool) -> None:
-    """Powers of ten of what is weighed as it is make the same designs, and not where they are weighed as they are."""
-
-    class Both(FormulaPredictor):
-        def __init__(self, second: Property, power: bool) -> None:
-            self.properties, self._power = (STIFFNESS, second), power
-
-        def predict(self, density: torch.Tensor) -> torch.Tensor:
-            top = density[:, 0, : SIZE // 2].double().mean((1, 2))
-            return torch.stack([left(density.flatten(1)).double(), 10 ** (20 * top) if self._power else top], 1)
-
-    settings = {"within": GENERATOR, "region": None, "seeds": 24, "steps": 40, "start_porosity": 0.6}
-    found, expected = (
-        ascend(model, STIFFNESS.name, against=DIFFUSIVITY.name, **settings)
-        for model in (Both(replace(DIFFUSIVITY, scale="log" if is_log else "linear"), True), Both(DIFFUSIVITY, False))
-    )
-    # At a tie, rounding decides.
-    assert (torch.equal(found.snapshots, expected.snapshots)) == is_log
-
-
-def test_what_does_not_percolate_is_worst_and_no_deviation() -> None:
-    values = torch.tensor([0.0, 1e-3, 1e-1, torch.nan])
-    scale = Scale.of(replace(DIFFUSIVITY, scale="log"), values)
-    assert scale.deviation == pytest.approx(np.log(10))
-    merits = scale.towards("maximize", values[:3])
-    assert merits.isfinite().all() and (merits.diff() > 0).all()
-    assert scale.towards(1e-2, values[1:3]).tolist() == pytest.approx([-1, -1])
-    with pytest.raises(InputError, match="goals must be above 0 where a property on a log scale"):
-        scale.towards(0.0, values)
 
 
 @pytest.mark.parametrize("within", [Latent, None], ids=["latent", "pixel"])
