@@ -25,7 +25,7 @@ from design_models import Models, rock_of
 from design_page import interval
 from specimens import VOXEL, berea
 
-from matopt.design.ascent import Designs, optimise
+from matopt.design.ascent import optimise
 from matopt.design.judges import WhiteNoise
 from matopt.design.optimisers.base import Optimiser
 from matopt.design.optimisers.draw_and_screen import DrawAndScreen
@@ -42,7 +42,9 @@ from matopt.registry import Component
 from matopt.report.figures.base import FIGURES
 from matopt.report.findings import Findings
 from matopt.report.front import FrontScale
-from matopt.stages.records import Against, DesignResult, SpaceResult
+from matopt.stages.ascent import Role
+from matopt.stages.design import recorded
+from matopt.stages.records import DesignResult, SpaceResult
 from matopt.stages.simulate import simulate
 from matopt.traits.base import PropertyModel
 
@@ -81,34 +83,6 @@ def predictor(models: Models, physics: Both, is_quick: bool) -> FullField:
     return model
 
 
-def solved(role: str, designs: Designs, physics: Both, foretells_both: bool) -> SpaceResult:
-    """Designs as a study records them, their starts and ends solved."""
-    tables = [physics.label(designs.microstructures(column)) for column in (0, -1)]
-    true = torch.from_numpy(np.stack([table.values for table in tables], 1))
-    usable = torch.from_numpy(np.stack([table.is_usable for table in tables], 1))
-    kept = designs.checked[[0, -1]]
-    foretold = designs.predicted_against
-    return SpaceResult(
-        space="resampling",
-        role=role,
-        checked=tuple(kept.tolist()),
-        predicted=torch.from_numpy(designs.predicted[:, kept]),
-        true=true[..., 0],
-        usable=usable[..., 0],
-        volume_fraction=torch.from_numpy(designs.volume_fraction[:, kept]),
-        distance=torch.from_numpy(designs.distance[:, kept]),
-        limit=designs.limit,
-        snapshots=designs.snapshots[:, [0, -1]],
-        solves=torch.from_numpy(designs.solves),
-        morphology_distance=(np.nan, np.nan),
-        against=Against(
-            None if foretold is None or not foretells_both else torch.from_numpy(foretold[:, kept]),
-            true[..., 1],
-            usable[..., 1],
-        ),
-    )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("scan", type=Path, help="the scan of Berea, a zip archive with berea.tif in it")
@@ -136,7 +110,7 @@ def main() -> None:
         property=FIRST, against=SECOND, start_porosity=POROSITY, seeds=seeds, steps=steps, n_checked=2
     )
     alone = AscentSettings(property=FIRST, start_porosity=POROSITY, seeds=seeds, steps=steps, n_checked=2)
-    cases: list[tuple[str, PropertyModel, Optimiser, AscentSettings]] = [
+    cases: list[tuple[Role, PropertyModel, Optimiser, AscentSettings]] = [
         ("design", model, Moves(draws), settings),
         ("physics", physics, Moves(draws), settings),
         ("nothing", WhiteNoise(physics.properties[0], seed=0), Moves(draws), alone),
@@ -146,7 +120,8 @@ def main() -> None:
     for role, judge, optimiser, wanted in cases:
         witness = None if judge is model else model
         designs = optimise(judge, wanted, Resampling(), optimiser, material, region, 0, witness)
-        runs.append(solved(role, designs, physics, foretells_both=role != "nothing"))
+        tables = [physics.label(designs.microstructures(column)) for column in range(len(designs.checked))]
+        runs.append(recorded("resampling", role, designs, tables, (np.nan, np.nan), SECOND))
         print(f"{role}: {designs.solves.mean():.0f} judged, each", flush=True)
     result = DesignResult(
         FIRST, "maximize", settings.porosity_tolerance, tuple(runs[:1]), tuple(runs[1:]), against=SECOND

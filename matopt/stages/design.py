@@ -3,6 +3,8 @@ physics."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -80,30 +82,51 @@ class _Run:
             microstructures = designs.microstructures(column)
             tables.append(self._workers.label(microstructures))
             distance.append(morphology_distance(self._features, microstructures.density(), held_out))
-        kept = designs.checked
-        true, usable = _solved(tables, designs.property.name)
-        other = None
-        if against is not None:
-            foretold = designs.predicted_against
-            other = Against(None if foretold is None else torch.tensor(foretold[:, kept]), *_solved(tables, against))
-        return SpaceResult(
-            space=space,
-            role=role,
-            checked=tuple(kept.tolist()),
-            predicted=torch.tensor(designs.predicted[:, kept]),
-            true=true,
-            usable=usable,
-            volume_fraction=torch.tensor(designs.volume_fraction[:, kept]),
-            distance=torch.tensor(designs.distance[:, kept]),
-            limit=designs.limit,
-            snapshots=designs.snapshots,
-            solves=torch.tensor(designs.solves),
-            morphology_distance=tuple(distance),
-            against=other,
-        )
+        return recorded(space, role, designs, tables, tuple(distance), against)
 
 
-def _solved(tables: list[PropertyTable], name: str) -> tuple[torch.Tensor, torch.Tensor]:
+def recorded(
+    space: str,
+    role: Role,
+    designs: Designs,
+    tables: Sequence[PropertyTable],
+    morphology_distance: tuple[float, ...],
+    against: str | None = None,
+) -> SpaceResult:
+    """Put designs and what the physics says of them into a record.
+
+    Args:
+        space: where they vary.
+        role: what they are for.
+        designs: N of them.
+        tables: of the N microstructures at each step that is kept.
+        morphology_distance: of the microstructures, at each of these steps.
+        against: the name of the other property that is wanted.
+    """
+    kept = designs.checked
+    true, usable = _solved(tables, designs.property.name)
+    other = None
+    if against is not None:
+        foretold = designs.predicted_against
+        other = Against(None if foretold is None else torch.tensor(foretold[:, kept]), *_solved(tables, against))
+    return SpaceResult(
+        space=space,
+        role=role,
+        checked=tuple(kept.tolist()),
+        predicted=torch.tensor(designs.predicted[:, kept]),
+        true=true,
+        usable=usable,
+        volume_fraction=torch.tensor(designs.volume_fraction[:, kept]),
+        distance=torch.tensor(designs.distance[:, kept]),
+        limit=designs.limit,
+        snapshots=designs.snapshots,
+        solves=torch.tensor(designs.solves),
+        morphology_distance=morphology_distance,
+        against=other,
+    )
+
+
+def _solved(tables: Sequence[PropertyTable], name: str) -> tuple[torch.Tensor, torch.Tensor]:
     """``(N, C)`` values of a property and whether they are usable, of a table for each of C steps."""
     columns = [(t.values[:, t.names.index(name)], t.is_usable[:, t.names.index(name)]) for t in tables]
     values, usable = (torch.from_numpy(np.stack(column, 1)) for column in zip(*columns, strict=True))
