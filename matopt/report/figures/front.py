@@ -61,10 +61,13 @@ class FrontFigure(Figure):
                 x, y = (f"${p.symbol}${unit(p)}" for p in properties)
                 ax.set(xlabel=x, ylabel=y, title="promised" if source == "promised" else "by the physics")
                 ax.set(xscale=properties[0].scale, yscale=properties[1].scale)
-                if ax.get_legend_handles_labels()[0]:
-                    ax.legend(fontsize=6)
-                else:
+                if not ax.get_legend_handles_labels()[0]:
                     note(ax, "the physics could solve no start and end")
+            promised, solved = panels
+            promised.sharex(solved)
+            promised.sharey(solved)
+            solved.autoscale()
+            solved.figure.legend(*solved.get_legend_handles_labels(), loc="outside lower center", ncols=3)
         write_table(path.with_suffix(".csv"), HEADER, (row for run in runs for row in _rows(run, properties)))
         return path
 
