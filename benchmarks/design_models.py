@@ -36,13 +36,14 @@ PREDICTORS: dict[str, type[ConvolutionalPredictor]] = {"fields": FullField, "val
 @dataclass(frozen=True, eq=False)
 class Rock:
     """Windows of Berea: learnt from, held out (they choose models and the trust region's limit), and test windows that
-    neither has seen.
+    neither has seen. What is spare is of the slices that are learnt from, and nothing learns from it.
 
     Nothing that is learnt from lies within 8 voxels of what is held out, nothing of that within 20 of the test. Of each
     test window there is the number of its slice.
     """
 
     train: Microstructures
+    spare: Microstructures
     held_out: Microstructures
     test: Microstructures
     test_slices: np.ndarray
@@ -54,8 +55,10 @@ def rock_of(scan: np.ndarray) -> Rock:
     learnt, held = _windows(scan, range(0, 165, 5)), _windows(scan, range(174, 200, 5))
     slices = range(220, 400, 10)
     test = _windows(scan, slices)
+    learnt = learnt[shuffled(len(learnt))]
     return Rock(
-        learnt[shuffled(len(learnt))][:COUNT],
+        learnt[:COUNT],
+        learnt[COUNT:],
         held[shuffled(len(held))][:COUNT],
         test,
         np.repeat(np.arange(len(slices)), len(test) // len(slices)),

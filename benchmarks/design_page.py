@@ -139,6 +139,8 @@ def markdown(kept: dict) -> str:
         table(against) if against else "Nothing yet.",
         "## Goals",
         table([_goal(name, *values) for name, values in goals(kept).items()]),
+        "## What a classifier tells from rock of the same porosity",
+        table([_told(name, excess) for name, excess in kept.get("told", {}).items() if name != "seeds"]),
         "## What the trust region admits",
         table([{"windows": name, "share inside": share} for name, share in kept.get("admitted", {}).items()]),
     ]
@@ -165,6 +167,10 @@ def _row(kept: dict, name: str) -> dict:
         "by": "the physics" if name in (PHYSICS, PHYSICS_FREE, SOLVED) else "no solve",
         "CPU s": float(np.mean([row["seconds"] for row in rows])),
     }
+
+
+def _told(name: str, excess: float | None) -> dict:
+    return {"what": name, "accuracy over its null": "not asked of so few" if excess is None else excess}
 
 
 def _against(kept: dict, name: str) -> dict | None:
