@@ -176,12 +176,13 @@ def _told(name: str, excess: float | None) -> dict:
 def _against(kept: dict, name: str) -> dict | None:
     held = FREE if name in (SOLID, FREE, PHYSICS_FREE) else BOTH
     found = difference(kept, held, name)
+    theirs = gains(kept, name)
     if name == held or found is None:
         return None
     return {
         "against": name,
         "difference of true gains, GPa": f"{found[0]:.1f} [{found[1]:.1f}, {found[2]:.1f}]",
-        "ratio": ratio(kept, held, name) or "",
+        "ratio": "" if theirs is None or interval(theirs)[0] <= 0 else ratio(kept, held, name),
     }
 
 
