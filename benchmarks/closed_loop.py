@@ -115,7 +115,7 @@ def markdown(kept: dict, rounds: int) -> str:
     lines = (
         "# A predictor that learns from its designs",
         f"Berea, 64^2 voxels: {kept['rows'][0]['seeds']} designs of constant porosity by predictors of fields that "
-        f"learnt from 100 windows, {predictors} of them, averaged. Each round adds as many solved microstructures to "
+        f"learnt from 100 windows; means over {predictors}. Each round adds as many solved microstructures to "
         "what they learn from as there are designs. Gains and mean errors of the ends in GPa, by physics; brackets: "
         "95 % interval of a mean, seeds resampled; differences are of the same starts and the same candidates.",
         table([_row(kept, *which) for which in made]),
