@@ -51,24 +51,24 @@ class Loop:
     def run(self, seed: int, rounds: int) -> list[dict]:
         """The rows of all rounds by the predictor of a seed; the number of the first round is 0."""
         size = self._bench.seeds
-        found = [self._round(0, NOTHING, seed, None)]
-        offered = self._drawn(OFFERED * size * rounds, 1000 + seed)
+        row, ends = self._round(0, NOTHING, seed, None)
+        found = [row]
+        offered = self._bench.generator.draw(OFFERED * size * rounds, 1000 + seed)
         at_random = offered[np.arange(rounds * size)]
         # Those that they differ on most are taken in the first round.
         unsure = offered[np.argsort(-self._spread(offered), kind="stable")[: rounds * size]]
-        ends = Microstructures.concatenate([found[0].pop("ends")])
         for number in range(1, rounds + 1):
             taken = np.arange(number * size)
             learnt = {NOTHING: None, SAMPLES: at_random[taken], UNSURE: unsure[taken], DESIGNS: ends}
             for way, further in learnt.items():
-                row = self._round(number, way, seed, further)
-                its_ends = row.pop("ends")
+                row, its_ends = self._round(number, way, seed, further)
                 found.append(row)
                 if way == DESIGNS:
                     ends = Microstructures.concatenate([ends, its_ends])
         return found
 
-    def _round(self, number: int, way: str, seed: int, further: Microstructures | None) -> dict:
+    def _round(self, number: int, way: str, seed: int, further: Microstructures | None) -> tuple[dict, Microstructures]:
+        """The row of a round, and the ends of its designs."""
         case = Case(_name(way, number), "fields", self._optimiser, seed=seed)
         start = time.process_time()
         predictor = self._models.predictor("fields", seed, further)
@@ -76,10 +76,7 @@ class Loop:
         row = self._bench.row(case, designs, time.process_time() - start)
         gain = np.array(row["true"])[:, -1] - np.array(row["true"])[:, 0]
         print(f"{case.name} {seed}: {gain.mean():.1f} GPa in {row['seconds']:.0f} s", flush=True)
-        return row | {"ends": designs.microstructures(len(designs.checked) - 1)}
-
-    def _drawn(self, n: int, seed: int) -> Microstructures:
-        return Microstructures.from_density(self._bench.generator.sample(n, seed), self._models.rock.train.voxel_size)
+        return row, designs.microstructures(-1)
 
     def _spread(self, samples: Microstructures) -> np.ndarray:
         """``(N,)`` standard deviations of what the predictors say."""

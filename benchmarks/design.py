@@ -160,8 +160,7 @@ class Bench:
         Whoever chooses by stiffness changes what is typical, of rock too.
         """
         rock = self.models.rock.spare
-        samples = self.generator.sample(OFFERED * self.seeds, seed=2000)
-        sets = {"rock of other slices": rock, "samples": Microstructures.from_density(samples, rock.voxel_size)}
+        sets = {"rock of other slices": rock, "samples": self.generator.draw(OFFERED * self.seeds, seed=2000)}
         found = {}
         for name, windows in sets.items():
             stiffness = self.models.label(windows).values[:, 0]

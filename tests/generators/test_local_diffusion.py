@@ -74,6 +74,14 @@ def test_opposite_borders_of_periodic_samples_meet_like_neighbours(fitted: Local
         fitted.sample(1, seed=0, shape=(30, 32), periodic=True)
 
 
+def test_a_porosity_that_is_asked_for_is_met(fitted: LocalDiffusion) -> None:
+    asked = torch.linspace(0.1, 0.5, 9)
+    drawn = fitted.sample(9, seed=0, porosity=asked) >= 0.5
+    assert ((1 - drawn.float().flatten(1).mean(1)) - asked).abs().max() < 0.01
+    with pytest.raises(InputError, match="porosity must be 2 numbers"):
+        fitted.sample(2, seed=0, porosity=torch.tensor([0.2, 0.3, 0.4]))
+
+
 def test_an_energy_moves_samples_to_where_it_is_low(fitted: LocalDiffusion) -> None:
     def upper(density: torch.Tensor) -> torch.Tensor:
         return density[:, 0, :16].flatten(1).mean(1)
