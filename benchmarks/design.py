@@ -1,10 +1,10 @@
 """Are designs by a predictor what the physics says they are, and better than what can be had without it?
 
-    python benchmarks/design.py ../shared/data/berea.zip [--quick] [--seeds N] [--generator FILE] [--keep FOLDER]
+    python benchmarks/design.py berea.zip [--quick] [--size 128] [--seeds N] [--generator FILE] [--keep FOLDER]
 
-Windows of Berea, 64^2 voxels, are made stiffer at the porosity that they have: seeds drawn by a generator that learnt
-from 100 authentic windows, judged by predictors that learnt from the same windows: the fields behind the modulus, or,
-beside them, its values alone, of perturbed copies of the windows too.
+Windows of Berea, 64^2 voxels unless --size says otherwise, are made stiffer at the porosity that they have: seeds
+drawn by a generator that learnt from 100 authentic windows, judged by predictors that learnt from the same windows: the
+fields behind the modulus, or, beside them, its values alone, of perturbed copies of the windows too.
 What each case gained by the physics stands beside what it promised, and beside designs without a model, by the solid
 fraction, by the physics itself, and voxel by voxel; and how well a classifier tells its ends from rock of their
 porosity. Cases that were run are kept in design.json and not run again with as many seeds; models, draws and labels are
@@ -86,12 +86,12 @@ def cases(draws: int) -> list[Case]:
         Case(page.NOTHING, "nothing", both),
         Case(page.SOLID_HELD, "solid fraction", both),
         Case(page.PIXEL, "fields", Adam(), space="pixel"),
+        Case(page.SOLVED, "physics", DrawAndScreen(2 * draws)),
         Case(page.FREE, "fields", both, is_held=False),
         Case(page.SOLID, "solid fraction", both, is_held=False),
         Case(page.PHYSICS_FREE, "physics", both, is_held=False),
         Case(page.COPIES, "copies", both),
         Case(page.VALUES, "values", both),
-        Case(page.SOLVED, "physics", DrawAndScreen(2 * draws)),
         Case(page.CLIMB, "fields", climb),
         Case(page.ANNEAL, "fields", Annealing(draws=draws)),
         *(case for pair in others for case in pair),
@@ -229,22 +229,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("scan", type=Path, help="the scan of Berea, a zip archive with berea.tif in it")
     parser.add_argument("--quick", action="store_true", help="few seeds and draws, short trainings")
+    parser.add_argument("--size", type=int, default=64, choices=(64, 128), help="voxels along an edge; 64 by default")
     parser.add_argument("--seeds", type=int, help="designs; a hundred by default, ten with --quick")
     parser.add_argument("--generator", type=Path, help="file of the fitted generator, made where it is not there")
     parser.add_argument("--keep", type=Path, help="folder of models, draws and labels; runs/design by default")
     parser.add_argument("--only", nargs="*", default=[], help="cases by their names; all by default")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    name = "design_quick" if arguments.quick else "design"
+    name = "design" + ("" if arguments.size == 64 else f"_{arguments.size}") + ("_quick" if arguments.quick else "")
     folder = arguments.keep or Path("runs") / name
     folder.mkdir(parents=True, exist_ok=True)
-    models = Models(
-        rock_of(berea(arguments.scan)), folder, arguments.generator or folder / "generator.pt", arguments.quick
-    )
+    rock = rock_of(berea(arguments.scan), arguments.size)
+    models = Models(rock, folder, arguments.generator or folder / "generator.pt", arguments.quick)
     draws, steps = (8, 10) if arguments.quick else (64, 60)
     bench = Bench(models, arguments.seeds or (10 if arguments.quick else 100), steps)
     path = HERE / f"{name}.json"
     kept = json.loads(path.read_text()) if path.exists() else {"rows": []}
+    kept["size"] = arguments.size
     kept["admitted"] = bench.admitted()
     if kept.get("told", {}).get("seeds") != bench.seeds:
         kept["told"] = {"seeds": bench.seeds, **bench.told()}

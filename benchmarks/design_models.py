@@ -24,7 +24,6 @@ from matopt.properties import PropertyTable
 from matopt.stages.data import LabelledSet
 from matopt.stages.simulate import simulate
 
-SIZE = 64
 COUNT = 100
 COPIES = 10
 """Perturbed copies of each training window."""
@@ -49,12 +48,12 @@ class Rock:
     test_slices: np.ndarray
 
 
-def rock_of(scan: np.ndarray) -> Rock:
-    """Cut the windows."""
+def rock_of(scan: np.ndarray, size: int = 64) -> Rock:
+    """Cut windows of ``size`` voxels."""
     shuffled = np.random.default_rng(0).permutation
-    learnt, held = _windows(scan, range(0, 165, 5)), _windows(scan, range(174, 200, 5))
+    learnt, held = _windows(scan, range(0, 165, 5), size), _windows(scan, range(174, 200, 5), size)
     slices = range(220, 400, 10)
-    test = _windows(scan, slices)
+    test = _windows(scan, slices, size)
     learnt = learnt[shuffled(len(learnt))]
     return Rock(
         learnt[:COUNT],
@@ -65,9 +64,9 @@ def rock_of(scan: np.ndarray) -> Rock:
     )
 
 
-def _windows(scan: np.ndarray, slices: range) -> Microstructures:
-    chosen = Scan(scan[slices.start : slices.stop : slices.step], VOXEL, "images").windows(SIZE)
-    return chosen.split(windows=len(slices) * (scan.shape[1] // SIZE) * (scan.shape[2] // SIZE))[0]
+def _windows(scan: np.ndarray, slices: range, size: int) -> Microstructures:
+    chosen = Scan(scan[slices.start : slices.stop : slices.step], VOXEL, "images").windows(size)
+    return chosen.split(windows=len(slices) * (scan.shape[1] // size) * (scan.shape[2] // size))[0]
 
 
 class Models:

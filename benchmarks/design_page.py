@@ -129,7 +129,7 @@ def markdown(kept: dict) -> str:
     """The page."""
     against = [row for row in (_against(kept, name) for name in ORDER) if row]
     lines = [
-        "# Designs of Berea, 64^2 voxels",
+        f"# Designs of Berea, {kept['size']}^2 voxels",
         "Young's modulus is raised; gains in GPa are by the physics, from start to end, of the same seeds in every "
         "case. Brackets: 95 % interval of a mean, seeds resampled. A case of several predictors is their mean. Told "
         "from rock: the accuracy of a classifier of the ends and as many test windows of their porosity, less that of "
