@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -20,6 +21,10 @@ NOT_LEARNT = (NONE, AUTHENTIC, PROCESS, GAUSSIAN, PERTURBATIONS)
 
 PROPERTIES = ("youngs_modulus", "diffusivity", "permeability")
 """Those that the goals speak of."""
+
+TITLES = {"youngs_modulus": "Young's modulus", "diffusivity": "diffusivity", "permeability": "permeability"}
+DODGE = 0.02
+"""By how much the places of sources differ in a figure, in logarithms."""
 
 FIXED_MRF = "mrf_fixed"
 """The Markov random field of the seed report: one decision tree, every sample of the training set's porosity."""
@@ -180,37 +185,45 @@ def write(path: Path, results: Results) -> None:
 
 
 def draw(path: Path, results: Results) -> None:
-    """Draw R2 over the number added and over the number of authentic windows; the data go beside it as CSV."""
+    """Draw what R2 lacks over the number added and over the number of authentic windows; the data go beside it as CSV.
+
+    Each draw is a point, and lines join means.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    properties, most = _properties(results), max(c.authentic for c in results)
+    properties, counts, added = _properties(results), _counts(results), _added(results)
+    most, largest = max(counts), max(added)
+    sources = [source for source in _sources(results) if source != NONE]
+    shown = {source: ({"color": f"C{i}"}, (i - len(sources) / 2) * DODGE) for i, source in enumerate(sources)}
     figure, panels = plt.subplots(
         2, len(properties), figsize=(3.6 * len(properties), 5.6), squeeze=False, layout="constrained"
     )
     for (above, below), p in zip(panels.T, properties, strict=True):
-        none = draws(results, p, most, NONE, 0)
-        if none:
-            above.axhline(np.mean(list(none.values())), color="k", lw=1, label=NONE)
-        for source in _sources(results):
-            if source == NONE:
-                continue
-            found = {a: Figure.of(d) for a in _added(results) if (d := draws(results, p, most, source, a))}
-            _curve(above, found, source)
-            largest = max(_added(results))
-            found = {n: Figure.of(d) for n in _counts(results) if (d := draws(results, p, n, source, largest))}
-            _curve(below, found, f"{source} +{largest}")
-        for symmetries, style in ((True, "k-"), (False, "k--")):
-            found = {n: Figure.of(d) for n in _counts(results) if (d := draws(results, p, n, NONE, 0, symmetries))}
-            _curve(below, found, NONE if symmetries else "none, no symmetries", style)
-        above.set(title=p.replace("_", " "), xlabel=f"added to {most} authentic", ylabel="test $R^2$")
-        below.set(xlabel="authentic", ylabel="test $R^2$", xscale="log")
-        below.set_xticks(_counts(results), [str(n) for n in _counts(results)])
-        below.minorticks_off()
-    handles, labels = panels[1, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=max(2, 2 * len(properties)), fontsize=7)
+        if none := draws(results, p, most, NONE, 0):
+            above.axhline(1 - np.mean(list(none.values())), color="k", lw=1)
+        for source, (style, shift) in shown.items():
+            _curve(above, {a: draws(results, p, most, source, a) for a in added}, source, style, shift)
+            _curve(below, {n: draws(results, p, n, source, largest) for n in counts}, source, style, shift)
+        for symmetries, dashes in ((True, "-"), (False, "--")):
+            found = {n: draws(results, p, n, NONE, 0, symmetries) for n in counts}
+            name = "nothing" if symmetries else "nothing, no symmetries"
+            _curve(below, found, name, {"color": "k", "ls": dashes})
+        above.set(title=TITLES[p], xlabel=f"added to {most} authentic windows")
+        below.set(xlabel=f"authentic windows, {largest} added to them")
+        for axes, ticks in ((above, added), (below, counts)):
+            axes.set(ylabel="$1 - R^2$ of the test", xscale="log", yscale="log")
+            axes.set_xticks(ticks, [str(n) for n in ticks])
+            axes.xaxis.minorticks_off()
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter("{x:g}")
+            axes.tick_params(axis="y", which="both", labelsize=7)
+    named = {
+        label: handle for axes in panels[1] for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(named.values(), named, loc="outside lower center", ncols=max(2, 2 * len(properties)), fontsize=7)
     figure.savefig(path, dpi=110, metadata={"Software": None})
     plt.close(figure)
     lines = ["property,authentic,source,added,draw,symmetries,r2"]
@@ -221,18 +234,14 @@ def draw(path: Path, results: Results) -> None:
     path.with_suffix(".csv").write_text("\n".join(lines) + "\n")
 
 
-def _curve(axes, found: dict[int, Figure], label: str, style: str = "") -> None:
-    if found:
-        axes.errorbar(
-            list(found),
-            [f.mean for f in found.values()],
-            [0 if np.isnan(f.half) else f.half for f in found.values()],
-            fmt=style or "o-",
-            ms=3,
-            lw=1,
-            capsize=2,
-            label=label,
-        )
+def _curve(axes, found: dict[int, dict], label: str, style: dict[str, str], shift: float = 0.0) -> None:
+    """Draw R2 by draw over counts, beside their places by a factor, so that sources do not hide each other."""
+    lacking = {n * math.exp(shift): [1 - r2 for r2 in by_draw.values()] for n, by_draw in found.items() if by_draw}
+    if not lacking:
+        return
+    axes.plot(list(lacking), [np.mean(values) for values in lacking.values()], lw=1, marker="_", label=label, **style)
+    points = [(n, value) for n, values in lacking.items() for value in values]
+    axes.plot(*zip(*points, strict=True), ".", ms=3, color=style["color"])
 
 
 def _lines(results: Results) -> Sequence[tuple[str, int, bool]]:
