@@ -63,6 +63,7 @@ class Case:
         is_held: whether the porosity of the start is held.
         space: "resampling" or "pixel".
         seed: of the predictor.
+        times: as many steps as other cases.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Case:
     is_held: bool = True
     space: str = "resampling"
     seed: int = 0
+    times: int = 1
 
 
 def cases(draws: int) -> list[Case]:
@@ -90,6 +92,7 @@ def cases(draws: int) -> list[Case]:
         Case(page.FREE, "fields", both, is_held=False),
         Case(page.SOLID, "solid fraction", both, is_held=False),
         Case(page.PHYSICS_FREE, "physics", both, is_held=False),
+        Case(page.LONGER, "fields", both, times=4),
         Case(page.COPIES, "copies", both),
         Case(page.VALUES, "values", both),
         Case(page.CLIMB, "fields", climb),
@@ -183,7 +186,7 @@ class Bench:
         settings = AscentSettings(
             property=PROPERTY,
             seeds=self.seeds,
-            steps=self.steps,
+            steps=self.steps * case.times,
             porosity_tolerance=0.01 if case.is_held else None,
         )
         region = None if case.space == "pixel" else self.region

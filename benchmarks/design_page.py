@@ -9,6 +9,7 @@ BOTH = "draw, screen and move by the predictor"
 SCREEN = "draw and screen by the predictor"
 CLIMB = "moves by the predictor, from the start"
 ANNEAL = "draw, screen and anneal by the predictor"
+LONGER = "draw, screen and move by the predictor, four times the moves"
 VALUES = "draw, screen and move by a predictor of values alone"
 COPIES = "the same, taught by perturbed copies too"
 PIXEL = "voxel by voxel by the predictor"
@@ -29,6 +30,7 @@ ORDER = (
     COPIES,
     ANNEAL,
     BOTH,
+    LONGER,
     SOLVED,
     PHYSICS,
     SOLID,
