@@ -75,8 +75,8 @@ class Case:
     times: int = 1
 
 
-def cases(draws: int) -> list[Case]:
-    """All cases; those that the goals are about come first."""
+def cases(draws: int, size: int) -> list[Case]:
+    """All cases of windows of a size; those that the goals are about come first."""
     both, climb, screen = Moves(draws), Moves(0), DrawAndScreen(draws)
     first, *others = (
         [Case(page.BOTH, "fields", both, seed=seed), Case(page.SCREEN, "fields", screen, seed=seed)]
@@ -92,6 +92,7 @@ def cases(draws: int) -> list[Case]:
         Case(page.FREE, "fields", both, is_held=False),
         Case(page.SOLID, "solid fraction", both, is_held=False),
         Case(page.PHYSICS_FREE, "physics", both, is_held=False),
+        *([Case(page.FINE, "every voxel", both)] if size > 64 else []),
         Case(page.LONGER, "fields", both, times=4),
         Case(page.COPIES, "copies", both),
         Case(page.VALUES, "values", both),
@@ -252,7 +253,7 @@ def main() -> None:
     kept["admitted"] = bench.admitted()
     if kept.get("told", {}).get("seeds") != bench.seeds:
         kept["told"] = {"seeds": bench.seeds, **bench.told()}
-    for case in cases(draws):
+    for case in cases(draws, arguments.size):
         if arguments.only and case.name not in arguments.only:
             continue
         same = [r for r in kept["rows"] if (r["case"], r["model"]) == (case.name, case.seed)]

@@ -10,6 +10,7 @@ SCREEN = "draw and screen by the predictor"
 CLIMB = "moves by the predictor, from the start"
 ANNEAL = "draw, screen and anneal by the predictor"
 LONGER = "draw, screen and move by the predictor, four times the moves"
+FINE = "draw, screen and move by a predictor of every voxel"
 VALUES = "draw, screen and move by a predictor of values alone"
 COPIES = "the same, taught by perturbed copies too"
 PIXEL = "voxel by voxel by the predictor"
@@ -30,6 +31,7 @@ ORDER = (
     COPIES,
     ANNEAL,
     BOTH,
+    FINE,
     LONGER,
     SOLVED,
     PHYSICS,
