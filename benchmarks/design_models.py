@@ -34,8 +34,8 @@ PREDICTORS: dict[str, type[ConvolutionalPredictor]] = {
     "values": CNN,
     "copies": CNN,
 }
-"""Of fields, the same of every voxel, of values alone, and of those of perturbed copies of the training windows too; all
-with their defaults, by which the others see windows averaged down to 64 voxels."""
+"""Of fields, the same of every voxel, of values alone, and of those of perturbed copies of the training windows too;
+all with their defaults, by which the others see windows averaged down to 64 voxels."""
 
 
 @dataclass(frozen=True, eq=False)
