@@ -138,6 +138,7 @@ def goals(kept: dict) -> dict:
 def markdown(kept: dict) -> str:
     """The page."""
     against = [row for row in (_against(kept, name) for name in ORDER) if row]
+    learnt = [{"predictor of": kind, "R2 of test windows": r2} for kind, r2 in kept.get("r2", {}).items()]
     lines = [
         f"# Designs of Berea, {kept['size']}^2 voxels",
         "Young's modulus is raised; gains in GPa are by the physics, from start to end, of the same seeds in every "
@@ -153,6 +154,8 @@ def markdown(kept: dict) -> str:
         "## What a classifier tells from rock of the same porosity",
         table([_told(name, excess) for name, excess in kept.get("told", {}).items() if name != "seeds"]),
         _most(kept),
+        "## The predictors",
+        table(learnt) if learnt else "Nothing yet.",
         "## What the trust region admits",
         table([{"windows": name, "share inside": share} for name, share in kept.get("admitted", {}).items()]),
     ]
