@@ -29,6 +29,7 @@ DODGE = 0.02
 FIXED_MRF = "mrf_fixed"
 """The Markov random field of the seed report: one decision tree, every sample of the training set's porosity."""
 
+LOCAL_DIFFUSION = "local_diffusion"
 SEEDS = 3
 
 
@@ -172,6 +173,12 @@ def write(path: Path, results: Results) -> None:
                 name = f"{added} {source}" if added else "none"
                 rows.append({"added": name, "symmetries": "yes" if symmetries else "no", **cells, **gain})
         parts.append(table(rows))
+    if unknown := _unknown(results):
+        parts.append("## What local diffusion leaves unknown")
+        parts.append(
+            "1 - R2, over that beside another source of as many: geometric mean over draws, with its 95 % interval."
+        )
+        parts.append(table(unknown))
     parts.append("## Goals")
     parts.append(
         table(
@@ -185,7 +192,7 @@ def write(path: Path, results: Results) -> None:
 
 
 def draw(path: Path, results: Results) -> None:
-    """Draw what R2 lacks over the number added and over the number of authentic windows; the data go beside it as CSV.
+    """Draw what R2 lacks over the number added and over the number of authentic windows.
 
     Each draw is a point, and lines join means.
     """
@@ -193,6 +200,7 @@ def draw(path: Path, results: Results) -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import LogLocator
 
     properties, counts, added = _properties(results), _counts(results), _added(results)
     most, largest = max(counts), max(added)
@@ -217,6 +225,9 @@ def draw(path: Path, results: Results) -> None:
             axes.set(ylabel="$1 - R^2$ of the test", xscale="log", yscale="log")
             axes.set_xticks(ticks, [str(n) for n in ticks])
             axes.xaxis.minorticks_off()
+            low, high = axes.get_ylim()
+            if high > 10 * low:
+                axes.yaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
             axes.yaxis.set_major_formatter("{x:g}")
             axes.yaxis.set_minor_formatter("{x:g}")
             axes.tick_params(axis="y", which="both", labelsize=7)
@@ -226,12 +237,22 @@ def draw(path: Path, results: Results) -> None:
     figure.legend(named.values(), named, loc="outside lower center", ncols=max(2, 2 * len(properties)), fontsize=7)
     figure.savefig(path, dpi=110, metadata={"Software": None})
     plt.close(figure)
-    lines = ["property,authentic,source,added,draw,symmetries,r2"]
-    lines += [
-        f"{c.property},{c.authentic},{c.source},{c.added},{c.draw},{int(c.symmetries)},{r2:.6f}"
-        for c, r2 in results.items()
-    ]
-    path.with_suffix(".csv").write_text("\n".join(lines) + "\n")
+
+
+def _unknown(results: Results) -> list[dict]:
+    """How much of the variance local diffusion leaves unknown, over what other sources leave, draw by draw."""
+    largest = max(_added(results), default=0)
+    rows = []
+    for p, n, other in product(_properties(results), _counts(results), _sources(results)):
+        mine, theirs = (draws(results, p, n, source, largest) for source in (LOCAL_DIFFUSION, other))
+        paired = {d: math.log((1 - mine[d]) / (1 - theirs[d])) for d in mine if d in theirs}
+        if other == LOCAL_DIFFUSION or len(paired) < 2:
+            continue
+        found = Figure.of(paired)
+        low, ratio, high = (math.exp(found.mean + k * found.half) for k in (-1, 0, 1))
+        shown = f"{ratio:.2f} [{low:.2f}, {high:.2f}]"
+        rows.append({"property": TITLES[p], "authentic": n, "added": largest, "over": other, "unknown": shown})
+    return rows
 
 
 def _curve(axes, found: dict[int, dict], label: str, style: dict[str, str], shift: float = 0.0) -> None:
