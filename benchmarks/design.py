@@ -43,6 +43,7 @@ from matopt.design.trust_region import MorphologyTrustRegion
 from matopt.generators.local_diffusion import LocalDiffusion
 from matopt.microstructures import Microstructures
 from matopt.physics.youngs_modulus import YoungsModulus
+from matopt.stages.r2 import r2
 from matopt.traits.base import PropertyModel
 
 HERE = Path(__file__).parent
@@ -175,14 +176,6 @@ class Bench:
             found[f"{name}, the stiffest of {OFFERED} of one porosity"] = self.likeness.excess(windows[stiffest])
         return found
 
-    def r2(self, kind: str) -> float:
-        """R2 of a predictor on the test windows."""
-        test, model = self.models.rock.test, self.models.predictor(kind, seed=0)
-        with torch.no_grad():
-            foretold = torch.cat([model.predict(part) for part in test.density().split(64)])[:, 0].double().numpy()
-        true = self.models.label(test).values[:, 0]
-        return float(1 - ((foretold - true) ** 2).sum() / ((true - true.mean()) ** 2).sum())
-
     def run(self, case: Case) -> dict:
         """Make the designs of a case, and solve what it kept of them."""
         start = time.process_time()
@@ -278,7 +271,8 @@ def main() -> None:
         row["told by modulus"] = bench.likeness.excess_by_modulus(porosity, modulus)
     ran = {row["case"] for row in kept["rows"]}
     judges = dict.fromkeys(c.judge for c in cases(draws, arguments.size) if c.name in ran and c.judge in PREDICTORS)
-    kept["r2"] = {kind: bench.r2(kind) for kind in judges}
+    test, labels = rock.test, models.label(rock.test)
+    kept["r2"] = {kind: r2(models.predictor(kind, seed=0), test, labels)[PROPERTY] for kind in judges}
     if (gain := page.gains(kept, page.PHYSICS)) is not None:
         kept["largest gain"] = bench.likeness.largest_gain(page.TOLD, float(gain.mean()))
     path.write_text(json.dumps(kept) + "\n")
