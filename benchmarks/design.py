@@ -25,7 +25,7 @@ import design_page as page
 import numpy as np
 import torch
 from design_likeness import Likeness
-from design_models import PREDICTORS, Models, rock_of
+from design_models import AVERAGED, PREDICTORS, Models, rock_of
 from specimens import berea
 
 from matopt.design.ascent import Designs, optimise
@@ -83,6 +83,11 @@ def cases(draws: int, size: int) -> list[Case]:
         [Case(page.BOTH, "fields", both, seed=seed), Case(page.SCREEN, "fields", screen, seed=seed)]
         for seed in range(MODEL_SEEDS)
     )
+    of_larger = [
+        Case(page.AVERAGED, "averaged", both),
+        Case(page.LONGER, "fields", both, times=4),
+        Case(page.PHYSICS_LONGER, "physics", both, times=4),
+    ]
     return [
         *first,
         Case(page.PHYSICS, "physics", both),
@@ -93,8 +98,7 @@ def cases(draws: int, size: int) -> list[Case]:
         Case(page.FREE, "fields", both, is_held=False),
         Case(page.SOLID, "solid fraction", both, is_held=False),
         Case(page.PHYSICS_FREE, "physics", both, is_held=False),
-        *([Case(page.FINE, "every voxel", both)] if size > 64 else []),
-        Case(page.LONGER, "fields", both, times=4),
+        *(of_larger if size > AVERAGED else []),
         Case(page.COPIES, "copies", both),
         Case(page.VALUES, "values", both),
         Case(page.CLIMB, "fields", climb),

@@ -30,12 +30,14 @@ COPIES = 10
 
 PREDICTORS: dict[str, type[ConvolutionalPredictor]] = {
     "fields": FullField,
-    "every voxel": FullField,
+    "averaged": FullField,
     "values": CNN,
     "copies": CNN,
 }
-"""Of fields, the same of every voxel, of values alone, and of those of perturbed copies of the training windows too;
-all with their defaults, by which the others see windows averaged down to 64 voxels."""
+"""Of fields, the same of windows averaged down to :data:`AVERAGED` voxels, of values alone, and of those of perturbed
+copies of the training windows too; all else by default."""
+
+AVERAGED = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,11 +115,11 @@ class Models:
     def predictor(self, kind: str, seed: int, further: Microstructures | None = None) -> ConvolutionalPredictor:
         """One of :data:`PREDICTORS`, which learnt from the training windows and from what is added to them."""
         settings = {"steps": 300} if self._is_quick else {}
-        if kind == "every voxel":
-            settings["resolution"] = max(self.rock.train.shape)
+        if kind == "averaged":
+            settings["resolution"] = AVERAGED
         model = PREDICTORS[kind](**settings)
         added = "" if further is None else "_" + blake2b("".join(further.hashes).encode(), digest_size=8).hexdigest()
-        path = self.folder / f"{kind.replace(' ', '_')}_{model.steps}_{seed}{added}.pt"
+        path = self.folder / f"{kind}_{model.steps}_{seed}{added}.pt"
         if path.exists():
             model.load_state_dict(torch.load(path, weights_only=True))
             return model

@@ -40,7 +40,8 @@ class CNN(ConvolutionalPredictor):
         learning_rate: of Muon's first step; AdamW has a sixteenth.
         batch_size: labelled samples a step.
         weight_decay: of AdamW, decoupled.
-        resolution: larger samples are averaged down until their longest edge is this many pixels.
+        resolution: larger samples are averaged down until their longest edge is this many pixels; None for 128 in
+            images and 64 in volumes.
         trait_batch_size: densities a step that traits are asked for, half of them probes.
         shared: one network predicts all properties, by the symmetries that they have in common; else each property has
             a network of its own, which takes as many times as long and learns more of each.
@@ -60,7 +61,7 @@ class CNN(ConvolutionalPredictor):
         learning_rate: float = 0.05,
         batch_size: int = 32,
         weight_decay: float = 0.01,
-        resolution: int = 64,
+        resolution: int | None = None,
         trait_batch_size: int = 8,
         shared: bool = False,
         symmetries: bool = True,

@@ -67,7 +67,7 @@ class FullField(ConvolutionalPredictor):
         learning_rate: float = 0.03,
         batch_size: int = 8,
         weight_decay: float = 0.01,
-        resolution: int = 64,
+        resolution: int | None = None,
         trait_batch_size: int = 8,
         field_weight: float = 10.0,
     ) -> None:

@@ -13,6 +13,7 @@ from matopt.errors import InputError
 from matopt.microstructures import Microstructures
 from matopt.predictors.base import PREDICTORS
 from matopt.predictors.cnn import CNN
+from matopt.predictors.convolutional.pooling import pooled_shape
 from matopt.properties import NON_PERCOLATING, OK, Property, PropertyTable
 from matopt.registry import Component
 from matopt.stages.audit import residuals
@@ -119,6 +120,23 @@ def test_the_state_makes_the_same_predictor_anew() -> None:
     assert other.properties == one.properties
     assert (other.voxel_size, other.shape) == (2e-6, (40, 24))
     assert torch.equal(other.predict(train.density()), one.predict(train.density()))
+
+
+def test_images_of_128_pixels_are_seen_as_they_are() -> None:
+    train = blobs(4, (128, 8), 8)
+    checks = torch.zeros(2, 1, 128, 8)
+    checks[0, 0, :2, :2] = torch.eye(2)
+    checks[1, 0, :2, :2] = 0.5  # the same in the mean of 2 x 2 pixels
+    whole, averaged = (CNN(steps=2, width=4, resolution=r).fit(train, table(train)).predict(checks) for r in (None, 64))
+    assert not torch.equal(whole[0], whole[1])
+    assert torch.equal(averaged[0], averaged[1])
+
+
+@pytest.mark.parametrize(
+    ("shape", "seen"), [((256, 100), (128, 50)), ((90, 128), (90, 128)), ((128, 64, 60), (64, 32, 30))]
+)
+def test_what_is_larger_is_averaged_down(shape: tuple[int, ...], seen: tuple[int, ...]) -> None:
+    assert pooled_shape(shape, None) == seen
 
 
 def test_second_derivatives_are_right() -> None:

@@ -7,9 +7,16 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional
 
+RESOLUTION = {2: 128, 3: 64}
+"""The longest edge, in pixels, of samples that are seen as they are, by the number of dimensions."""
 
-def pooled_shape(shape: Sequence[int], resolution: int) -> tuple[int, ...]:
-    """The shape of samples that are averaged down where their longest edge is more than ``resolution`` pixels."""
+
+def pooled_shape(shape: Sequence[int], resolution: int | None) -> tuple[int, ...]:
+    """The shape of samples that are averaged down where their longest edge is more than ``resolution`` pixels.
+
+    None stands for :data:`RESOLUTION`.
+    """
+    resolution = RESOLUTION[len(shape)] if resolution is None else resolution
     shrink = max(1.0, max(shape) / resolution)
     return tuple(max(1, round(edge / shrink)) for edge in shape)
 

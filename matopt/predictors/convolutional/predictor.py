@@ -42,7 +42,8 @@ class ConvolutionalPredictor(Predictor):
         learning_rate: of Muon's first step; AdamW has :attr:`OTHERS` of it.
         batch_size: labelled samples a step.
         weight_decay: of AdamW, decoupled.
-        resolution: larger samples are averaged down until their longest edge is this many pixels.
+        resolution: larger samples are averaged down until their longest edge is this many pixels; None for what
+            :data:`~matopt.predictors.convolutional.pooling.RESOLUTION` has.
         trait_batch_size: densities a step that traits are asked for, half of them probes.
 
     Raises:
@@ -65,7 +66,7 @@ class ConvolutionalPredictor(Predictor):
         learning_rate: float,
         batch_size: int,
         weight_decay: float,
-        resolution: int,
+        resolution: int | None,
         trait_batch_size: int,
     ) -> None:
         counts = {"steps": steps, "batch_size": batch_size, "trait_batch_size": trait_batch_size}
@@ -79,7 +80,7 @@ class ConvolutionalPredictor(Predictor):
                 f"{self.KIND}: learning_rate must be positive, weight_decay at least 0; got {learning_rate} and "
                 f"{weight_decay}"
             )
-        if resolution < 8:
+        if resolution is not None and resolution < 8:
             raise InputError(f"{self.KIND}: resolution must be at least 8 pixels, got {resolution}")
         self.steps = steps
         self.width = width
