@@ -85,6 +85,7 @@ def cases(draws: int, size: int) -> list[Case]:
     )
     of_larger = [
         Case(page.AVERAGED, "averaged", both),
+        Case(page.LEARNT, "longer", both),
         Case(page.LONGER, "fields", both, times=4),
         Case(page.PHYSICS_LONGER, "physics", both, times=4),
     ]

@@ -31,13 +31,15 @@ COPIES = 10
 PREDICTORS: dict[str, type[ConvolutionalPredictor]] = {
     "fields": FullField,
     "averaged": FullField,
+    "longer": FullField,
     "values": CNN,
     "copies": CNN,
 }
-"""Of fields, the same of windows averaged down to :data:`AVERAGED` voxels, of values alone, and of those of perturbed
-copies of the training windows too; all else by default."""
+"""Of fields, the same of windows averaged down to :data:`AVERAGED` voxels and the same taught :data:`TIMES` as long, of
+values alone, and of those of perturbed copies of the training windows too; all else by default."""
 
 AVERAGED = 64
+TIMES = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +120,8 @@ class Models:
         if kind == "averaged":
             settings["resolution"] = AVERAGED
         model = PREDICTORS[kind](**settings)
+        if kind == "longer":
+            model.steps *= TIMES
         added = "" if further is None else "_" + blake2b("".join(further.hashes).encode(), digest_size=8).hexdigest()
         path = self.folder / f"{kind}_{model.steps}_{seed}{added}.pt"
         if path.exists():

@@ -9,6 +9,7 @@ BOTH = "draw, screen and move by the predictor"
 SCREEN = "draw and screen by the predictor"
 CLIMB = "moves by the predictor, from the start"
 ANNEAL = "draw, screen and anneal by the predictor"
+LEARNT = "draw, screen and move by a predictor of three times the training"
 LONGER = "draw, screen and move by the predictor, four times the moves"
 AVERAGED = "draw, screen and move by a predictor of windows averaged down"
 VALUES = "draw, screen and move by a predictor of values alone"
@@ -33,6 +34,7 @@ ORDER = (
     ANNEAL,
     AVERAGED,
     BOTH,
+    LEARNT,
     LONGER,
     SOLVED,
     PHYSICS,
