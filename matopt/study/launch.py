@@ -106,7 +106,7 @@ def _launch(
         warn(f"MLflow's database stays on this host, in {layout.database}; name a server in tracking.uri to outlive it")
     shutil.rmtree(layout.scratch, ignore_errors=True)  # of launches that were killed
     tracker = Tracker(layout, study.config.tracking.uri, lease.check)
-    session = _session(study, address, lease, state, LaunchRuns(tracker, study))
+    session = _session(study, address, lease, state, LaunchRuns(tracker, study), tracker)
     patience = CLOSING_SECONDS
     try:
         result = _run(session, make_report)
@@ -145,14 +145,21 @@ def _check_source(study: Study) -> None:
         raise study.text.error([Problem(("data", "source"), str(error))]) from error
 
 
-def _session(study: Study, address: str | None, lease: Lease, state: LaunchState, runs: LaunchRuns) -> Session:
+def _session(
+    study: Study, address: str | None, lease: Lease, state: LaunchState, runs: LaunchRuns, tracker: Tracker
+) -> Session:
     layout, resources = Layout.of(study), study.config.resources
     there = ModelContext(ArtifactStore(layout.artifacts, layout.name), study.folder, resources.device)
     # A cluster's head may have none of the GPUs that its nodes have.
     here = (
         there if not resources.device.startswith("cuda") or torch.cuda.is_available() else replace(there, device="cpu")
     )
-    cluster = Cluster(address, layout.storage)
+
+    def end_runs() -> None:
+        runs.end("FAILED")
+        tracker.close(INTERRUPTED_SECONDS)
+
+    cluster = Cluster(address, layout.storage, before_end=end_runs)
     words = lease.scratch / "words"
     labels, most = LabelStore(layout.labels), study.most_trials_at_once
     workers = RayWorkers(cluster, resources, there, labels, study.simulators, state, words, most)

@@ -99,7 +99,7 @@ def _actor(error: RayActorError, text: str) -> str:
         return f"its process ended itself, with exit code {code[1]}"
     if "node has died" in text or "node died" in text or "Owner's node has crashed" in text:
         return "its node died"
-    if "End of file" in text or "Socket closed" in text:
+    if any(sign in text for sign in ("End of file", "Socket closed", "Connection reset by peer")):
         return "its process was killed (SIGKILL), or ended itself at once (os._exit)"
     if "was restarted" in text:
         return "its process was killed by Ray, as it does where memory is short"

@@ -25,16 +25,17 @@ class Parts:
 
     Args:
         address: ``host:port`` of the cluster's head; None where it was started by this process.
+        before_end: called before the process is ended, where nothing else can end it any more.
     """
 
-    def __init__(self, address: str | None) -> None:
+    def __init__(self, address: str | None, before_end: Callable[[], None]) -> None:
         self._head = None if address is None else _Head(address)
         self._every = _EVERY if address is None else _HEAD_EVERY
         self._looked = 0.0
         self._unwatch = threading.Event()
         self._words = LastWords(f"matopt: killed, or ended by Ray, whose node here is gone; {KEPT}")
         look = _dead_process if address is None else _Head(address).lost
-        watch = (look, self._every, self._unwatch, self._words)
+        watch = (look, self._every, self._unwatch, self._words, before_end)
         threading.Thread(target=_end_when_stuck, args=watch, daemon=True).start()
 
     def lost(self) -> str:
@@ -85,7 +86,13 @@ class _Head:
         return f"Ray's head at {self.address} is gone: no answer for {self.silence:.0f} s" * is_lost
 
 
-def _end_when_stuck(look: Callable[[], str], every: float, is_closed: threading.Event, words: LastWords) -> None:
+def _end_when_stuck(
+    look: Callable[[], str],
+    every: float,
+    is_closed: threading.Event,
+    words: LastWords,
+    before_end: Callable[[], None],
+) -> None:
     """End this process some time after something was lost that the launch did not notice.
 
     Whoever asks Ray for anything then, as Tune does for the resources of a cluster, waits in compiled code, where no
@@ -99,7 +106,10 @@ def _end_when_stuck(look: Callable[[], str], every: float, is_closed: threading.
             since = time.monotonic()
         elif time.monotonic() - since > _STUCK_SECONDS:
             words.say(f"matopt: {lost}; {KEPT}")
-            os._exit(1)
+            try:
+                before_end()
+            finally:
+                os._exit(1)
 
 
 def _dead_node(head: _Head) -> str:

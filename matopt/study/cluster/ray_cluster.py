@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -57,13 +57,22 @@ class Cluster:
         storage: the folder that every node must see.
         cpus: how many CPUs a cluster that is started here offers; all by default.
         timeout: seconds that a node may take to answer.
+        before_end: called before this process is ended, where Ray is gone and nothing else can end it any more.
     """
 
-    def __init__(self, address: str | None, storage: Path, cpus: int | None = None, timeout: float = 120.0) -> None:
+    def __init__(
+        self,
+        address: str | None,
+        storage: Path,
+        cpus: int | None = None,
+        timeout: float = 120.0,
+        before_end: Callable[[], None] = lambda: None,
+    ) -> None:
         self._address = address
         self._storage = storage
         self._cpus = cpus
         self._timeout = timeout
+        self._before_end = before_end
         self._parts: Parts | None = None
         self._checked: set[str] = set()
 
@@ -87,7 +96,7 @@ class Cluster:
                 start_local(self._cpus)
             else:
                 self._join(self._address)
-        self._parts = Parts(self._address)
+        self._parts = Parts(self._address, self._before_end)
         try:
             self.check_nodes()
         except BaseException:
