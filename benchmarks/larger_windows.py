@@ -110,11 +110,13 @@ def markdown(rows: list[dict]) -> str:
 
 
 def goals(rows: list[dict]) -> dict[str, list]:
-    """Whether seeing every voxel is worth more than nothing, interval apart."""
-    found = {}
+    """Whether seeing every voxel is worth more than nothing, interval apart; None of fewer than two seeds."""
+    found: dict[str, list] = {}
     for kind, p in product(KINDS, SIMULATORS):
-        if gained := differences(rows, kind, p):
-            found[f"R2 of every voxel less that of averages, {p}, {kind}, lower end"] = [gained[1], 0.0, gained[1] > 0]
+        if len(chosen(rows, kind, p, is_averaged=False)):
+            gained = differences(rows, kind, p)
+            name = f"R2 of every voxel less that of averages, {p}, {kind}, lower end"
+            found[name] = [None, 0.0, None] if gained is None else [gained[1], 0.0, gained[1] > 0]
     return found
 
 
