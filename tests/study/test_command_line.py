@@ -56,8 +56,10 @@ def status(folder):
 
 
 def runs(folder):
+    """Give the status of each run; none while MLflow has not made its tables yet."""
     with sqlite3.connect(folder / "runs" / "mlflow.db") as database:
-        return dict(database.execute("select name, status from runs"))
+        made = database.execute("select * from sqlite_master where name = 'runs'").fetchall()
+        return dict(database.execute("select name, status from runs")) if made else {}
 
 
 def test_a_launch_ends_well_in_a_folder_of_any_name_and_says_what_can_be_pasted(folder):
