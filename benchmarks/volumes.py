@@ -43,8 +43,6 @@ PROPERTIES = ("diffusivity", "permeability")
 HELD_OUT = 208
 WITHIN = 8
 SLICES = "of slices"
-PATCHES = 4
-"""Of 32^3 voxels, a step of the training by volumes: as many voxels as 32 patches of slices."""
 
 
 def blocks(rock: np.ndarray, edge: int) -> Microstructures:
@@ -127,7 +125,7 @@ def main() -> None:
         return timed(SlicesToVolume(edge=edge, rounds=rounds, **settings), slices, count)
 
     def of_volumes() -> tuple[Microstructures, dict]:
-        return timed(LocalDiffusion(batch_size=PATCHES, **settings), learnt_from, count)
+        return timed(LocalDiffusion(**settings), learnt_from, count)
 
     expected = block_variance(slices.density(), (edge,) * 3) ** 0.5
     print(f"porosities of blocks: deviation {expected:.4f} expected from slices, {real.porosity.std():.4f} of the rock")

@@ -38,7 +38,7 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
 
     Args:
         steps: of the training.
-        batch_size: patches a step.
+        batch_size: patches a step; None for 16 of images and 4 of volumes, which have eight times as many voxels.
         channels: of the network.
         sampling_steps: noise levels of the sampler.
         flips: mirror images of a microstructure are as likely as itself. False for a material with a slanted fabric.
@@ -51,13 +51,13 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
     def __init__(
         self,
         steps: int = 1800,
-        batch_size: int = 16,
+        batch_size: int | None = None,
         channels: int = 48,
         sampling_steps: int = 12,
         flips: bool = True,
         transpositions: bool = True,
     ) -> None:
-        if steps < 0 or batch_size < 1 or channels < 1 or sampling_steps < 2:
+        if steps < 0 or (batch_size is not None and batch_size < 1) or channels < 1 or sampling_steps < 2:
             raise InputError(
                 "a local diffusion model needs steps >= 0, batch_size >= 1, channels >= 1, sampling_steps >= 2; "
                 f"got {steps}, {batch_size}, {channels} and {sampling_steps}"

@@ -29,9 +29,6 @@ more often than with noise of each sample's own."""
 PRIOR_SAMPLES = 512
 """Shapes by whose porosities those of samples are found."""
 
-PATCHES = 16
-"""A step of the denoiser's training."""
-
 
 @GENERATORS.register("morphology_vae")
 class MorphologyVAE(AutoencodingGenerator):
@@ -117,7 +114,6 @@ class MorphologyVAE(AutoencodingGenerator):
             images,
             None if validation is None else validation.density(self._device),
             steps=self.detail_steps,
-            batch_size=PATCHES,
             channels=self.channels,
             flips=self.flips,
             transpositions=self.transpositions,

@@ -19,6 +19,9 @@ REPORTS = 20
 PATCH = {2: 64, 3: 32}
 """Edge of the largest patches that are trained on, by the number of dimensions."""
 
+PATCHES = {2: 16, 3: 4}
+"""How many of them a step takes where no other number is set: of volumes they have eight times as many voxels."""
+
 
 def patch_shape(shape: Sequence[int]) -> tuple[int, ...]:
     """The shape of the patches that are trained on, of microstructures of a shape."""
@@ -30,7 +33,7 @@ def train_denoiser(
     validation: torch.Tensor | None,
     *,
     steps: int,
-    batch_size: int,
+    batch_size: int | None = None,
     channels: int,
     flips: bool,
     transpositions: bool,
@@ -43,7 +46,7 @@ def train_denoiser(
         images: ``(N, 1, *S)`` densities to learn from.
         validation: ``(M, 1, *S)`` others, whose cross-entropy is reported; None reports none.
         steps: of the training.
-        batch_size: patches a step.
+        batch_size: patches a step; None for :data:`PATCHES`.
         channels: of the network.
         flips: mirror patches at random.
         transpositions: exchange their axes at random.
@@ -56,7 +59,7 @@ def train_denoiser(
     shape = images.shape[2:]
     denoiser = LocalDenoiser.seeded(len(shape), channels, seed).to(images.device)
     random = torch.Generator().manual_seed(seed)
-    batches = patches(images, batch_size, patch_shape(shape), flips, transpositions, random)
+    batches = patches(images, batch_size or PATCHES[len(shape)], patch_shape(shape), flips, transpositions, random)
     loss = DenoisingLoss(denoiser, batches, seed=seed + 1)
     hidden = [p for name, p in denoiser.named_parameters() if _is_hidden(name, p)]
     other = [p for name, p in denoiser.named_parameters() if not _is_hidden(name, p)]
