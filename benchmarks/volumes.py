@@ -111,7 +111,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     edge, count = (32, 12) if arguments.quick else (arguments.edge, arguments.volumes)
-    settings = {"steps": 150} if arguments.quick else {}
+    settings = {"steps": 150, "channels": 16} if arguments.quick else {}
     rock = berea(arguments.scan)
     slices = material("berea", rock, 64, 800).train
 
