@@ -49,15 +49,9 @@ from matopt.stages.simulate import simulate
 
 HERE = Path(__file__).parent
 TRAIN = VALIDATION = 100
-SIMULATORS = {
-    2: {"youngs_modulus": YoungsModulus(), "diffusivity": Diffusivity(flow="all"), "permeability": Permeability()},
-    3: {
-        "youngs_modulus": YoungsModulus(),
-        "diffusivity": Diffusivity(flow="all"),
-        "permeability": Permeability(flow="all"),
-    },
-}
-"""By the dimensions of windows. Those of flow between faces tell all axes, so that predictors learn by exchanges."""
+SIMULATORS = {"youngs_modulus": YoungsModulus(), "diffusivity": Diffusivity(flow="all"), "permeability": Permeability()}
+OF_VOLUMES = SIMULATORS | {"permeability": Permeability(flow="all")}
+"""Volumes are sealed: labels along all axes let predictors learn by exchanges, as those of diffusivity do."""
 
 QUICK_GENERATORS = tuple({**SHORT, "examples": 60_000}.items())
 """Settings of generators with ``--quick``, of those that have them."""
@@ -78,7 +72,7 @@ class Scope:
         dimensions: of the windows: 64^2 or 32^3 voxels.
     """
 
-    properties: tuple[str, ...] = tuple(SIMULATORS[2])
+    properties: tuple[str, ...] = tuple(SIMULATORS)
     authentic: tuple[int, ...] = (10, 25, 50, 100)
     added: tuple[int, ...] = (50, 100, 200, 300, 500, 700, 1000)
     draws: int = 10
@@ -133,8 +127,8 @@ class Study:
 
     def labelled(self, microstructures: Microstructures, property_: str) -> LabelledSet:
         """Look up or compute a property."""
-        simulator = SIMULATORS[self.scope.dimensions][property_]
-        return LabelledSet(microstructures, simulate(microstructures, [simulator], self.store))
+        simulators = SIMULATORS if self.scope.dimensions == 2 else OF_VOLUMES
+        return LabelledSet(microstructures, simulate(microstructures, [simulators[property_]], self.store))
 
     def measure(self, case: Case) -> float:
         """Fit the predictor of a case; its R2."""
@@ -222,7 +216,7 @@ def main() -> None:
     parser.add_argument("image", type=Path, help="berea.zip")
     parser.add_argument("--quick", action="store_true", help="Young's modulus alone, one draw, short trainings")
     parser.add_argument("--volumes", action="store_true", help="volumes of 32^3 in place of sections of 64^2")
-    parser.add_argument("--properties", nargs="+", choices=SIMULATORS[2], help="by name; all three by default")
+    parser.add_argument("--properties", nargs="+", choices=SIMULATORS, help="by name; all three by default")
     parser.add_argument(
         "--sources", nargs="+", help="what is added; by default rock, the process model, all generators"
     )

@@ -114,7 +114,7 @@ def difference(one: dict[int, float], other: dict[int, float]) -> Figure | None:
 def goals(results: Results) -> dict[str, list[float | str | bool | None]]:
     """The goals of the augmentation study: what was reached, what was asked for, whether it is met."""
     learnt = [s for s in _sources(results) if s not in (*NOT_LEARNT, FIXED_MRF)]
-    properties, largest = _properties(results), max(_added(results))
+    properties, largest = _properties(results), max(_added(results), default=0)
     few = [n for n in FEW if n in _counts(results)]
     ceilings, gains = {}, {}
     for source in learnt:
@@ -145,7 +145,8 @@ def goals(results: Results) -> dict[str, list[float | str | bool | None]]:
             ">= 0, and above none with its interval",
             bool(best) and ceilings[best] >= 0 and gains[best] > 0,
         ],
-        "R2 less that of the fixed-fraction MRF, lower end of the interval, least over sizes from 200": [
+        "R2 less that of the fixed-fraction MRF, lower end of the interval, least over sizes from 200 and "
+        f"{', '.join(properties)}": [
             against[first] if first else None,
             "> 0",
             bool(first) and against[first] > 0,
