@@ -17,7 +17,7 @@ import argparse
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from inspect import signature
 from itertools import product
@@ -28,6 +28,7 @@ import numpy as np
 import torch
 from augmentation_page import AUTHENTIC, FIXED_MRF, GAUSSIAN, NONE, PERTURBATIONS, PROCESS, SEEDS, Case
 from generators import OF_IMAGES, SHORT
+from kept_rows import KeptRows
 from specimens import VOXEL, berea
 from textures import gaussian_field
 
@@ -173,10 +174,15 @@ class Study:
 
 
 def cases(scope: Scope, sources: list[str]) -> Iterator[Case]:
-    """All cases, draw by draw, so that an interrupted run has something of each."""
+    """All cases, draw by draw, so that an interrupted run has something of each.
+
+    Volumes take minutes to learn from, so symmetries are left out of one draw alone, of nothing added and of rock.
+    """
     most, all_of_them = scope.added[-1], scope.authentic[-1]
-    ways = (True, False) if scope.can_do_without_symmetries else (True,)
+    bare = sources if scope.dimensions == 2 else [source for source in sources if source == AUTHENTIC]
     for draw, p in product(range(scope.draws), scope.properties):
+        is_bare = scope.can_do_without_symmetries and (scope.dimensions == 2 or draw == 0)
+        ways = (True, False) if is_bare else (True,)
         for count, symmetries in product(scope.authentic, ways):
             yield Case(p, count, NONE, 0, draw, symmetries)
             if PERTURBATIONS in sources:
@@ -185,7 +191,7 @@ def cases(scope: Scope, sources: list[str]) -> Iterator[Case]:
             yield Case(p, count, source, most, draw, True)
         if scope.is_quick:
             continue
-        for source, symmetries in product(sources, ways[1:]):
+        for source, symmetries in product(bare, ways[1:]):
             yield Case(p, all_of_them, source, most, draw, symmetries)
         for added, source in product(scope.added[:-1], sources):
             yield Case(p, all_of_them, source, added, draw, True)
@@ -237,29 +243,22 @@ def main() -> None:
     known = GENERATORS.names() if scope.dimensions == 3 else OF_IMAGES
     sources = arguments.sources or [AUTHENTIC, PROCESS, GAUSSIAN, *known, *([FIXED_MRF] if "mrf" in known else [])]
 
-    path = HERE / f"{scope.name}.json"
-    found = {Case(**row["case"]): row for row in json.loads(path.read_text())} if path.is_file() else {}
-    todo = [case for case in dict.fromkeys(cases(scope, sources)) if case not in found]
+    label = [field.name for field in fields(Case)]
+    kept = KeptRows(HERE / f"{scope.name}.json", label)
+    todo = [case for case in dict.fromkeys(cases(scope, sources)) if not kept.find(**vars(case))]
     study = Study(berea(arguments.image), scope, arguments.keep) if todo else None
     for number, case in enumerate(todo, start=1):
         assert study is not None
         start = time.perf_counter()
         score = study.measure(case)
-        found[case] = {"case": vars(case), "r2": score, "seconds": round(time.perf_counter() - start, 1)}
-        _write(path, json.dumps(list(found.values()), indent=0))
-        print(f"{number}/{len(todo)}  {case}: {score:.3f} ({found[case]['seconds']} s)", flush=True)
+        seconds = time.perf_counter() - start
+        kept.keep({**vars(case), "r2": score, "seconds": round(seconds, 1)})
+        print(f"{number}/{len(todo)}  {case}: {score:.3f} ({seconds:.1f} s)", flush=True)
 
-    results = {case: row["r2"] for case, row in found.items()}
+    results = {Case(**{name: row[name] for name in label}): row["r2"] for row in kept.rows}
     page.write(HERE / f"{scope.name}.md", results)
     page.draw(HERE / f"{scope.name}.png", results)
     print(json.dumps({"goals": page.goals(results)}))
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    temporary = path.with_suffix(".part")
-    temporary.write_text(text)
-    temporary.replace(path)
 
 
 if __name__ == "__main__":

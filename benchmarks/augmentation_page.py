@@ -27,7 +27,7 @@ DODGE = 0.02
 """By how much the places of sources differ in a figure, in logarithms."""
 
 FIXED_MRF = "mrf_fixed"
-"""The Markov random field of the seed report: one decision tree, every sample of the training set's porosity."""
+"""The Markov random field of the report: one decision tree, every sample of the training set's porosity."""
 
 LOCAL_DIFFUSION = ("local_diffusion", "slices_to_volume")
 """The generators of that kind, of images and of volumes."""

@@ -23,6 +23,7 @@ import generator_goals
 import numpy as np
 import page
 import torch
+from kept_rows import KeptRows
 from specimens import berea
 from textures import BASELINES, CEILING, MATERIALS, Material, material, mirrored, shuffled
 
@@ -144,28 +145,28 @@ def main() -> None:
     settings = SHORT if arguments.quick else {}
     if arguments.steps:
         settings = {**settings, "steps": arguments.steps}
-    kept = HERE / ("generators_quick.json" if arguments.quick else "generators.json")
+    path = HERE / ("generators_quick.json" if arguments.quick else "generators.json")
+    kept = KeptRows(path, ("material", "size", "model", "seed"), PROPERTIES)
     rock = berea(arguments.scan)
     for name in arguments.material or (["berea"] if arguments.quick else MATERIALS):
         for size in [n for n in scale.sizes[name] if not arguments.size or n in arguments.size]:
             court = Court(material(name, rock, size, scale.drawn), scale)
             place = {"material": name, "size": size}
             for model, imitate in BASELINES.items():
-                if not is_kept(kept, label := {**place, "model": model, "seed": 0}):
-                    keep(kept, label, court.row(imitate(court.real.authentic).density()))
-            if not is_kept(kept, label := {**place, "model": CEILING, "seed": 0}):
+                if not kept.find(**(label := {**place, "model": model, "seed": 0})):
+                    keep(kept, path, label, court.row(imitate(court.real.authentic).density()))
+            if not kept.find(**(label := {**place, "model": CEILING, "seed": 0})):
                 windows, number = mirrored(court.real.train, scale.drawn)
-                keep(kept, label, court.row(windows.density(), number))
+                keep(kept, path, label, court.row(windows.density(), number))
             for kind in arguments.generators or OF_IMAGES:
                 for seed in range(seeds):
                     model = f"{kind}, {arguments.steps} steps" if arguments.steps else kind
                     label = {**place, "model": model, "seed": seed}
                     row, raw = generated(kind, seed, court, settings)
-                    keep(kept, label, row)
+                    keep(kept, path, label, row)
                     if seed == 0:
                         sheet(arguments.sheets / f"{name}_{size}_{kind}", raw, court.real.authentic)
-    rows = json.loads(kept.read_text())
-    print(json.dumps({"goals": generator_goals.goals(rows)}))
+    print(json.dumps({"goals": generator_goals.goals(kept.rows)}))
 
 
 def sheet(stem: Path, raw: torch.Tensor, real: Microstructures) -> None:
@@ -178,18 +179,11 @@ def sheet(stem: Path, raw: torch.Tensor, real: Microstructures) -> None:
     stem.with_suffix(".key.txt").write_text("s = sample, r = real\n" + "\n".join(lines) + "\n")
 
 
-def is_kept(path: Path, label: dict) -> bool:
-    """Whether there is a row with its label."""
-    return path.exists() and any(label.items() <= row.items() for row in json.loads(path.read_text()))
-
-
-def keep(path: Path, label: dict, row: dict) -> None:
+def keep(kept: KeptRows, path: Path, label: dict, row: dict) -> None:
     """Put a row in place of the former one with its label, print it, and write the page anew."""
-    rows = json.loads(path.read_text()) if path.exists() else []
-    rows = [r for r in rows if {k: r[k] for k in label} != label] + [{**label, **row}]
-    path.write_text(json.dumps(rows, indent=1) + "\n")
+    kept.keep({**label, **row})
     print(page.table([{**label, **row}]), flush=True)
-    path.with_suffix(".md").write_text(generator_goals.markdown(rows))
+    path.with_suffix(".md").write_text(generator_goals.markdown(kept.rows))
 
 
 if __name__ == "__main__":

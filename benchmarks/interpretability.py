@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import page
 import torch
+from kept_rows import KeptRows
 from scipy import stats
 from specimens import berea
 from zoo import Rock, Zoo
@@ -143,21 +144,21 @@ def main() -> None:
     zoo = Zoo(rock, 60 if quick else 600, arguments.keep / "models")
     contest = Contest(rock, starts=8, moves=10) if quick else Contest(rock)
     judge = Judge(zoo, contest, windows=20 if quick else 100)
-    kept = HERE / ("interpretability_quick.json" if quick else "interpretability.json")
-    rows = json.loads(kept.read_text()) if kept.is_file() else []
+    path = HERE / ("interpretability_quick.json" if quick else "interpretability.json")
+    kept = KeptRows(path, ("model", "seed"), ["youngs_modulus"])
     for seed in range(seeds):
         for name, make in zoo.members.items():
             is_trained = name not in ("physics", "physics, half the resolution", "constant", "knows porosity alone")
-            is_known = any((row["model"], row["seed"]) == (name, seed) for row in rows)
+            is_known = kept.find(model=name, seed=seed) is not None
             if is_known or (seed and not is_trained) or (arguments.models and name not in arguments.models):
                 continue
-            rows.append(judge.row(name, seed, make(seed)))
-            kept.write_text(json.dumps(rows, indent=1) + "\n")
-            print(name, seed, {c: round(v, 3) for c, v in rows[-1].items() if isinstance(v, float)}, flush=True)
-    averaged = means(rows)
+            row = judge.row(name, seed, make(seed))
+            kept.keep(row)
+            print(name, seed, {c: round(v, 3) for c, v in row.items() if isinstance(v, float)}, flush=True)
+    averaged = means(kept.rows)
     correlations = {(score, gain): ranks(averaged, score, gain) for score in SCORES for gain in GAINS}
-    write(kept.with_suffix(".md"), rows, correlations, contest.blind())
-    print(kept.with_suffix(".md").read_text())
+    write(path.with_suffix(".md"), kept.rows, correlations, contest.blind())
+    print(path.with_suffix(".md").read_text())
     skill, plain = correlations["skill", "gain"][0], correlations["R2", "gain"][0]
     goals = {
         "rank correlation of response skill and true gain": [skill, GOAL, skill >= GOAL],

@@ -21,6 +21,7 @@ import numpy as np
 import page
 import torch
 from design_models import AVERAGED, COUNT, Rock, rock_of
+from kept_rows import KeptRows
 from predictors import POROSITY, QUICK, SIMULATORS, Linear, porosity
 from scipy import stats
 from specimens import berea
@@ -132,21 +133,21 @@ def main() -> None:
     torch.set_num_threads(1)
     rock, store = rock_of(berea(arguments.scan), SIZE), LabelStore(arguments.keep / "labels")
     path = HERE / f"larger_windows{'_quick' if arguments.quick else ''}.json"
-    rows = json.loads(path.read_text()) if path.is_file() else []
-    known = {(row["predictor"], row["property"], row["averaged"], row["seed"]) for row in rows}
+    kept = KeptRows(path, ("predictor", "property", "averaged", "seed"))
     properties = list(SIMULATORS)[:1] if arguments.quick else arguments.properties
     for seed, p in product(range(1 if arguments.quick else arguments.seeds), properties):
         cases = [(POROSITY, None), *product(arguments.kinds, (AVERAGED, None))]
-        todo = [case for case in cases if (case[0], p, case[1] is not None, seed) not in known]
+        label = {"property": p, "seed": seed}
+        todo = [c for c in cases if not kept.find(predictor=c[0], averaged=c[1] is not None, **label)]
         if not todo:
             continue
         parts = [LabelledSet(m, simulate(m, [SIMULATORS[p]], store)) for m in sets(rock, seed)]
         for kind, resolution in todo:
-            rows.append(measure(parts, kind, resolution, seed, QUICK if arguments.quick else None))
-            path.write_text(json.dumps(rows, indent=1) + "\n")
-            print({name: round(v, 4) if isinstance(v, float) else v for name, v in rows[-1].items()}, flush=True)
-    path.with_suffix(".md").write_text(markdown(rows))
-    print(json.dumps({"goals": goals(rows)}))
+            row = measure(parts, kind, resolution, seed, QUICK if arguments.quick else None)
+            kept.keep(row)
+            print({name: round(v, 4) if isinstance(v, float) else v for name, v in row.items()}, flush=True)
+    path.with_suffix(".md").write_text(markdown(kept.rows))
+    print(json.dumps({"goals": goals(kept.rows)}))
 
 
 if __name__ == "__main__":

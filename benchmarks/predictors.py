@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 import page
 import torch
+from kept_rows import KeptRows
 from specimens import VOXEL, berea
 
 from matopt.data.labels.store import LabelStore
@@ -305,19 +306,19 @@ def main() -> None:
     torch.set_num_threads(1)
     rock = Rock(berea(arguments.scan), LabelStore(arguments.keep / "labels"))
     counts, seeds = (COUNTS[:1], 1) if arguments.quick else (COUNTS, arguments.seeds)
-    kept = HERE / ("predictors_quick.json" if arguments.quick else "predictors.json")
-    rows = json.loads(kept.read_text()) if kept.is_file() else []
-    known = {(row["predictor"], row["property"], row["windows"], row["seed"]) for row in rows}
+    path = HERE / ("predictors_quick.json" if arguments.quick else "predictors.json")
+    label = ("predictor", "property", "windows", "seed")
+    kept = KeptRows(path, label)
     alone = [VALUES_ALONE] if "full_field" in arguments.kinds else []
     for case in cases([POROSITY, CONDUCTANCES, *arguments.kinds, *alone], arguments.properties, counts, seeds):
-        if case in known:
+        if kept.find(**dict(zip(label, case, strict=True))):
             continue
-        rows.append(measure(rock, *case, arguments.quick))
-        kept.write_text(json.dumps(rows, indent=1) + "\n")
-        print({name: round(v, 3) if isinstance(v, float) else v for name, v in rows[-1].items()}, flush=True)
-    write(kept.with_suffix(".md"), rows)
-    print(kept.with_suffix(".md").read_text())
-    print(json.dumps({"goals": goals(rows)}))
+        row = measure(rock, *case, arguments.quick)
+        kept.keep(row)
+        print({name: round(v, 3) if isinstance(v, float) else v for name, v in row.items()}, flush=True)
+    write(path.with_suffix(".md"), kept.rows)
+    print(path.with_suffix(".md").read_text())
+    print(json.dumps({"goals": goals(kept.rows)}))
 
 
 if __name__ == "__main__":

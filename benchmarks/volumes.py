@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import page
 import torch
+from kept_rows import KeptRows
 from specimens import VOXEL, berea
 from textures import gaussian_field, material
 
@@ -137,8 +138,8 @@ def main() -> None:
 
     expected = block_variance(slices.density(), (edge,) * 3) ** 0.5
     print(f"porosities of blocks: deviation {expected:.4f} expected from slices, {real.porosity.std():.4f} of the rock")
-    kept = HERE / ("volumes_quick.json" if arguments.quick else f"volumes_{edge}.json")
-    known = {r["volumes"]: r for r in json.loads(kept.read_text())} if kept.is_file() and not arguments.quick else {}
+    path = HERE / ("volumes_quick.json" if arguments.quick else f"volumes_{edge}.json")
+    kept = KeptRows(path, ["volumes"], PROPERTIES)
     judged: dict[str, Callable[[], tuple[Microstructures, dict]]] = {
         "of slices": lambda: timed(taught_by_slices(), count),
         "of slices, not harmonised": not_harmonised,
@@ -148,16 +149,15 @@ def main() -> None:
     }
     rows = []
     for name, draw in judged.items():
-        if name not in known:
+        if (known := None if arguments.quick else kept.find(volumes=name)) is None:
             volumes, seconds = draw()
-            known[name] = {**row(name, judge, volumes), **seconds}
-        rows.append(known[name])
+            kept.keep(known := {**row(name, judge, volumes), **seconds})
+        rows.append(known)
     rows.append(described("rock that is judged by", real, labels))
-    kept.write_text(json.dumps(rows, indent=1) + "\n")
     columns = list(dict.fromkeys(c for r in rows for c in r))
     table = page.table([{c: r.get(c, "") for c in columns} for r in rows])
     title = f"# Volumes of {edge}^3 from slices\n\nSeconds are of one thread.\n\n"
-    kept.with_suffix(".md").write_text(title + table + "\n")
+    path.with_suffix(".md").write_text(title + table + "\n")
     print(table)
     within, flows = rows[0]["within, of ten"], rows[0]["D and k within, of two"]
     goals = {
