@@ -1,7 +1,7 @@
 """Generators beside authentic microstructures, over materials and seeds; writes benchmarks/generators.md.
 
 Usage: python benchmarks/generators.py berea.zip [--quick] [--material NAME ...] [--size N ...] [--generators NAME ...]
-           [--seeds N] [--steps N]
+           [--seeds N] [--set NAME=VALUE ...]
 
 Every generator learns from 200 windows on one thread, draws, and is judged against windows that it has not seen, beside
 trivial imitations, which are judged once. The rows are kept in generators.json and shown in generators.md; with --quick
@@ -18,6 +18,7 @@ import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import generator_goals
 import numpy as np
@@ -107,7 +108,7 @@ def converged(microstructures: Microstructures) -> PropertyTable | None:
     return table
 
 
-def generated(kind: str, seed: int, court: Court, settings: dict[str, int]) -> tuple[dict, torch.Tensor]:
+def generated(kind: str, seed: int, court: Court, settings: dict[str, Any]) -> tuple[dict, torch.Tensor]:
     """Fit a generator with those settings that it has, draw, and judge; the seconds are of the processor."""
     allowed = inspect.signature(GENERATORS.find(kind)).parameters
     settings = {name: value for name, value in settings.items() if name in allowed}
@@ -134,7 +135,7 @@ def main() -> None:
     )
     parser.add_argument("--generators", nargs="*", default=[], help="by their registered names; all by default")
     parser.add_argument("--seeds", type=int, help="of each generator; three by default, one with --quick")
-    parser.add_argument("--steps", type=int, help="of each training, in a row of its own; the defaults without")
+    parser.add_argument("--set", nargs="*", default=[], help="settings, in a row of their own; the defaults without")
     parser.add_argument("--sheets", type=Path, default=HERE / "sheets", help="where contact sheets go")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -143,8 +144,8 @@ def main() -> None:
     scale = QUICK if arguments.quick else FULL
     seeds = arguments.seeds or (1 if arguments.quick else 3)
     settings = SHORT if arguments.quick else {}
-    if arguments.steps:
-        settings = {**settings, "steps": arguments.steps}
+    given = dict(text.split("=", 1) for text in arguments.set)
+    settings = {**settings, **{name: json.loads(value) for name, value in given.items()}}
     path = HERE / ("generators_quick.json" if arguments.quick else "generators.json")
     kept = KeptRows(path, ("material", "size", "model", "seed"), PROPERTIES)
     rock = berea(arguments.scan)
@@ -160,7 +161,7 @@ def main() -> None:
                 keep(kept, path, label, court.row(windows.density(), number))
             for kind in arguments.generators or OF_IMAGES:
                 for seed in range(seeds):
-                    model = f"{kind}, {arguments.steps} steps" if arguments.steps else kind
+                    model = ", ".join([kind, *(f"{name} {value}" for name, value in given.items())])
                     label = {**place, "model": model, "seed": seed}
                     row, raw = generated(kind, seed, court, settings)
                     keep(kept, path, label, row)

@@ -29,7 +29,9 @@ REALISATIONS = 20
 """Of a process, in each of the sets that are drawn from it."""
 
 STRIDE = {64: 40, 128: 20}
-PROCESSES = ("alloy", "fibres", "foam", "sandstone", "spheres", "spinodal")
+PROCESSES = {name: Component(name) for name in ("alloy", "fibres", "foam", "sandstone", "spheres", "spinodal")} | {
+    "aligned_fibres": Component("fibres", {"orientation": (0.02, 0.9, 0.08)})
+}
 MATERIALS = ("berea", *PROCESSES)
 
 
@@ -55,7 +57,7 @@ def material(name: str, rock: np.ndarray, size: int, drawn: int) -> Material:
 
 def _realisations(name: str, size: int, count: int, first_seed: int) -> list[Microstructures]:
     """Windows of as many realisations of a process, which are a group each: those of one realisation are alike."""
-    source = SOURCES.build(Component(name))
+    source = SOURCES.build(PROCESSES[name])
     counts = [count // REALISATIONS + (i < count % REALISATIONS) for i in range(REALISATIONS)]
     return [source.split(Window(size), {"it": n}, seed=first_seed + i)["it"] for i, n in enumerate(counts)]
 

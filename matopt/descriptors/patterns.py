@@ -31,13 +31,22 @@ def pattern_planes(solid: torch.Tensor) -> Iterator[tuple[torch.Tensor, tuple[in
         yield solid.movedim(axes, (-2, -1)), axes
 
 
-def pattern_numbers(plane: torch.Tensor) -> torch.Tensor:
-    """Number the patterns ``(..., H - 2, W - 2)`` int16 of planes ``(..., H, W)``, True in grain, by their place."""
+def pattern_numbers(plane: torch.Tensor, spacing: int = 1) -> torch.Tensor:
+    """Number the patterns of planes ``(..., H, W)``, True in grain, by their place.
+
+    Args:
+        plane: the planes.
+        spacing: of the voxels of a pattern: 1 for neighbours.
+
+    Returns:
+        ``(..., H - 2 spacing, W - 2 spacing)`` int16.
+    """
     plane = plane.short()
-    height, width = plane.shape[-2:]
-    numbers = plane.new_zeros(*plane.shape[:-2], height - 2, width - 2)
-    for bit, (row, column) in enumerate(itertools.product(range(3), repeat=2)):
-        numbers += plane[..., row : row + height - 2, column : column + width - 2] << bit
+    height, width = (n - 2 * spacing for n in plane.shape[-2:])
+    numbers = plane.new_zeros(*plane.shape[:-2], height, width)
+    for bit, place in enumerate(itertools.product(range(3), repeat=2)):
+        row, column = (spacing * n for n in place)
+        numbers += plane[..., row : row + height, column : column + width] << bit
     return numbers
 
 

@@ -32,7 +32,8 @@ class Autoencoder(AutoencodingGenerator):
         batch_size: images a step.
         learning_rate: Adam's, at the start of a cosine schedule.
         downsampling: see :class:`matopt.generators.morphology_vae.MorphologyVAE`.
-        flips: mirror images of a microstructure are as likely as itself. False for a material with a slanted fabric.
+        flips: mirror images of a microstructure are as likely as itself; False where a fabric is slanted, None for what
+            the training microstructures show.
 
     Raises:
         InputError: a setting out of range.
@@ -46,7 +47,7 @@ class Autoencoder(AutoencodingGenerator):
         batch_size: int = 12,
         learning_rate: float = 2e-3,
         downsampling: int | None = None,
-        flips: bool = True,
+        flips: bool | None = None,
     ) -> None:
         super().__init__(latent_dim, steps, batch_size, learning_rate, downsampling, flips)
         self.fitted_codes = fitted_codes
@@ -67,9 +68,9 @@ class Autoencoder(AutoencodingGenerator):
         super().fit(train, validation, report, seed)
         if self.fitted_codes:
             with torch.no_grad():
-                codes = [self.encode(part) for part in mirror_images(train.density(), self.flips)]
+                codes = [self.encode(part) for part in mirror_images(train.density(), self._is_mirrored)]
             self._learnt.networks.standardise(torch.cat(codes))
         return self
 
     def _loss(self, networks: EncoderDecoder, images: torch.Tensor, seed: int) -> Loss:
-        return ReconstructionLoss(networks, images, self.batch_size, self.flips, seed)
+        return ReconstructionLoss(networks, images, self.batch_size, self._is_mirrored, seed)

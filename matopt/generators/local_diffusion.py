@@ -19,6 +19,7 @@ from matopt.generators.diffusion.networks import MULTIPLE
 from matopt.generators.diffusion.patches import tiles
 from matopt.generators.diffusion.sampler import HIGHEST, LOWEST, Hold, add_noise, denoise, n_at_once, noise_levels
 from matopt.generators.diffusion.training import patch_shape, train_denoiser
+from matopt.generators.symmetries import found_flips, found_transpositions
 from matopt.microstructures import Microstructures
 from matopt.training.report import Report, no_report
 
@@ -41,8 +42,10 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
         batch_size: patches a step; None for 16 of images and 4 of volumes, which have eight times as many voxels.
         channels: of the network.
         sampling_steps: noise levels of the sampler.
-        flips: mirror images of a microstructure are as likely as itself. False for a material with a slanted fabric.
-        transpositions: and so are those with exchanged axes. False for a material whose axes differ.
+        flips: mirror images of a microstructure are as likely as itself; False where a fabric is slanted, None for what
+            the training microstructures show.
+        transpositions: and so are those with exchanged axes; False for a material whose axes differ, None for what the
+            training microstructures show.
 
     Raises:
         InputError: a setting out of range.
@@ -54,8 +57,8 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
         batch_size: int | None = None,
         channels: int = 48,
         sampling_steps: int = 12,
-        flips: bool = True,
-        transpositions: bool = True,
+        flips: bool | None = None,
+        transpositions: bool | None = None,
     ) -> None:
         if steps < 0 or (batch_size is not None and batch_size < 1) or channels < 1 or sampling_steps < 2:
             raise InputError(
@@ -94,8 +97,8 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
             steps=self.steps,
             batch_size=self.batch_size,
             channels=self.channels,
-            flips=self.flips,
-            transpositions=self.transpositions,
+            flips=found_flips(images, self.flips),
+            transpositions=found_transpositions(images, self.transpositions),
             report=report,
             seed=seed,
         )

@@ -14,6 +14,7 @@ from matopt.generators.diffusion.correction import Correction
 from matopt.generators.diffusion.denoiser import LocalDenoiser
 from matopt.generators.diffusion.detail import Detail, PorosityMap, redrawing_level
 from matopt.generators.diffusion.training import train_denoiser
+from matopt.generators.symmetries import found_transpositions
 from matopt.generators.variational.autoencoding import AutoencodingGenerator
 from matopt.generators.variational.code_noise import CodeNoise
 from matopt.generators.variational.networks import EncoderDecoder
@@ -56,8 +57,10 @@ class MorphologyVAE(AutoencodingGenerator):
         downsampling: edge of a cell of the networks' grid in voxels, 1 or 2; finer detail comes from a smooth
             enlargement. None takes 1 for edges below 128 voxels and 2 from there on.
         channels: of the denoiser.
-        flips: mirror images of a microstructure are as likely as itself. False for a material with a slanted fabric.
-        transpositions: and so are those with exchanged axes, as to detail. False for a material whose axes differ.
+        flips: mirror images of a microstructure are as likely as itself; False where a fabric is slanted, None for what
+            the training microstructures show.
+        transpositions: and so are those with exchanged axes, as to detail; False for a material whose axes differ, None
+            for what the training microstructures show.
 
     Raises:
         InputError: a setting out of range.
@@ -73,8 +76,8 @@ class MorphologyVAE(AutoencodingGenerator):
         learning_rate: float = 2e-3,
         downsampling: int | None = None,
         channels: int = 48,
-        flips: bool = True,
-        transpositions: bool = True,
+        flips: bool | None = None,
+        transpositions: bool | None = None,
     ) -> None:
         super().__init__(latent_dim, steps, batch_size, learning_rate, downsampling, flips)
         if morphology_weight < 0:
@@ -115,8 +118,8 @@ class MorphologyVAE(AutoencodingGenerator):
             None if validation is None else validation.density(self._device),
             steps=self.detail_steps,
             channels=self.channels,
-            flips=self.flips,
-            transpositions=self.transpositions,
+            flips=self._is_mirrored,
+            transpositions=found_transpositions(images, self.transpositions),
             report=prefixed(heard, "detail"),
             seed=seed,
         )
@@ -189,4 +192,4 @@ class MorphologyVAE(AutoencodingGenerator):
         self._noise_dim = noise_dim
 
     def _loss(self, networks: EncoderDecoder, images: torch.Tensor, seed: int) -> Loss:
-        return TrainingLoss(networks, images, self.batch_size, self.flips, self.morphology_weight, seed)
+        return TrainingLoss(networks, images, self.batch_size, self._is_mirrored, self.morphology_weight, seed)

@@ -17,6 +17,7 @@ from matopt.generators.markov.canvas import sample
 from matopt.generators.markov.forest import Forest
 from matopt.generators.markov.learning import boosted_trees, single_tree
 from matopt.generators.markov.neighbourhood import Examples, causal_offsets, examples
+from matopt.generators.symmetries import found_flips
 from matopt.microstructures import Microstructures
 from matopt.training.report import Report, no_report
 
@@ -50,7 +51,8 @@ class MarkovRandomField(Generator):
         leaves: of a boosted tree, at most.
         learning_rate: of the boosting.
         smallest_leaf: fewest examples in a leaf of the single tree.
-        flips: mirror images of a microstructure are as likely as itself. False for a material with a slanted fabric.
+        flips: mirror images of a microstructure are as likely as itself; False where a fabric is slanted, None for what
+            the training microstructures show.
 
     Raises:
         InputError: a setting out of range.
@@ -68,7 +70,7 @@ class MarkovRandomField(Generator):
         leaves: int = 63,
         learning_rate: float = 0.1,
         smallest_leaf: int = 8,
-        flips: bool = True,
+        flips: bool | None = None,
     ) -> None:
         if model not in ("boosted", "tree") or fraction not in ("free", "fixed"):
             raise InputError(
@@ -108,7 +110,8 @@ class MarkovRandomField(Generator):
             InputError: edges below 8 voxels, or one phase alone.
         """
         offsets = self._offsets(train.shape)
-        seen = examples(train.phases, offsets, self.examples, self.flips, seed)
+        flips = found_flips(train.density(), self.flips)
+        seen = examples(train.phases, offsets, self.examples, flips, seed)
         if len(set(seen.phase.tolist())) < 2:
             raise InputError("an mrf learns from two phases; these microstructures have one alone")
         if self.model == "tree":
@@ -119,7 +122,7 @@ class MarkovRandomField(Generator):
         forest = calibrated(forest, torch.from_numpy(offsets), train.shape, solid, seed)
         scalars = {"cross_entropy": _cross_entropy(forest, seen)}
         if validation is not None:
-            held_out = examples(validation.phases, offsets, VALIDATION_EXAMPLES, self.flips, seed)
+            held_out = examples(validation.phases, offsets, VALIDATION_EXAMPLES, flips, seed)
             scalars["validation_cross_entropy"] = _cross_entropy(forest, held_out)
         report(len(forest.roots), **scalars)
         self._fitted = _Fitted(forest, torch.from_numpy(offsets), solid, train.shape, train.voxel_size)

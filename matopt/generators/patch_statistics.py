@@ -10,6 +10,7 @@ from matopt.devices import device_named
 from matopt.errors import FailureError, InputError
 from matopt.generators.base import GENERATORS, Generator
 from matopt.generators.patches.synthesis import Synthesis
+from matopt.generators.symmetries import found_flips
 from matopt.microstructures import Microstructures
 from matopt.training.report import Report, no_report
 
@@ -32,14 +33,15 @@ class PatchStatistics(Generator):
         patch: edge of a patch in voxels.
         directions: of projection, drawn anew every step.
         steps: at each resolution.
-        flips: mirror images of a microstructure are as likely as itself. False for a material with a slanted fabric.
+        flips: mirror images of a microstructure are as likely as itself; False where a fabric is slanted, None for what
+            the training microstructures show.
 
     Raises:
         InputError: a setting out of range.
     """
 
     def __init__(
-        self, targets: int = 4, patch: int = 7, directions: int = 16, steps: int = 50, flips: bool = True
+        self, targets: int = 4, patch: int = 7, directions: int = 16, steps: int = 50, flips: bool | None = None
     ) -> None:
         if min(targets, patch, directions, steps) < 1 or directions > patch**2:
             raise InputError(
@@ -53,6 +55,7 @@ class PatchStatistics(Generator):
         self.flips = flips
         self._device = torch.device("cpu")
         self._train: Microstructures | None = None
+        self._is_mirrored = False  # until it is found in a fit
 
     def fit(
         self,
@@ -72,7 +75,7 @@ class PatchStatistics(Generator):
                 f"{len(train)} of {' x '.join(map(str, train.shape))}"
             )
         report(0)
-        self._train = train
+        self._train, self._is_mirrored = train, found_flips(train.density(), self.flips)
         return self
 
     def sample(self, n: int, seed: int) -> torch.Tensor:
@@ -102,12 +105,15 @@ class PatchStatistics(Generator):
         return self
 
     def state_dict(self) -> dict[str, Any]:
-        """Give the training images and their voxel size."""
-        return {"phases": torch.from_numpy(self._learnt.phases), "voxel_size": self._learnt.voxel_size}
+        """Give the training images, their voxel size, and whether they are mirrored."""
+        learnt = self._learnt
+        phases = torch.from_numpy(learnt.phases)
+        return {"phases": phases, "voxel_size": learnt.voxel_size, "is_mirrored": self._is_mirrored}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over the training images of another generator."""
         self._train = Microstructures(state["phases"].numpy(), state["voxel_size"])
+        self._is_mirrored = state["is_mirrored"]
 
     def _neighbours(self, solid: torch.Tensor) -> torch.Tensor:
         """List the targets ``(N, targets)`` that go with each training image: those nearest in solid fraction."""
@@ -115,7 +121,7 @@ class PatchStatistics(Generator):
 
     def _mirrored(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Mirror each of ``images`` ``(n, m, *S)`` along each axis, or not, at random."""
-        for axis in range(2, images.ndim if self.flips else 2):
+        for axis in range(2, images.ndim if self._is_mirrored else 2):
             is_mirrored = torch.rand(images.shape[:2], generator=generator, dtype=torch.float32) < 0.5
             images = torch.where(
                 is_mirrored.view(*is_mirrored.shape, *[1] * (images.ndim - 2)), images.flip(axis), images

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from matopt.descriptors.block_variance import block_variance
+from matopt.descriptors.fabric import axes_alike
 from matopt.devices import device_named
 from matopt.errors import InputError
 from matopt.generators.base import GENERATORS, Generator, require_learnt
@@ -19,6 +20,7 @@ from matopt.generators.diffusion.guidance import with_porosity
 from matopt.generators.diffusion.planes import planes_logit
 from matopt.generators.diffusion.sampler import HIGHEST, LOWEST, denoise, noise_levels
 from matopt.generators.diffusion.training import train_denoiser
+from matopt.generators.symmetries import found_flips
 from matopt.microstructures import Microstructures
 from matopt.training.report import OneAfterTheOther, Report, no_report
 
@@ -50,7 +52,7 @@ class SlicesToVolume(Generator):
         edge: of a sample in voxels, where slices are given; theirs by default. Volumes are drawn as large as those
             given.
         isotropic: the material looks alike along all axes, and one network is learnt; else one for each orientation of
-            slices, from volumes.
+            slices, from volumes. None for what the training microstructures show.
         near, far: weights of a plane's witness at the lowest and at the highest noise level; see
             :func:`matopt.generators.diffusion.planes.planes_logit`.
         rounds: how often noise is put back.
@@ -66,7 +68,7 @@ class SlicesToVolume(Generator):
     def __init__(
         self,
         edge: int | None = None,
-        isotropic: bool = True,
+        isotropic: bool | None = None,
         near: float = 0.8,
         far: float = 1.15,
         rounds: int = 1,
@@ -103,40 +105,46 @@ class SlicesToVolume(Generator):
         """Learn from ``train``: from slices, or from all slices of volumes.
 
         Raises:
-            InputError: no microstructures; slices of an anisotropic material, which do not tell their orientation.
+            InputError: no microstructures; slices that are, or show, an anisotropic material, as they do not tell their
+                orientation.
             FailureError: the training diverged.
         """
         if len(train) == 0:
             raise InputError("a generator cannot learn from 0 microstructures; give it one at least")
+        isotropic = axes_alike(train.density()) if self.isotropic is None else self.isotropic
         if len(train.shape) == AXES:
             shape, slices = train.shape, [_slices(train, axis) for axis in range(AXES)]
-        elif self.isotropic:
+        elif isotropic:
             shape, slices = (self.edge or min(train.shape),) * AXES, [train]
+        elif self.isotropic is None:
+            raise InputError("axes of these slices differ, and slices do not say how they lie; give volumes instead")
         else:
             raise InputError("slices do not say how they lie in an anisotropic material; give volumes instead")
-        if self.isotropic:
+        if isotropic:
             slices = [_together(slices)]
         held_out = None if validation is None or len(validation.shape) == AXES else validation.density(self._device)
         heard = OneAfterTheOther(report)
         denoisers, variances, means = [], [], []
         for part in slices:
             density = part.density(self._device)
-            denoisers.append(self._trained(density, held_out, heard, seed))
+            denoisers.append(self._trained(density, held_out, isotropic, heard, seed))
             heard.begin_next()
             variances.append(block_variance(density, shape))
             means.append(float(density.mean()))
         self._fitted = _Fitted(denoisers, shape, train.voxel_size, float(np.mean(means)), float(np.mean(variances)))
         return self
 
-    def _trained(self, slices: torch.Tensor, held_out: torch.Tensor | None, report: Report, seed: int) -> LocalDenoiser:
+    def _trained(
+        self, slices: torch.Tensor, held_out: torch.Tensor | None, transpositions: bool, report: Report, seed: int
+    ) -> LocalDenoiser:
         return train_denoiser(
             slices,
             held_out,
             steps=self.steps,
             batch_size=self.batch_size,
             channels=self.channels,
-            flips=True,
-            transpositions=self.isotropic,
+            flips=found_flips(slices, None),
+            transpositions=transpositions,
             report=report,
             seed=seed,
         )
@@ -210,7 +218,7 @@ class SlicesToVolume(Generator):
         )
 
     def _logit(self, periodic: bool) -> Logit:
-        denoisers = self._learnt.denoisers * (AXES if self.isotropic else 1)
+        denoisers = self._learnt.denoisers * (AXES // len(self._learnt.denoisers))
         return planes_logit(denoisers, prior_logit(self._learnt.solid_fraction), self._weight, periodic)
 
     def _weight(self, sigma: torch.Tensor) -> torch.Tensor:

@@ -20,7 +20,8 @@ class VAE(MorphologyVAE):
         batch_size: images a step.
         learning_rate: Adam's, at the start of a cosine schedule.
         downsampling: see :class:`MorphologyVAE`.
-        flips: mirror images of a microstructure are as likely as itself. False for a material with a slanted fabric.
+        flips: mirror images of a microstructure are as likely as itself; False where a fabric is slanted, None for what
+            the training microstructures show.
 
     Raises:
         InputError: a setting out of range.
@@ -33,6 +34,6 @@ class VAE(MorphologyVAE):
         batch_size: int = 12,
         learning_rate: float = 2e-3,
         downsampling: int | None = None,
-        flips: bool = True,
+        flips: bool | None = None,
     ) -> None:
         super().__init__(latent_dim, 0.0, steps, 0, batch_size, learning_rate, downsampling, flips=flips)

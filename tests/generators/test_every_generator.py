@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from inspect import signature
 
+import numpy as np
 import pytest
+import torch
 
+from matopt.errors import InputWarning
 from matopt.generators.base import GENERATORS, Generator
 from matopt.generators.morphology_vae import MorphologyVAE
+from matopt.microstructures import Microstructures
 from matopt.testing.generators import GeneratorConformance
+from matopt.testing.images import random_microstructures
 
 SMALL = {"steps": 20, "detail_steps": 20, "latent_dim": 4, "channels": 8, "sampling_steps": 6, "trees": 5}
 """What makes a training short, of whatever a generator takes."""
@@ -32,3 +37,33 @@ class TestEveryGenerator(GeneratorConformance):
     def make(self, kind: type[Generator]) -> Callable[[], Generator]:
         settings = {name: value for name, value in SMALL.items() if name in signature(kind).parameters}
         return lambda: kind(**settings)
+
+
+MIRRORING = [name for name in OF_IMAGES if "flips" in signature(GENERATORS.find(name)).parameters]
+
+
+def small(kind: type[Generator], **settings: bool) -> Generator:
+    known = {
+        name: value
+        for name, value in (SMALL | {"steps": 3, "detail_steps": 3} | settings).items()
+        if name in signature(kind).parameters
+    }
+    return kind(**known)  # ty: ignore[invalid-argument-type]
+
+
+@pytest.mark.parametrize("name", MIRRORING)
+def test_mirror_images_and_exchanged_axes_are_learnt_from_where_the_training_images_allow_it(name: str) -> None:
+    kind, rows = GENERATORS.find(name), np.arange(16)
+    stripes = (np.random.default_rng(0).random((40, 1, 1)) * 8 + 2 * rows[:, None] + rows) % 8 > 2
+    fabrics = {
+        True: random_microstructures(40, (16, 16), seed=0),
+        False: Microstructures(stripes.astype(np.uint8), 1e-6),
+    }
+    for is_alike, train in fabrics.items():
+        told = small(kind, flips=is_alike, transpositions=is_alike).fit(train, seed=1).sample(3, seed=2)
+        if is_alike:
+            found = small(kind).fit(train, seed=1)
+        else:
+            with pytest.warns(InputWarning, match="flips is False"):
+                found = small(kind).fit(train, seed=1)
+        torch.testing.assert_close(found.sample(3, seed=2), told, rtol=0, atol=0)

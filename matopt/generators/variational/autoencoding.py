@@ -11,6 +11,7 @@ import torch
 from matopt.devices import device_named
 from matopt.errors import InputError
 from matopt.generators.base import LatentGenerator, require_learnt
+from matopt.generators.symmetries import found_flips
 from matopt.generators.variational.evidence_bound import reconstruction
 from matopt.generators.variational.networks import EncoderDecoder
 from matopt.microstructures import Microstructures
@@ -34,7 +35,8 @@ class AutoencodingGenerator(LatentGenerator):
         learning_rate: Adam's, at the start of a cosine schedule.
         downsampling: edge of a cell of the networks' grid in voxels, 1 or 2; finer detail comes from a smooth
             enlargement. None takes 1 for images below 128 voxels and 2 from there on.
-        flips: mirror images of a microstructure are as likely as itself. False for a material with a slanted fabric.
+        flips: mirror images of a microstructure are as likely as itself; False where a fabric is slanted, None for what
+            the training microstructures show.
 
     Raises:
         InputError: a setting out of range.
@@ -47,7 +49,7 @@ class AutoencodingGenerator(LatentGenerator):
         batch_size: int,
         learning_rate: float,
         downsampling: int | None,
-        flips: bool,
+        flips: bool | None,
     ) -> None:
         if latent_dim < 1 or steps < 0 or batch_size < 2 or learning_rate <= 0 or downsampling not in (None, 1, 2):
             raise InputError(
@@ -61,6 +63,7 @@ class AutoencodingGenerator(LatentGenerator):
         self.learning_rate = learning_rate
         self.downsampling = downsampling
         self.flips = flips
+        self._is_mirrored = False  # until it is found in a fit
         self._device = torch.device("cpu")
         self._fitted: _Fitted | None = None
 
@@ -81,9 +84,11 @@ class AutoencodingGenerator(LatentGenerator):
             raise InputError(f"a generator cannot learn from {len(train)} microstructures; give it two at least")
         networks = EncoderDecoder.seeded(train.shape, self.latent_dim - self._noise_dim, self.downsampling, seed)
         networks.to(self._device)
+        images = train.density(self._device)
+        self._is_mirrored = found_flips(images, self.flips)
         minimise(
             networks,
-            self._loss(networks, train.density(self._device), seed),
+            self._loss(networks, images, seed),
             steps=self.steps,
             learning_rate=self.learning_rate,
             betas=(0.9, 0.98),
