@@ -65,7 +65,7 @@ def evaluate(
     For each generator a pool of as many artificial microstructures as the largest size is drawn and labelled. For each
     size and draw, that many are taken from the pool at random, and a predictor is fitted to them and the authentic
     training set. The baseline is fitted to the authentic set alone, from as many initialisations as there are draws
-    (seed report, section 3.2 and figure 4).
+    (report of Cang et al., section 3.2 and figure 4).
     """
     names = list(settings.generators)
     keys = workers.fit_generators(

@@ -12,7 +12,7 @@ LARGEST_BLOCK = 6
 
 @SPACES.register("pixel")
 class Pixel(Voxels):
-    """The density of every voxel, clipped to [0, 1]; no trust region, as in figure 5 of the seed report.
+    """The density of every voxel, clipped to [0, 1]; no trust region, as in figure 5 of the report of Cang et al.
 
     The coordinate is the density rather than its logit: designs start from zeros and ones, where a logit is infinite
     and its gradient vanishes, so that the start would first have to be made grey.

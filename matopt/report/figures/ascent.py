@@ -1,4 +1,4 @@
-"""Property and porosity along the way of designs, for the predictor and the physics (seed report, figure 6)."""
+"""Property and porosity along the way of designs, by predictor and physics (report of Cang et al., figure 6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What artificial microstructures are worth to a predictor (seed report, figure 4b)."""
+"""What artificial microstructures are worth to a predictor (report of Cang et al., figure 4b)."""
 
 from __future__ import annotations
 

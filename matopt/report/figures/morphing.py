@@ -1,4 +1,4 @@
-"""Designs along their way, voxels against the generator's space (seed report, figure 5)."""
+"""Designs along their way, voxels against the generator's space (report of Cang et al., figure 5)."""
 
 from __future__ import annotations
 

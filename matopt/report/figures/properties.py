@@ -1,4 +1,4 @@
-"""Distributions of porosity and properties, authentic and artificial (seed report, figure 4a)."""
+"""Distributions of porosity and properties, authentic and artificial (report of Cang et al., figure 4a)."""
 
 from __future__ import annotations
 

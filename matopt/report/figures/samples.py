@@ -1,4 +1,4 @@
-"""Samples of each generator below authentic microstructures (seed report, figure 1)."""
+"""Samples of each generator below authentic microstructures (report of Cang et al., figure 1)."""
 
 from __future__ import annotations
 
