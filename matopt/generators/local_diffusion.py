@@ -97,8 +97,8 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
             steps=self.steps,
             batch_size=self.batch_size,
             channels=self.channels,
-            flips=found_flips(images, self.flips),
-            transpositions=found_transpositions(images, self.transpositions),
+            flips=found_flips(images, self.flips, report),
+            transpositions=found_transpositions(images, self.transpositions, report),
             report=report,
             seed=seed,
         )

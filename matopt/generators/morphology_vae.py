@@ -119,7 +119,7 @@ class MorphologyVAE(AutoencodingGenerator):
             steps=self.detail_steps,
             channels=self.channels,
             flips=self._is_mirrored,
-            transpositions=found_transpositions(images, self.transpositions),
+            transpositions=found_transpositions(images, self.transpositions, heard),
             report=prefixed(heard, "detail"),
             seed=seed,
         )

@@ -110,7 +110,7 @@ class MarkovRandomField(Generator):
             InputError: edges below 8 voxels, or one phase alone.
         """
         offsets = self._offsets(train.shape)
-        flips = found_flips(train.density(), self.flips)
+        flips = found_flips(train.density(), self.flips, report)
         seen = examples(train.phases, offsets, self.examples, flips, seed)
         if len(set(seen.phase.tolist())) < 2:
             raise InputError("an mrf learns from two phases; these microstructures have one alone")

@@ -75,7 +75,7 @@ class PatchStatistics(Generator):
                 f"{len(train)} of {' x '.join(map(str, train.shape))}"
             )
         report(0)
-        self._train, self._is_mirrored = train, found_flips(train.density(), self.flips)
+        self._train, self._is_mirrored = train, found_flips(train.density(), self.flips, report)
         return self
 
     def sample(self, n: int, seed: int) -> torch.Tensor:

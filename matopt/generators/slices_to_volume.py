@@ -143,7 +143,7 @@ class SlicesToVolume(Generator):
             steps=self.steps,
             batch_size=self.batch_size,
             channels=self.channels,
-            flips=found_flips(slices, None),
+            flips=found_flips(slices, None, report),
             transpositions=transpositions,
             report=report,
             seed=seed,

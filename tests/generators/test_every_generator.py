@@ -59,11 +59,13 @@ def test_mirror_images_and_exchanged_axes_are_learnt_from_where_the_training_ima
         True: random_microstructures(40, (16, 16), seed=0),
         False: Microstructures(stripes.astype(np.uint8), 1e-6),
     }
+    reported: dict[str, float] = {}
     for is_alike, train in fabrics.items():
         told = small(kind, flips=is_alike, transpositions=is_alike).fit(train, seed=1).sample(3, seed=2)
         if is_alike:
             found = small(kind).fit(train, seed=1)
         else:
             with pytest.warns(InputWarning, match="flips is False"):
-                found = small(kind).fit(train, seed=1)
+                found = small(kind).fit(train, report=lambda step, /, **s: bool(reported.update(s)), seed=1)
+            assert reported["flips"] == reported.get("transpositions", 0.0) == 0.0
         torch.testing.assert_close(found.sample(3, seed=2), told, rtol=0, atol=0)

@@ -85,7 +85,7 @@ class AutoencodingGenerator(LatentGenerator):
         networks = EncoderDecoder.seeded(train.shape, self.latent_dim - self._noise_dim, self.downsampling, seed)
         networks.to(self._device)
         images = train.density(self._device)
-        self._is_mirrored = found_flips(images, self.flips)
+        self._is_mirrored = found_flips(images, self.flips, report)
         minimise(
             networks,
             self._loss(networks, images, seed),
