@@ -19,6 +19,7 @@ from matopt.data.images.readers import read_image
 from matopt.data.images.segmentation import no_rule, otsu, refuse_non_finite, rule_text, to_phases
 from matopt.data.images.spacing import Spacing
 from matopt.data.scan_statistics import (
+    fabric,
     hangs_on_corners,
     largest_windows,
     measure_interface,
@@ -238,6 +239,14 @@ def _hints(
         hints.append(
             f"grain reaches across along {names} through edges and corners of voxels alone: there Young's modulus is "
             "the grid's, and falls as voxels get smaller"
+        )
+    is_mirrored, is_exchanged = fabric(scan)
+    if not is_mirrored:
+        hints.append("it is told from its mirror images, as a slanted fabric is: generators do not learn from these")
+    if not is_exchanged:
+        hints.append(
+            "its axes are told apart, as those of a bedded rock are: generators learn windows as they lie, and "
+            "`slices_to_volume` needs volumes"
         )
     if scan.is_volume:
         along, across = scan.decorrelation_length(0), min(scan.decorrelation_length(axis) for axis in (1, 2))

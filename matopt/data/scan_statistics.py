@@ -14,6 +14,7 @@ from matopt.data.images.segmentation import PHASES
 from matopt.data.windows.autocorrelation import autocorrelation, integral_range
 from matopt.data.windows.scan import Scan, Windows
 from matopt.descriptors.chords import mean_chord_length
+from matopt.descriptors.fabric import axes_alike, mirror_images_alike
 from matopt.descriptors.lineal_path import lineal_path
 from matopt.descriptors.phases import volume_fraction
 from matopt.descriptors.surface import specific_surface
@@ -32,6 +33,9 @@ ENOUGH_VOXELS = 1 << 21
 
 PLANE, CUBE = 512, 96
 """Edges in voxels of these windows, at most."""
+
+TOLD = {2: 64, 3: 32}
+"""Edges of the windows by which a fabric is told, at most: of large ones there are too few."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,16 @@ def measure_interface(scan: Scan) -> Interface:
         {name: _chord_length(planes, phase) for name, phase in PHASES.items()},
         {name: _lineal_path_end(planes, phase) for name, phase in PHASES.items()},
     )
+
+
+def fabric(scan: Scan) -> tuple[bool, bool]:
+    """Tell whether mirror images, and whether exchanged axes, are as likely as the scan: of slices, those of a slice.
+
+    See :mod:`matopt.descriptors.fabric`.
+    """
+    dimensions = 3 if scan.is_volume else 2
+    windows = _sample(largest_windows(scan, TOLD[dimensions], dimensions))
+    return mirror_images_alike(windows), axes_alike(windows)
 
 
 def largest_windows(scan: Scan, most: int, dimensions: int = 2) -> Windows:

@@ -130,6 +130,15 @@ def test_hints(tmp_path):
     assert "stack: images" in str(check(tmp_path / "images.npy", ReadOptions()))
 
 
+@pytest.mark.parametrize(("shape", "sigma"), [((512, 512), (4, 2)), ((96, 96, 96), (1, 2, 2))])
+def test_beds_are_noted(tmp_path, shape, sigma):
+    np.save(tmp_path / "bedded.npy", rock(*shape, sigma=sigma))
+    np.save(tmp_path / "alike.npy", rock(*shape, sigma=2))
+    notes = [" ".join(check(tmp_path / name, ReadOptions()).hints) for name in ("bedded.npy", "alike.npy")]
+    assert "its axes are told apart" in notes[0] and "mirror images" not in notes[0]
+    assert "told" not in notes[1]
+
+
 def test_a_scan_too_small_for_its_structures_gets_no_window(tmp_path):
     np.save(tmp_path / "a.npy", rock(40, 40, sigma=6, level=0))
     report = check(tmp_path / "a.npy", ReadOptions(), sheet=tmp_path / "sheet.png")
