@@ -12,7 +12,7 @@ import pytest
 JOB = Path(__file__).parents[2] / "cluster" / "slurm.sbatch"
 COMMANDS = {
     "scontrol": 'case $1 in show) echo node1;; *) echo "$@" >>"$CALLS";; esac',
-    "srun": 'case "$*" in *hostname*) echo 127.0.0.1;; esac',
+    "srun": 'case "$*" in *hostname*) echo 127.0.0.1;; *) exec sleep 100;; esac',  # Ray's step lasts as long as Ray
     "ray": "exit 0",
     "python": "cat >/dev/null",
     "matopt": 'trap "exit 138" USR1; trap "exit 143" TERM; echo begun; while :; do sleep 0.1; done',
