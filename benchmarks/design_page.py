@@ -145,8 +145,9 @@ def markdown(kept: dict) -> str:
     learnt = [{"predictor of": kind, "R2 of test windows": r2} for kind, r2 in kept.get("r2", {}).items()]
     lines = [
         f"# Designs of Berea, {kept['size']}^2 voxels",
-        "Young's modulus is raised; gains in GPa are by the physics, from start to end, of the same seeds in every "
-        "case. Brackets: 95 % interval of a mean, seeds resampled. A case of several predictors is their mean. Told "
+        "Young's modulus is raised; gains in GPa are by the physics, from start to end. Cases of fewer seeds have the "
+        "first of them, and differences are of the same seeds. Brackets: 95 % interval of a mean, seeds resampled. A "
+        "case of several predictors is their mean. Told "
         "from rock: the accuracy of a classifier of the ends and as many test windows of their porosity, less that of "
         "two sets of such windows; by modulus and porosity: the same of a bound on the modulus beyond the mean of rock "
         "of the porosity.",
