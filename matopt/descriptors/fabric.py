@@ -20,8 +20,11 @@ MOST_TOLD = 0.65
 EDGES = {2: 64, 3: 16}
 """Of the parts that are told, in voxels, by the number of dimensions: a larger part is told by less."""
 
+MOST = 1000
+"""As many microstructures are looked at, from all over those that there are."""
+
 MOST_VOXELS = 2**24
-"""As many microstructures are looked at as hold these."""
+"""As many parts of each microstructure are looked at as make these, one at least."""
 
 
 def mirror_images_alike(density: torch.Tensor) -> bool:
@@ -63,7 +66,8 @@ def told_from(density: torch.Tensor, turned: Callable[[torch.Tensor], torch.Tens
     Raises:
         ValueError: wrong shape, or grey voxels.
     """
-    differences = torch.cat([_frequencies(x) - _frequencies(turned(x)) for x in map(_parts, density)])
+    parts = (_parts(x, MOST_VOXELS // len(density)) for x in density)
+    differences = torch.cat([_frequencies(x) - _frequencies(turned(x)) for x in parts])
     differences = differences / differences.square().mean(0).sqrt().clamp_min(torch.finfo(differences.dtype).tiny)
     half = len(differences) // len(density) * (len(density) // 2)
     first, second = differences[:half], differences[half:]
@@ -73,18 +77,19 @@ def told_from(density: torch.Tensor, turned: Callable[[torch.Tensor], torch.Tens
 
 def _differs(density: torch.Tensor, turned: Callable[[torch.Tensor], torch.Tensor]) -> bool:
     """Whether more than :data:`MOST_TOLD` are told from their images, by the lower end of the 95 % interval of that."""
-    density = density[: max(1, MOST_VOXELS // density[0].numel())]
+    density = density[:: max(1, -(-len(density) // MOST))]
     # Of two halves nothing is learnt where there is one, and the interval is wider than all shares below nine.
     return len(density) > 1 and told_from(density, turned) - len(density) ** -0.5 > MOST_TOLD
 
 
-def _parts(density: torch.Tensor) -> torch.Tensor:
-    """Cut ``(1, *S)`` into parts ``(M, 1, *E)`` side by side."""
+def _parts(density: torch.Tensor, voxels: int) -> torch.Tensor:
+    """Cut ``(1, *S)`` into parts ``(M, 1, *E)`` side by side, of which so many voxels are left, from all over it."""
     edge = min(EDGES[density.ndim - 1], *density.shape[1:])
     for axis in range(1, density.ndim):
         density = density.unfold(axis, edge, edge)
     dims = (density.ndim - 1) // 2
-    return density.flatten(0, dims).unsqueeze(1)
+    parts = density.flatten(0, dims).unsqueeze(1)
+    return parts[:: -(-len(parts) // max(1, voxels // edge**dims))]
 
 
 def _frequencies(density: torch.Tensor) -> torch.Tensor:

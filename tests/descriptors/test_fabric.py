@@ -8,6 +8,7 @@ import torch
 from scipy import ndimage
 
 from matopt.data.windows.scan import Scan
+from matopt.descriptors import fabric
 from matopt.descriptors.fabric import axes_alike, mirror_images_alike, told_from
 
 
@@ -63,6 +64,13 @@ def test_nothing_is_said_of_what_is_too_little() -> None:
     bedded = fields(20, (64, 64), (9, 1))
     assert axes_alike(bedded[:1]) and axes_alike(bedded[:8, :, :2, :2])
     assert not axes_alike(bedded[:9])
+
+
+def test_a_fabric_is_seen_in_volumes_of_which_parts_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    bedded, alike = (fields(12, (40, 40, 40), widths) for widths in ((1, 2, 2), (2, 2, 2)))
+    monkeypatch.setattr(fabric, "MOST_VOXELS", 12 * 2 * 16**3)
+    assert not axes_alike(bedded) and mirror_images_alike(bedded)
+    assert axes_alike(alike) and mirror_images_alike(alike)
 
 
 def test_berea_is_nearly_alike_along_all_axes_however_large_its_windows_are(berea: np.ndarray) -> None:
