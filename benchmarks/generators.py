@@ -155,16 +155,16 @@ def main() -> None:
             place = {"material": name, "size": size}
             for model, imitate in BASELINES.items():
                 if not kept.find(**(label := {**place, "model": model, "seed": 0})):
-                    keep(kept, path, label, court.row(imitate(court.real.authentic).density()))
+                    keep(kept, label, court.row(imitate(court.real.authentic).density()))
             if not kept.find(**(label := {**place, "model": CEILING, "seed": 0})):
                 windows, number = mirrored(court.real.train, scale.drawn)
-                keep(kept, path, label, court.row(windows.density(), number))
+                keep(kept, label, court.row(windows.density(), number))
             for kind in arguments.generators or OF_IMAGES:
                 for seed in range(seeds):
                     model = ", ".join([kind, *(f"{name} {value}" for name, value in given.items())])
                     label = {**place, "model": model, "seed": seed}
                     row, raw = generated(kind, seed, court, settings)
-                    keep(kept, path, label, row)
+                    keep(kept, label, row)
                     if seed == 0:
                         sheet(arguments.sheets / f"{name}_{size}_{kind}", raw, court.real.authentic)
     print(json.dumps({"goals": generator_goals.goals(kept.rows)}))
@@ -180,11 +180,11 @@ def sheet(stem: Path, raw: torch.Tensor, real: Microstructures) -> None:
     stem.with_suffix(".key.txt").write_text("s = sample, r = real\n" + "\n".join(lines) + "\n")
 
 
-def keep(kept: KeptRows, path: Path, label: dict, row: dict) -> None:
+def keep(kept: KeptRows, label: dict, row: dict) -> None:
     """Put a row in place of the former one with its label, print it, and write the page anew."""
     kept.keep({**label, **row})
     print(page.table([{**label, **row}]), flush=True)
-    path.with_suffix(".md").write_text(generator_goals.markdown(kept.rows))
+    kept.path.with_suffix(".md").write_text(generator_goals.markdown(kept.rows))
 
 
 if __name__ == "__main__":

@@ -22,10 +22,13 @@ class KeptRows:
         label: the columns by which rows are told apart.
         properties: whose simulators rows depend on, but for those that have a column ``property``.
         version: of the benchmark; raised when it measures otherwise.
+
+    Attributes:
+        path: as given.
     """
 
     def __init__(self, path: Path, label: Sequence[str], properties: Sequence[str] = (), version: int = 1) -> None:
-        self._path, self._label, self._properties, self._version = path, tuple(label), properties, version
+        self.path, self._label, self._properties, self._version = path, tuple(label), properties, version
         there = json.loads(path.read_text()) if path.is_file() else []
         self._rows = [row for row in there if row[BY] == self._by(row)]
         if len(self._rows) < len(there):
@@ -45,9 +48,9 @@ class KeptRows:
         is_same = [all(r[name] == row[name] for name in self._label) for r in self._rows]
         place = is_same.index(True) if any(is_same) else len(self._rows)
         self._rows[place : place + 1] = [{**row, BY: self._by(row)}]
-        temporary = self._path.with_suffix(".part")
+        temporary = self.path.with_suffix(".part")
         temporary.write_text("[\n" + ",\n".join(json.dumps(r) for r in self._rows) + "\n]\n")
-        temporary.replace(self._path)
+        temporary.replace(self.path)
 
     def _by(self, row: dict) -> str:
         properties = [row["property"]] if "property" in row else self._properties

@@ -50,6 +50,13 @@ def pattern_numbers(plane: torch.Tensor, spacing: int = 1) -> torch.Tensor:
     return numbers
 
 
+def counted(numbers: torch.Tensor, kinds: int) -> torch.Tensor:
+    """Count ``(N, kinds)`` how often each of the numbers below ``kinds`` occurs in each row ``(N, M)`` int64."""
+    offset = kinds * torch.arange(len(numbers), device=numbers.device)
+    counts = torch.bincount((numbers + offset[:, None]).flatten(), minlength=kinds * len(numbers))
+    return counts.view(len(numbers), kinds)
+
+
 def pattern_frequencies(density: torch.Tensor) -> torch.Tensor:
     """Measure how often each pattern of 3 x 3 voxels occurs, in all planes across an axis of a volume.
 
@@ -67,12 +74,10 @@ def pattern_frequencies(density: torch.Tensor) -> torch.Tensor:
     solid = binary_indicator(density, GRAIN)
     class_of = pattern_classes().to(density.device)
     classes = int(class_of.max()) + 1
-    counts = torch.zeros(len(solid) * classes, dtype=torch.int64, device=density.device)
-    offset = classes * torch.arange(len(solid), device=density.device)
+    counts = torch.zeros(len(solid), classes, dtype=torch.int64, device=density.device)
     for plane, _ in pattern_planes(solid):
-        places = class_of[pattern_numbers(plane).flatten(1).long()] + offset[:, None]
-        counts += torch.bincount(places.flatten(), minlength=len(counts))
-    frequencies = counts.view(len(solid), classes).float()
+        counts += counted(class_of[pattern_numbers(plane).flatten(1).long()], classes)
+    frequencies = counts.float()
     return frequencies / frequencies.sum(1, keepdim=True)
 
 

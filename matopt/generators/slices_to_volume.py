@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from matopt.descriptors.block_variance import block_variance
-from matopt.descriptors.fabric import axes_alike
 from matopt.devices import device_named
 from matopt.errors import InputError
 from matopt.generators.base import GENERATORS, Generator, require_learnt
@@ -20,7 +19,7 @@ from matopt.generators.diffusion.guidance import with_porosity
 from matopt.generators.diffusion.planes import planes_logit
 from matopt.generators.diffusion.sampler import HIGHEST, LOWEST, denoise, noise_levels
 from matopt.generators.diffusion.training import train_denoiser
-from matopt.generators.symmetries import found_flips
+from matopt.generators.symmetries import found_flips, found_transpositions
 from matopt.microstructures import Microstructures
 from matopt.training.report import OneAfterTheOther, Report, no_report
 
@@ -111,7 +110,7 @@ class SlicesToVolume(Generator):
         """
         if len(train) == 0:
             raise InputError("a generator cannot learn from 0 microstructures; give it one at least")
-        isotropic = axes_alike(train.density()) if self.isotropic is None else self.isotropic
+        isotropic = found_transpositions(train.density(), self.isotropic, report)
         if len(train.shape) == AXES:
             shape, slices = train.shape, [_slices(train, axis) for axis in range(AXES)]
         elif isotropic:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from matopt.errors import InputError
+from matopt.errors import InputError, InputWarning
 from matopt.generators.base import Generator
 from matopt.generators.diffusion.denoiser import LocalDenoiser, own_logit
 from matopt.generators.diffusion.planes import planes_logit
@@ -60,3 +60,15 @@ def test_slices_give_volumes_whose_porosity_varies_less_than_theirs() -> None:
 def test_slices_of_an_anisotropic_material_are_refused() -> None:
     with pytest.raises(InputError, match="give volumes"):
         SlicesToVolume(isotropic=False).fit(random_microstructures(4, (16, 16), seed=0))
+
+
+def test_beds_in_slices_are_refused_and_in_volumes_learnt_as_they_lie() -> None:
+    first = np.random.default_rng(0).integers(0, 6, 20)
+    volumes = np.broadcast_to((np.arange(12) + first[:, None]) % 6 > 1, (12, 12, 20, 12)).transpose(2, 3, 0, 1)
+    bedded = Microstructures(volumes.astype(np.uint8), 1e-6)
+    with pytest.warns(InputWarning, match="axes"), pytest.raises(InputError, match="axes of these slices differ"):
+        SlicesToVolume(**SMALL).fit(Microstructures(bedded.phases[:, :, :, 0], 1e-6))
+    with pytest.warns(InputWarning, match="axes"):
+        found = SlicesToVolume(**{**SMALL, "steps": 1}).fit(bedded)
+    told = SlicesToVolume(isotropic=False, **{**SMALL, "steps": 1}).fit(bedded)
+    torch.testing.assert_close(found.sample(1, seed=0), told.sample(1, seed=0), rtol=0, atol=0)
