@@ -17,7 +17,16 @@ from matopt.generators.diffusion.denoiser import LocalDenoiser, Logit
 from matopt.generators.diffusion.guidance import Energy, with_energy, with_porosity
 from matopt.generators.diffusion.networks import MULTIPLE
 from matopt.generators.diffusion.patches import tiles
-from matopt.generators.diffusion.sampler import HIGHEST, LOWEST, Hold, add_noise, denoise, n_at_once, noise_levels
+from matopt.generators.diffusion.sampler import (
+    HIGHEST,
+    LOWEST,
+    SAMPLING_STEPS,
+    Hold,
+    add_noise,
+    denoise,
+    n_at_once,
+    noise_levels,
+)
 from matopt.generators.diffusion.training import patch_shape, train_denoiser
 from matopt.generators.symmetries import found_flips, found_transpositions
 from matopt.microstructures import Microstructures
@@ -41,7 +50,7 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
         steps: of the training.
         batch_size: patches a step; None for 16 of images and 4 of volumes, which have eight times as many voxels.
         channels: of the network.
-        sampling_steps: noise levels of the sampler.
+        sampling_steps: noise levels of the sampler; None for 12 of images and 16 of volumes, whose levels begin higher.
         flips: mirror images of a microstructure are as likely as itself; False where a fabric is slanted, None for what
             the training microstructures show.
         transpositions: and so are those with exchanged axes; False for a material whose axes differ, None for what the
@@ -56,11 +65,12 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
         steps: int = 1800,
         batch_size: int | None = None,
         channels: int = 48,
-        sampling_steps: int = 12,
+        sampling_steps: int | None = None,
         flips: bool | None = None,
         transpositions: bool | None = None,
     ) -> None:
-        if steps < 0 or (batch_size is not None and batch_size < 1) or channels < 1 or sampling_steps < 2:
+        too_few = [n is not None and n < least for n, least in ((batch_size, 1), (sampling_steps, 2))]
+        if steps < 0 or channels < 1 or any(too_few):
             raise InputError(
                 "a local diffusion model needs steps >= 0, batch_size >= 1, channels >= 1, sampling_steps >= 2; "
                 f"got {steps}, {batch_size}, {channels} and {sampling_steps}"
@@ -153,11 +163,11 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
         noise = torch.randn(1, *x.shape[1:], generator=torch.Generator().manual_seed(0), dtype=torch.float32).to(
             self._device
         )
-        levels = noise_levels(2 * self.sampling_steps)
+        levels = self._noise_levels(2)
         with torch.no_grad():
             parts = x.split(n_at_once(x.shape[2:]))
             y = torch.cat([add_noise(self.logit(), part + LOWEST * noise, levels) for part in parts])
-        return ((y - self._mean) / HIGHEST).flatten(1)
+        return ((y - self._mean) / self._highest).flatten(1)
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         """Map noise ``(N, latent_dim)`` to densities ``(N, 1, *S)`` along the probability flow; differentiable."""
@@ -177,8 +187,8 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
         noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float32).to(
             self._device
         )
-        highest = LOWEST ** (1 - strength) * HIGHEST**strength
-        levels = noise_levels(max(2, math.ceil(strength * self.sampling_steps)), highest)
+        highest = LOWEST ** (1 - strength) * self._highest**strength
+        levels = noise_levels(max(2, math.ceil(strength * self._n_levels)), highest)
         size = n_at_once(x.shape[2:])
         parts = zip((x + highest * noise).split(size), x.split(size), inside.split(size), strict=True)
         with torch.no_grad():
@@ -237,7 +247,7 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
         porosity: torch.Tensor | None = None,
         energy: Energy | None = None,
     ) -> torch.Tensor:
-        levels = noise_levels(self.sampling_steps)
+        levels = self._noise_levels()
         size = n_at_once(noise.shape[2:])
         densities = []
         for number, part in enumerate(noise.to(self._device).split(size)):
@@ -246,7 +256,7 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
                 logit = with_energy(logit, energy)
             if porosity is not None:
                 logit = with_porosity(logit, porosity[number * size : (number + 1) * size].to(self._device))
-            densities.append(torch.sigmoid(denoise(logit, self._mean + HIGHEST * part, levels)))
+            densities.append(torch.sigmoid(denoise(logit, self._mean + self._highest * part, levels)))
         return torch.cat(densities)
 
     def _shape(self, shape: Sequence[int] | None, periodic: bool) -> tuple[int, ...]:
@@ -256,6 +266,17 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
         if periodic and any(edge % MULTIPLE for edge in shape):
             raise InputError(f"periodic samples need edges that are multiples of {MULTIPLE}; got {shape}")
         return shape
+
+    def _noise_levels(self, times: int = 1) -> torch.Tensor:
+        return noise_levels(times * self._n_levels, self._highest)
+
+    @property
+    def _n_levels(self) -> int:
+        return self.sampling_steps or SAMPLING_STEPS[len(self._learnt.shape)]
+
+    @property
+    def _highest(self) -> float:
+        return HIGHEST[len(self._learnt.shape)]
 
     @property
     def _mean(self) -> float:

@@ -25,6 +25,9 @@ from matopt.training.report import OneAfterTheOther, Report, no_report
 
 AXES = 3
 
+FIRST = HIGHEST[2]
+"""The first noise level: that of the slices that its denoiser was taught by."""
+
 AGAIN = 2.0
 """The noise level to which noise is put back: the large pores stay, their walls and the debris are drawn anew."""
 
@@ -174,7 +177,7 @@ class SlicesToVolume(Generator):
         """Make a density ``(1, 1, D, H, W)`` of a porosity from noise of the first pass and of each round."""
         logit = with_porosity(self._logit(periodic), porosity)
         found = denoise(
-            logit, 2 * self._learnt.solid_fraction - 1 + HIGHEST * noise[0], noise_levels(self.sampling_steps)
+            logit, 2 * self._learnt.solid_fraction - 1 + FIRST * noise[0], noise_levels(self.sampling_steps, FIRST)
         )
         again = noise_levels(max(2, round(AGAIN_SHARE * self.sampling_steps)), AGAIN)
         for part in noise[1:]:
@@ -221,7 +224,7 @@ class SlicesToVolume(Generator):
         return planes_logit(denoisers, prior_logit(self._learnt.solid_fraction), self._weight, periodic)
 
     def _weight(self, sigma: torch.Tensor) -> torch.Tensor:
-        share = (sigma / LOWEST).log() / math.log(HIGHEST / LOWEST)
+        share = (sigma / LOWEST).log() / math.log(FIRST / LOWEST)
         return self.near + (self.far - self.near) * share
 
     @property

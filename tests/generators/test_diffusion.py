@@ -44,8 +44,8 @@ def test_a_voxels_own_log_odds_are_those_of_bayes_rule() -> None:
 
 
 def test_the_sampler_draws_the_distribution_of_an_exact_denoiser() -> None:
-    levels = noise_levels(20)
-    found = denoise(independent, 2 * SOLID - 1 + HIGHEST * noise(8, 1, 64, 64), levels)
+    levels = noise_levels(20, HIGHEST[2])
+    found = denoise(independent, 2 * SOLID - 1 + HIGHEST[2] * noise(8, 1, 64, 64), levels)
     error = math.sqrt(SOLID * (1 - SOLID) / found.numel())
     assert float((found > 0).float().mean()) == pytest.approx(SOLID, abs=4 * error + 0.01)
 
@@ -53,14 +53,14 @@ def test_the_sampler_draws_the_distribution_of_an_exact_denoiser() -> None:
 def test_the_probability_flow_is_followed_back() -> None:
     """From images with noise of the lowest level to noise of unit variance, and to the same images again."""
     x = 2.0 * (noise(4, 1, 32, 32) > -0.8) - 1
-    y = add_noise(independent, x + LOWEST * noise(5, 1, 32, 32)[1:], noise_levels(40))
-    assert float((y / HIGHEST).std()) == pytest.approx(1, abs=0.05)
-    assert (torch.sign(denoise(independent, y, noise_levels(40))) != x).float().mean() < 0.002
+    y = add_noise(independent, x + LOWEST * noise(5, 1, 32, 32)[1:], noise_levels(40, HIGHEST[2]))
+    assert float((y / HIGHEST[2]).std()) == pytest.approx(1, abs=0.05)
+    assert (torch.sign(denoise(independent, y, noise_levels(40, HIGHEST[2]))) != x).float().mean() < 0.002
 
 
 def test_a_derivative_through_the_sampler_is_that_of_finite_differences() -> None:
-    y, weights = HIGHEST * noise(2, 1, 8, 8), noise(3, 1, 8, 8)[1:]
-    levels = noise_levels(6, lowest=1.0)
+    y, weights = HIGHEST[2] * noise(2, 1, 8, 8), noise(3, 1, 8, 8)[1:]
+    levels = noise_levels(6, HIGHEST[2], lowest=1.0)
 
     def value(y: torch.Tensor) -> torch.Tensor:
         return (denoise(independent, y, levels) * weights).sum()
@@ -84,7 +84,7 @@ def test_samples_are_weighted_by_their_energy() -> None:
     """Exactly so where voxels are independent and the energy is linear: it then shifts their log odds."""
     shift = 0.9
     guided = with_energy(independent, lambda density: shift * density.flatten(1).sum(1))
-    found = denoise(guided, 2 * SOLID - 1 + HIGHEST * noise(8, 1, 64, 64), noise_levels(30))
+    found = denoise(guided, 2 * SOLID - 1 + HIGHEST[2] * noise(8, 1, 64, 64), noise_levels(30, HIGHEST[2]))
     expected = 1 / (1 + math.exp(shift - LOG_ODDS))
     assert float((found > 0).float().mean()) == pytest.approx(expected, abs=0.015)
 

@@ -38,7 +38,7 @@ def redrawing_level(density: torch.Tensor) -> float:
     p = float(volume_fraction(density).mean())
     surface = float(specific_surface(density, voxel_size=1.0).mean())
     length = {2: math.pi, 3: 4.0}[dims] * p * (1 - p) / max(surface, 1e-9)
-    return min(max(SHARE * length ** (dims / 2), 2 * LOWEST), HIGHEST)
+    return min(max(SHARE * length ** (dims / 2), 2 * LOWEST), HIGHEST[dims])
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,18 @@ from torch.utils.checkpoint import checkpoint
 
 from matopt.generators.diffusion.denoiser import Logit, phases
 
-HIGHEST, LOWEST = 30.0, 0.25
-"""The noise levels between which samples are made, in units of half the difference of the phases: at the first nothing
-is left of a microstructure but noise, at the second one voxel in 30 000 is on the wrong side by noise alone."""
+LOWEST = 0.25
+"""The last noise level of samples, in units of half the difference of the phases: one voxel in 30 000 is on the wrong
+side by noise alone."""
+
+HIGHEST = {2: 30.0, 3: 120.0}
+"""The first, by the number of dimensions: nearly nothing is left of a microstructure but noise. What is left counts, as
+samples begin without it. The mean of noise over a body of L^d voxels deviates by level / L^(d / 2), so that bodies of
+volumes outlast a noise in which those of images are lost: at 30, the two-point correlation of Berea sandstone
+alone tells 18 % of the variance of a volume's voxels; of an image's, a denoiser knows 7 %."""
+
+SAMPLING_STEPS = {2: 12, 3: 16}
+"""How many there are where no other number is set, by the number of dimensions: as far apart in both."""
 
 VOXELS_AT_ONCE = 2**18
 """How many voxels are denoised at once."""
@@ -22,7 +31,7 @@ Hold = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """Maps noisy phases and their level to noisy phases of which a part is as it shall be."""
 
 
-def noise_levels(steps: int, highest: float = HIGHEST, lowest: float = LOWEST) -> torch.Tensor:
+def noise_levels(steps: int, highest: float, lowest: float = LOWEST) -> torch.Tensor:
     """Space ``steps`` noise levels evenly in their logarithm, from ``highest`` down to ``lowest``."""
     return torch.logspace(math.log10(highest), math.log10(lowest), steps, dtype=torch.float32)
 

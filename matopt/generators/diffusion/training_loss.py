@@ -14,11 +14,11 @@ from matopt.generators.diffusion.sampler import HIGHEST, LOWEST
 BINS = 24
 """Of the logarithm of the noise level, in each of which the loss has a running mean."""
 
-UNIFORM_SHARE = 0.15
-"""Of noise levels that are log-uniform; the others are lognormal."""
+UNIFORM_SHARE = {2: 0.15, 3: 0.25}
+"""Of noise levels that are log-uniform, by the number of dimensions; the others are lognormal."""
 
-MEAN = 0.1
-"""Of the natural logarithm of lognormal noise levels; its standard deviation is 1."""
+MEAN = {2: 0.1, 3: 0.6}
+"""Of the natural logarithm of lognormal noise levels, by the number of dimensions; its standard deviation is 1."""
 
 VALIDATION_LEVELS = (0.4, 0.7, 1.2, 2.0, 4.0)
 """Noise levels of the validation: where most voxels are decided."""
@@ -43,10 +43,11 @@ class DenoisingLoss:
     def __call__(self, step: int, progress: float) -> dict[str, torch.Tensor]:
         """Compute the loss of the next batch; see :data:`matopt.training.loop.Loss`."""
         density = next(self._patches)
-        sigma = self._noise_levels(len(density))
+        sigma = self._noise_levels(len(density), density.ndim - 2)
         losses = self._cross_entropy(density, sigma.to(density.device))
+        usual = self._mean_of_level(sigma, losses.detach().cpu(), density.ndim - 2)
         return {
-            "loss": (losses / self._mean_of_level(sigma, losses.detach().cpu()).to(losses.device)).mean(),
+            "loss": (losses / usual.to(losses.device)).mean(),
             "cross_entropy": losses.mean(),
         }
 
@@ -70,21 +71,20 @@ class DenoisingLoss:
         logits = self._denoiser(y, sigma)
         return functional.binary_cross_entropy_with_logits(logits, density, reduction="none").flatten(1).mean(1)
 
-    def _noise_levels(self, n: int) -> torch.Tensor:
+    def _noise_levels(self, n: int, dims: int) -> torch.Tensor:
         # One level in each n-th of the distribution: batches then differ less than independent levels would.
         quantiles = (
             torch.randperm(n, generator=self._generator) + torch.rand(n, generator=self._generator, dtype=torch.float32)
         ) / n
-        uniform = quantiles < UNIFORM_SHARE
-        low, high = math.log(LOWEST), math.log(HIGHEST)
-        rest = ((quantiles - UNIFORM_SHARE) / (1 - UNIFORM_SHARE)).clamp(1e-4, 1 - 1e-4)
+        share, low, high = UNIFORM_SHARE[dims], math.log(LOWEST), math.log(HIGHEST[dims])
+        rest = ((quantiles - share) / (1 - share)).clamp(1e-4, 1 - 1e-4)
         log_sigma = torch.where(
-            uniform, low + (high - low) * quantiles / UNIFORM_SHARE, MEAN + torch.special.ndtri(rest)
+            quantiles < share, low + (high - low) * quantiles / share, MEAN[dims] + torch.special.ndtri(rest)
         )
         return log_sigma.clamp(low, high).exp()
 
-    def _mean_of_level(self, sigma: torch.Tensor, losses: torch.Tensor) -> torch.Tensor:
-        low, high = math.log(LOWEST), math.log(HIGHEST)
+    def _mean_of_level(self, sigma: torch.Tensor, losses: torch.Tensor, dims: int) -> torch.Tensor:
+        low, high = math.log(LOWEST), math.log(HIGHEST[dims])
         bins = ((sigma.log() - low) / (high - low) * BINS).long().clamp(0, BINS - 1)
         for b, loss in zip(bins.tolist(), losses, strict=True):
             self._seen[b] += 1
