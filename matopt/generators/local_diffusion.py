@@ -21,9 +21,9 @@ from matopt.generators.diffusion.sampler import (
     HIGHEST,
     LOWEST,
     SAMPLING_STEPS,
-    Hold,
     add_noise,
     denoise,
+    holding,
     n_at_once,
     noise_levels,
 )
@@ -192,7 +192,7 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
         size = n_at_once(x.shape[2:])
         parts = zip((x + highest * noise).split(size), x.split(size), inside.split(size), strict=True)
         with torch.no_grad():
-            logit = torch.cat([denoise(self.logit(periodic), y, levels, _holding(*held)) for y, *held in parts])
+            logit = torch.cat([denoise(self.logit(periodic), y, levels, holding(*held)) for y, *held in parts])
         return torch.where(inside, torch.sigmoid(logit), density.to(self._device))
 
     def logit(self, periodic: bool = False) -> Logit:
@@ -294,15 +294,6 @@ class _Fitted:
     voxel_size: float
     solid_fraction: float
     correction: Correction
-
-
-def _holding(x: torch.Tensor, inside: torch.Tensor) -> Hold:
-    """Give a denoiser, outside of a region, phases with a noise of one deviation that points to the truth everywhere.
-
-    Odds are all that a denoiser takes from its input: so many that agree leave no doubt of what is held, at noise
-    levels where held phases with random noise would say nothing yet of what joins them.
-    """
-    return lambda y, level: torch.where(inside, y, x * (1 + level))
 
 
 def _porosities(porosity: torch.Tensor | float, n: int) -> torch.Tensor:

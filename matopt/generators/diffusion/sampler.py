@@ -69,6 +69,19 @@ def denoise(logit: Logit, y: torch.Tensor, levels: torch.Tensor, hold: Hold | No
     return _checkpointed(logit, y, levels[-1])
 
 
+def holding(x: torch.Tensor, inside: torch.Tensor) -> Hold:
+    """Give a denoiser, outside of a region, phases with a noise of one deviation that points to the truth everywhere.
+
+    Odds are all that a denoiser takes from its input: so many that agree leave no doubt of what is held, at noise
+    levels where held phases with random noise would say nothing yet of what joins them.
+
+    Args:
+        x: ``(N, 1, *S)`` phases that are held.
+        inside: ``(N, 1, *S)`` bool, the region that is not.
+    """
+    return lambda y, level: torch.where(inside, y, x * (1 + level))
+
+
 def add_noise(logit: Logit, y: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
     """Follow the probability flow upwards by Heun's method, two calls of ``logit`` a level: from data to noise.
 

@@ -60,7 +60,7 @@ def train_denoiser(
     denoiser = LocalDenoiser.seeded(len(shape), channels, seed).to(images.device)
     random = torch.Generator().manual_seed(seed)
     batches = patches(images, batch_size or PATCHES[len(shape)], patch_shape(shape), flips, transpositions, random)
-    loss = DenoisingLoss(denoiser, batches, seed=seed + 1)
+    loss = DenoisingLoss(denoiser, batches, len(shape), seed=seed + 1)
     hidden = [p for name, p in denoiser.named_parameters() if _is_hidden(name, p)]
     other = [p for name, p in denoiser.named_parameters() if not _is_hidden(name, p)]
     train(

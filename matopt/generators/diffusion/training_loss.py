@@ -30,12 +30,15 @@ class DenoisingLoss:
     Args:
         denoiser: what is trained.
         patches: batches ``(B, 1, *S)`` of densities without end.
+        dims: 2 of images, 3 of volumes.
         seed: of noise and noise levels.
     """
 
-    def __init__(self, denoiser: LocalDenoiser, patches: Iterator[torch.Tensor], seed: int) -> None:
+    def __init__(self, denoiser: LocalDenoiser, patches: Iterator[torch.Tensor], dims: int, seed: int) -> None:
         self._denoiser = denoiser
         self._patches = patches
+        self._uniform_share, self._mean = UNIFORM_SHARE[dims], MEAN[dims]
+        self._low, self._high = math.log(LOWEST), math.log(HIGHEST[dims])
         self._generator = torch.Generator().manual_seed(seed)
         self._running = torch.zeros(BINS, dtype=torch.float32)
         self._seen = torch.zeros(BINS, dtype=torch.float32)
@@ -43,11 +46,10 @@ class DenoisingLoss:
     def __call__(self, step: int, progress: float) -> dict[str, torch.Tensor]:
         """Compute the loss of the next batch; see :data:`matopt.training.loop.Loss`."""
         density = next(self._patches)
-        sigma = self._noise_levels(len(density), density.ndim - 2)
+        sigma = self._noise_levels(len(density))
         losses = self._cross_entropy(density, sigma.to(density.device))
-        usual = self._mean_of_level(sigma, losses.detach().cpu(), density.ndim - 2)
         return {
-            "loss": (losses / usual.to(losses.device)).mean(),
+            "loss": (losses / self._mean_of_level(sigma, losses.detach().cpu()).to(losses.device)).mean(),
             "cross_entropy": losses.mean(),
         }
 
@@ -71,21 +73,20 @@ class DenoisingLoss:
         logits = self._denoiser(y, sigma)
         return functional.binary_cross_entropy_with_logits(logits, density, reduction="none").flatten(1).mean(1)
 
-    def _noise_levels(self, n: int, dims: int) -> torch.Tensor:
+    def _noise_levels(self, n: int) -> torch.Tensor:
         # One level in each n-th of the distribution: batches then differ less than independent levels would.
         quantiles = (
             torch.randperm(n, generator=self._generator) + torch.rand(n, generator=self._generator, dtype=torch.float32)
         ) / n
-        share, low, high = UNIFORM_SHARE[dims], math.log(LOWEST), math.log(HIGHEST[dims])
+        share, low, high = self._uniform_share, self._low, self._high
         rest = ((quantiles - share) / (1 - share)).clamp(1e-4, 1 - 1e-4)
         log_sigma = torch.where(
-            quantiles < share, low + (high - low) * quantiles / share, MEAN[dims] + torch.special.ndtri(rest)
+            quantiles < share, low + (high - low) * quantiles / share, self._mean + torch.special.ndtri(rest)
         )
         return log_sigma.clamp(low, high).exp()
 
-    def _mean_of_level(self, sigma: torch.Tensor, losses: torch.Tensor, dims: int) -> torch.Tensor:
-        low, high = math.log(LOWEST), math.log(HIGHEST[dims])
-        bins = ((sigma.log() - low) / (high - low) * BINS).long().clamp(0, BINS - 1)
+    def _mean_of_level(self, sigma: torch.Tensor, losses: torch.Tensor) -> torch.Tensor:
+        bins = ((sigma.log() - self._low) / (self._high - self._low) * BINS).long().clamp(0, BINS - 1)
         for b, loss in zip(bins.tolist(), losses, strict=True):
             self._seen[b] += 1
             self._running[b] += (loss - self._running[b]) * max(0.02, 1.0 / float(self._seen[b]))
