@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import mlflow
+from processes import command, descendants
 
 from matopt.study.config.study import load_study
 from matopt.study.layout import Layout, read_json
@@ -124,18 +125,3 @@ def complete(records):
         for r in records
         if r.state == "complete"
     }
-
-
-def descendants(pid):
-    family = {pid}
-    for child in Path(f"/proc/{pid}/task").glob("*/children"):
-        for word in child.read_text().split():
-            family |= descendants(int(word))
-    return family
-
-
-def command(pid):
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-    except OSError:
-        return ""

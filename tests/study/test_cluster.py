@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import ray
+from processes import command, descendants
 
 from matopt.errors import FailureError
 from matopt.study.cluster.ray_cluster import Cluster
@@ -105,21 +106,6 @@ class Nodes:
         for pid in family:
             if "ray" in command(pid):
                 os.kill(pid, signal.SIGKILL)
-
-
-def descendants(pid):
-    family = {pid}
-    for child in Path(f"/proc/{pid}/task").glob("*/children"):
-        for word in child.read_text().split():
-            family |= descendants(int(word))
-    return family
-
-
-def command(pid):
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-    except OSError:
-        return ""
 
 
 @pytest.fixture(scope="module")
