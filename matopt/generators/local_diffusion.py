@@ -32,6 +32,9 @@ from matopt.generators.symmetries import found_flips, found_transpositions
 from matopt.microstructures import Microstructures
 from matopt.training.report import Report, no_report
 
+HIGHEST_BEFORE = 30.0
+"""The highest noise level of generators that were stored without it, of images and of volumes alike."""
+
 
 @GENERATORS.register("local_diffusion")
 class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
@@ -112,7 +115,8 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
             report=report,
             seed=seed,
         )
-        fitted = _Fitted(denoiser, train.shape, train.voxel_size, float(images.mean()), Correction())
+        highest = HIGHEST[len(train.shape)]
+        fitted = _Fitted(denoiser, train.shape, train.voxel_size, float(images.mean()), highest, Correction())
         shape = patch_shape(train.shape)
 
         def draw(correction: Correction, n: int, number: int) -> torch.Tensor:
@@ -167,7 +171,7 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
         with torch.no_grad():
             parts = x.split(n_at_once(x.shape[2:]))
             y = torch.cat([add_noise(self.logit(), part + LOWEST * noise, levels) for part in parts])
-        return ((y - self._mean) / self._highest).flatten(1)
+        return ((y - self._mean) / self._learnt.highest).flatten(1)
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         """Map noise ``(N, latent_dim)`` to densities ``(N, 1, *S)`` along the probability flow; differentiable."""
@@ -187,7 +191,7 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
         noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float32).to(
             self._device
         )
-        highest = LOWEST ** (1 - strength) * self._highest**strength
+        highest = LOWEST ** (1 - strength) * self._learnt.highest**strength
         levels = noise_levels(max(2, math.ceil(strength * self._n_levels)), highest)
         size = n_at_once(x.shape[2:])
         parts = zip((x + highest * noise).split(size), x.split(size), inside.split(size), strict=True)
@@ -218,12 +222,15 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
         return self
 
     def state_dict(self) -> dict[str, Any]:
-        """Give image shape, voxel size, solid fraction, correction, the network's width and its parameters."""
+        """Give image shape, voxel size, solid fraction, highest noise level, correction, the network's width and its
+        parameters.
+        """
         learnt = self._learnt
         return {
             "shape": list(learnt.shape),
             "voxel_size": learnt.voxel_size,
             "solid_fraction": learnt.solid_fraction,
+            "highest": learnt.highest,
             "correction": learnt.correction.state_dict(),
             "channels": self.channels,
             "denoiser": learnt.denoiser.state_dict(),
@@ -231,11 +238,11 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what another generator learnt, the network's width included."""
-        shape, size = tuple(state["shape"]), state["voxel_size"]
+        shape, size, solid_fraction = tuple(state["shape"]), state["voxel_size"], state["solid_fraction"]
         denoiser = LocalDenoiser.restored(len(shape), state["channels"], state["denoiser"], self._device)
         self.channels = state["channels"]
-        correction = Correction(**state["correction"])
-        self._learn(_Fitted(denoiser, shape, size, state["solid_fraction"], correction))
+        highest = state.get("highest", HIGHEST_BEFORE)
+        self._learn(_Fitted(denoiser, shape, size, solid_fraction, highest, Correction(**state["correction"])))
 
     def _learn(self, fitted: _Fitted) -> None:
         self._fitted, self.latent_dim = fitted, math.prod(fitted.shape)
@@ -256,7 +263,7 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
                 logit = with_energy(logit, energy)
             if porosity is not None:
                 logit = with_porosity(logit, porosity[number * size : (number + 1) * size].to(self._device))
-            densities.append(torch.sigmoid(denoise(logit, self._mean + self._highest * part, levels)))
+            densities.append(torch.sigmoid(denoise(logit, self._mean + self._learnt.highest * part, levels)))
         return torch.cat(densities)
 
     def _shape(self, shape: Sequence[int] | None, periodic: bool) -> tuple[int, ...]:
@@ -268,15 +275,11 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
         return shape
 
     def _noise_levels(self, times: int = 1) -> torch.Tensor:
-        return noise_levels(times * self._n_levels, self._highest)
+        return noise_levels(times * self._n_levels, self._learnt.highest)
 
     @property
     def _n_levels(self) -> int:
         return self.sampling_steps or SAMPLING_STEPS[len(self._learnt.shape)]
-
-    @property
-    def _highest(self) -> float:
-        return HIGHEST[len(self._learnt.shape)]
 
     @property
     def _mean(self) -> float:
@@ -293,6 +296,7 @@ class _Fitted:
     shape: tuple[int, ...]
     voxel_size: float
     solid_fraction: float
+    highest: float
     correction: Correction
 
 

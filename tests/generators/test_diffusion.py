@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
@@ -41,6 +42,27 @@ def test_a_voxels_own_log_odds_are_those_of_bayes_rule() -> None:
     y, sigma = torch.linspace(-2, 2, 9).view(1, 1, 9), torch.tensor(0.8)
     exact = torch.distributions.Normal(1.0, sigma).log_prob(y) - torch.distributions.Normal(-1.0, sigma).log_prob(y)
     torch.testing.assert_close(own_logit(y, sigma), exact)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_nearly_nothing_of_rock_is_left_at_the_first_noise_level(dims: int, berea: np.ndarray) -> None:
+    """Samples begin without it. Of a volume, much would be left at the first level of images."""
+    rock = berea[:200, :200, :200] if dims == 3 else berea[::20]
+    assert share_told(rock, dims, HIGHEST[dims]) < 0.05
+    assert share_told(rock, 3, HIGHEST[2]) > 0.15 or dims == 2
+
+
+def share_told(phases: np.ndarray, dims: int, level: float) -> float:
+    """What the two-point correlation alone tells of the variance of noisy phases, by a Wiener filter."""
+    x = 2 * phases.astype(np.float32) - 1
+    axes = tuple(range(-dims, 0))
+    spectrum = np.abs(np.fft.fftn(x - x.mean(), axes=axes)) ** 2 / math.prod(phases.shape[-dims:])
+    spectrum = spectrum.reshape(-1, *phases.shape[-dims:]).mean(0)
+    frequencies = np.meshgrid(*[np.fft.fftfreq(n, 1 / n) for n in spectrum.shape], indexing="ij")
+    ring = np.round(np.sqrt(np.square(frequencies).sum(0))).astype(int).ravel()
+    # Of one material in all directions, so that few realisations tell it.
+    mean = (np.bincount(ring, spectrum.ravel()) / np.bincount(ring))[ring]
+    return float((mean**2 / (mean + level**2)).sum() / mean.sum())
 
 
 def test_the_sampler_draws_the_distribution_of_an_exact_denoiser() -> None:

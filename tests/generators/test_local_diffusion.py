@@ -125,6 +125,18 @@ def test_volumes_are_learnt_by_the_same_code() -> None:
     assert interfaces(drawn).mean() < 0.7 * 2 * p * (1 - p)
 
 
+def test_a_stored_generator_keeps_the_noise_levels_that_it_was_taught() -> None:
+    """Those of volumes began at 30, as of images, when they were not stored."""
+    fitted = LocalDiffusion(steps=1, channels=1).fit(random_microstructures(2, (8, 8, 8), seed=0))
+    state = fitted.state_dict()
+    before = LocalDiffusion(channels=1)
+    before.load_state_dict({name: value for name, value in state.items() if name != "highest"})
+    at_30 = LocalDiffusion(channels=1)
+    at_30.load_state_dict({**state, "highest": 30.0})
+    assert torch.equal(before.sample(2, seed=0), at_30.sample(2, seed=0))
+    assert not torch.equal(fitted.sample(2, seed=0), at_30.sample(2, seed=0))
+
+
 def test_images_larger_than_what_is_trained_on_are_learnt() -> None:
     generator = LocalDiffusion(steps=1, channels=1, sampling_steps=2).fit(random_microstructures(2, (128, 64), seed=0))
     assert generator.sample(1, seed=0).shape == (1, 1, 128, 64)
