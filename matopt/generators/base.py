@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 import torch
 
-from matopt.errors import FailureError
+from matopt.errors import FailureError, InputError
 from matopt.given import require_microstructures
 from matopt.microstructures import Microstructures
 from matopt.registry import Registry
@@ -33,8 +33,8 @@ def require_learnt(found: Learnt | None) -> Learnt:
 class Generator(ABC):
     """A learned distribution of microstructures. Settings are keyword arguments; :meth:`fit` learns the rest.
 
-    Methods run in the modes of :func:`matopt.torch_modes.plain`, whatever the caller's are. What is no microstructures
-    is refused before a subclass's :meth:`fit` sees it.
+    Methods run in the modes of :func:`matopt.torch_modes.plain`, whatever the caller's are. What is no microstructures,
+    or none of them, is refused before a subclass's :meth:`fit` sees it.
     """
 
     draws_volumes: ClassVar[bool] = False
@@ -66,6 +66,9 @@ class Generator(ABC):
 
         Returns:
             itself.
+
+        Raises:
+            InputError: no microstructures.
         """
 
     @abstractmethod
@@ -165,6 +168,8 @@ def _of_microstructures(fit: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(fit)
     def called(self: Generator, train: Microstructures, *rest: Any, **named: Any) -> Any:
         require_microstructures(type(self).__name__, train)
+        if len(train) == 0:
+            raise InputError("a generator cannot learn from 0 microstructures; give it some of the material")
         return fit(self, train, *rest, **named)
 
     return called

@@ -98,11 +98,8 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
         """Learn from ``train``; the cross-entropy of ``validation`` is reported, and nothing is chosen by it.
 
         Raises:
-            InputError: no microstructures.
             FailureError: the training diverged.
         """
-        if len(train) == 0:
-            raise InputError("a generator cannot learn from 0 microstructures; give it one at least")
         images = train.density(self._device)
         denoiser = train_denoiser(
             images,

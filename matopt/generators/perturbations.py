@@ -53,13 +53,7 @@ class Perturbations(Generator):
         report: Report = no_report,
         seed: int = 0,
     ) -> Self:
-        """Keep ``train``.
-
-        Raises:
-            InputError: no microstructure.
-        """
-        if not len(train):
-            raise InputError("perturbations are copies of authentic microstructures; give it one at least")
+        """Keep ``train``."""
         self._authentic = train
         report(1, kept=float(len(train)))
         return self

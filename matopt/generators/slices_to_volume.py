@@ -107,12 +107,9 @@ class SlicesToVolume(Generator):
         """Learn from ``train``: from slices, or from all slices of volumes.
 
         Raises:
-            InputError: no microstructures; slices that are, or show, an anisotropic material, as they do not tell their
-                orientation.
+            InputError: slices that are, or show, an anisotropic material, as they do not tell their orientation.
             FailureError: the training diverged.
         """
-        if len(train) == 0:
-            raise InputError("a generator cannot learn from 0 microstructures; give it one at least")
         isotropic = found_transpositions(train.density(), self.isotropic, report)
         if len(train.shape) == AXES:
             shape, slices = train.shape, [_slices(train, axis) for axis in range(AXES)]

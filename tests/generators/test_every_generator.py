@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from matopt.errors import InputWarning
+from matopt.errors import InputError, InputWarning
 from matopt.generators.base import GENERATORS, Generator
 from matopt.generators.morphology_vae import MorphologyVAE
 from matopt.microstructures import Microstructures
@@ -37,6 +37,12 @@ class TestEveryGenerator(GeneratorConformance):
     def make(self, kind: type[Generator]) -> Callable[[], Generator]:
         settings = {name: value for name, value in SMALL.items() if name in signature(kind).parameters}
         return lambda: kind(**settings)
+
+
+@pytest.mark.parametrize("name", GENERATORS.names())
+def test_no_microstructures_are_refused_in_one_line(name: str) -> None:
+    with pytest.raises(InputError, match="cannot learn from 0 microstructures"):
+        GENERATORS.find(name)().fit(Microstructures(np.zeros((0, 16, 16), np.uint8), 1e-6))
 
 
 MIRRORING = [name for name in OF_IMAGES if "flips" in signature(GENERATORS.find(name)).parameters]
