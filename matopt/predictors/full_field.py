@@ -15,6 +15,7 @@ from matopt.predictors.base import PREDICTORS
 from matopt.predictors.convolutional.branches import Branches, Group, groups
 from matopt.predictors.convolutional.fields import LabelledFields
 from matopt.predictors.convolutional.labelled import LabelledDensity
+from matopt.predictors.convolutional.links import ConductingUNet
 from matopt.predictors.convolutional.predictor import ConvolutionalPredictor
 from matopt.predictors.convolutional.unet import Level, UNet
 from matopt.properties import PropertyTable
@@ -102,6 +103,8 @@ class FullField(ConvolutionalPredictor):
     def _branches(self, shape: tuple[int, ...]) -> Branches:
         def network(group: Group) -> UNet:
             (column,) = group.columns
+            if group.sees_conductances and ConductingUNet.level_of_blocks(shape) is not None:
+                return ConductingUNet(shape, self.width, self._level(column))
             level = self._level(column) if self.has_fields[column] else None
             return UNet(shape, self.width, level, group.symmetry.shifts, group.sees_conductances)
 

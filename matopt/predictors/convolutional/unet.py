@@ -105,24 +105,29 @@ class UNet(ScoringNetwork):
     def field(self, density: torch.Tensor, known: torch.Tensor | None = None) -> torch.Tensor:
         """Map densities ``(N, 1, *S)`` to fields of the same shape."""
         known = self.known(density) if known is None else known
-        edges = density.shape[2:]
-        x = self.first(in_blocks(_of_even_edges(2 * density - 1)).contiguous(memory_format=self._layout))
-        levels = [x]
-        for down in self.down:
-            x = down(_halved(x))
-            levels.append(x)
-        whole = self.whole(torch.cat([x.flatten(2).mean(2), known], 1))
-        x = x + whole.view(*whole.shape, *[1] * len(edges))
-        for narrow, up, finer in reversed(list(zip(self.narrow, self.up, levels, strict=False))):
-            coarse = functional.interpolate(narrow(x), size=finer.shape[2:], mode="nearest")
-            x = up(torch.cat([coarse, finer], 1))
-        field = out_of_blocks(self.last(x))
-        for axis, edge in enumerate(edges, start=2):
-            field = field.narrow(axis, 0, edge)
+        field = of_edges(out_of_blocks(self.last(self._up(self._down(density, known), 0))), density.shape[2:])
         if self.power is None:
             return field
         times = self.power(known).exp() / math.log(2)  # softplus is the logarithm of 2 where it begins
         return functional.softplus(field) * times.view(-1, *[1] * (field.ndim - 1))
+
+    def _down(self, density: torch.Tensor, known: torch.Tensor) -> list[torch.Tensor]:
+        """The features of each level, finest first; the last knows of the whole sample."""
+        levels = [self.first(in_blocks(_of_even_edges(2 * density - 1)).contiguous(memory_format=self._layout))]
+        for down in self.down:
+            levels.append(down(halved(levels[-1])))
+        whole = self.whole(torch.cat([levels[-1].flatten(2).mean(2), known], 1))
+        levels[-1] = levels[-1] + whole.view(*whole.shape, *[1] * (density.ndim - 2))
+        return levels
+
+    def _up(self, levels: list[torch.Tensor], to: int) -> torch.Tensor:
+        """The features of the level ``to`` once those of all coarser ones in ``levels`` have come back up to it."""
+        x = levels[-1]
+        for level in range(len(levels) - 2, to - 1, -1):
+            finer = levels[level]
+            coarse = functional.interpolate(self.narrow[level](x), size=finer.shape[2:], mode="nearest")
+            x = self.up[level](torch.cat([coarse, finer], 1))
+        return x
 
     @torch.no_grad()
     def begin(self, density: torch.Tensor, targets: torch.Tensor, usable: torch.Tensor) -> None:
@@ -155,6 +160,11 @@ def out_of_blocks(blocks: torch.Tensor) -> torch.Tensor:
     return parted.permute(0, 1, *order).reshape(len(blocks), -1, *[2 * edge for edge in edges])
 
 
+def of_edges(fields: torch.Tensor, edges: Sequence[int]) -> torch.Tensor:
+    """Cut fields to these edges, on their far side."""
+    return fields[(..., *(slice(edge) for edge in edges))]
+
+
 def _of_even_edges(fields: torch.Tensor) -> torch.Tensor:
     """Double the last layer along axes of an odd number of voxels."""
     for axis in range(2, fields.ndim):
@@ -163,7 +173,7 @@ def _of_even_edges(fields: torch.Tensor) -> torch.Tensor:
     return fields
 
 
-def _halved(features: torch.Tensor) -> torch.Tensor:
+def halved(features: torch.Tensor) -> torch.Tensor:
     """Means of two places an edge; at an odd edge the last layer's are its own."""
     pool = functional.avg_pool2d if features.ndim == 4 else functional.avg_pool3d
     return pool(features, 2, ceil_mode=True, count_include_pad=False)
