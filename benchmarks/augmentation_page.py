@@ -262,8 +262,8 @@ def _unknown(results: Results) -> list[dict]:
             continue
         found = Figure.of(paired)
         low, ratio, high = (math.exp(found.mean + k * found.half) for k in (-1, 0, 1))
-        shown = f"{ratio:.2f} [{low:.2f}, {high:.2f}]"
-        rows.append({"property": TITLES[p], "authentic": n, "added": largest, "over": other, "unknown": shown})
+        row = {"property": TITLES[p], "authentic": n, "added": f"{largest} {our}", "over": other}
+        rows.append({**row, "unknown": f"{ratio:.2f} [{low:.2f}, {high:.2f}]"})
     return rows
 
 
