@@ -29,7 +29,7 @@ import torch
 from augmentation_page import AUTHENTIC, FIXED_MRF, GAUSSIAN, NONE, PERTURBATIONS, PROCESS, SEEDS, Case
 from generators import OF_IMAGES, SHORT
 from kept_rows import KeptRows
-from specimens import VOXEL, berea
+from specimens import VOXEL, berea, windows
 from textures import gaussian_field
 
 from matopt.data.labels.store import LabelStore
@@ -119,12 +119,12 @@ class Study:
         size = self.size = 64 if scope.dimensions == 2 else 32
         # Slices of training 5 apart; nothing of it within 8 voxels of the validation, which is 20 from the test.
         shuffled = np.random.default_rng(0).permutation
-        learnt = _windows(rock, size, scope.dimensions, range(0, 165, 5))
-        held = _windows(rock, size, scope.dimensions, range(174 if scope.dimensions == 2 else 168, 200, 5))
+        learnt = windows(rock, size, scope.dimensions, range(0, 165, 5))
+        held = windows(rock, size, scope.dimensions, range(174 if scope.dimensions == 2 else 168, 200, 5))
         learnt, held = learnt[shuffled(len(learnt))], held[shuffled(len(held))]
         self.train, self.spare = learnt[:TRAIN], learnt[TRAIN:]
         self.validation = held[:VALIDATION]
-        self.test = _windows(rock, size, scope.dimensions, range(220, 400, 10))
+        self.test = windows(rock, size, scope.dimensions, range(220, 400, 10))
 
     def labelled(self, microstructures: Microstructures, property_: str) -> LabelledSet:
         """Look up or compute a property."""
@@ -195,20 +195,6 @@ def cases(scope: Scope, sources: list[str]) -> Iterator[Case]:
             yield Case(p, all_of_them, source, most, draw, symmetries)
         for added, source in product(scope.added[:-1], sources):
             yield Case(p, all_of_them, source, added, draw, True)
-
-
-def _windows(rock: np.ndarray, size: int, dimensions: int, slabs: range) -> Microstructures:
-    """All windows side by side in the slices ``slabs``, or in the layers of volumes that they hold."""
-    if dimensions == 3:
-        slabs = range(slabs.start, slabs.stop - size + 1, size)
-    places = range(0, rock.shape[1] - size + 1, size)
-    cuts = [
-        rock[z if dimensions == 2 else slice(z, z + size), y : y + size, x : x + size]
-        for z in slabs
-        for y in places
-        for x in places
-    ]
-    return Microstructures(np.stack(cuts), VOXEL)
 
 
 def _taken(kind: str, settings: dict[str, int]) -> dict[str, int]:

@@ -1,15 +1,17 @@
 """How well are properties predicted from few microstructures?
 
-Usage: python benchmarks/predictors.py berea.zip [--quick] [--seeds N] [--kinds NAME ...] [--properties NAME ...]
+Usage: python benchmarks/predictors.py berea.zip [--quick] [--volumes] [--seeds N] [--kinds NAME ...]
+           [--properties NAME ...]
 
 Learning curves on windows of 64^2 voxels of Berea sandstone: predictors with their default settings learn one property
 from 10 to 500 windows, are chosen by 100 others, and are tested on 648 windows of another part of the scan, which
 nothing was tuned on. Each seed draws other windows to learn from. Beside them is what needs no training: a parabola of
 the porosity, and for diffusivity linear maps of the conductances that cnn is told, and of those of the finer blocks
 that full_field corrects. Of ensembles it is measured how often their intervals hold the truth. What a case measured is
-kept in predictors.json beside this file and not measured again; the page predictors.md is made anew of all rows.
---quick takes one size, one seed and a tenth of the training, into files of its own: it shows that all works, and not
-what is good. The last line of the output is the table of goals, as JSON.
+kept in predictors.json beside this file and not measured again; the page predictors.md is made anew of all rows. With
+--volumes they are blocks of 32^3 voxels, 100 to learn from, in predictors_3d.*. --quick takes one size, one seed and a
+tenth of the training, into files of its own: it shows that all works, and not what is good. The last line of the
+output is the table of goals, as JSON.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ import numpy as np
 import page
 import torch
 from kept_rows import KeptRows
-from specimens import VOXEL, berea
+from specimens import VOXEL, berea, windows
 
 from matopt.data.labels.store import LabelStore
 from matopt.microstructures import Microstructures
@@ -38,6 +40,7 @@ from matopt.physics.permeability import Permeability
 from matopt.physics.youngs_modulus import YoungsModulus
 from matopt.predictors.base import PREDICTORS, Predictor
 from matopt.predictors.convolutional.conductances import BLOCKS, conductances
+from matopt.predictors.convolutional.links import BLOCKS as FINER_BLOCKS
 from matopt.predictors.ensemble import Ensemble
 from matopt.predictors.full_field import FullField
 from matopt.properties import PropertyTable
@@ -48,7 +51,9 @@ from matopt.stages.responses.skill import mean_skill, response_skill
 from matopt.stages.simulate import simulate
 
 HERE = Path(__file__).parent
-SIZE = 64
+SIZES = {2: 64, 3: 32}
+"""Edges of windows, by their number of dimensions."""
+
 SIMULATORS: dict[str, Simulator] = {
     "youngs_modulus": YoungsModulus(),
     "diffusivity": Diffusivity(flow="all"),
@@ -58,7 +63,7 @@ COUNTS = (100, 25, 10, 50, 500)
 """How many windows are learnt from, the most telling first."""
 
 POROSITY, CONDUCTANCES = "parabola of porosity", "linear map of conductances"
-FINER = "linear map of conductances of 16 x 16 blocks"
+FINER = "linear map of finer conductances"
 OF_CONDUCTION = (CONDUCTANCES, FINER)
 
 VALUES_ALONE = "full_field, values alone"
@@ -94,15 +99,16 @@ class Rock:
 
     scan: np.ndarray
     store: LabelStore
+    dimensions: int = 2
 
     def train(self, property_: str, count: int, seed: int) -> LabelledSet:
-        windows = self._windows(range(0, 165, 5))
-        return self.labelled(windows[np.random.default_rng([0, seed]).permutation(len(windows))[:count]], property_)
+        pool = self._windows(range(0, 165, 5))
+        return self.labelled(pool[np.random.default_rng([0, seed]).permutation(len(pool))[:count]], property_)
 
     @cache  # noqa: B019  (one rock a process)
     def validation(self, property_: str) -> LabelledSet:
-        windows = self._windows(range(174, 200, 5))
-        return self.labelled(windows[np.random.default_rng(0).permutation(len(windows))[:100]], property_)
+        pool = self._windows(range(174 if self.dimensions == 2 else 168, 200, 5))
+        return self.labelled(pool[np.random.default_rng(0).permutation(len(pool))[:100]], property_)
 
     @cache  # noqa: B019  (one rock a process)
     def test(self, property_: str) -> LabelledSet:
@@ -120,9 +126,7 @@ class Rock:
 
     @cache  # noqa: B019  (one rock a process)
     def _windows(self, slices: range) -> Microstructures:
-        corners = range(0, self.scan.shape[1] - SIZE + 1, SIZE)
-        cuts = [self.scan[z, y : y + SIZE, x : x + SIZE] for z in slices for y in corners for x in corners]
-        return Microstructures(np.stack(cuts), VOXEL)
+        return windows(self.scan, SIZES[self.dimensions], self.dimensions, slices)
 
 
 class Linear:
@@ -147,7 +151,7 @@ def porosity(density: torch.Tensor) -> torch.Tensor:
 
 
 def coarse(density: torch.Tensor, most: int = BLOCKS) -> torch.Tensor:
-    """``(N, 6)``: one, the solid fraction and the conductances."""
+    """``(N, 2 + 2 d)``: one, the solid fraction and the conductances."""
     density = density.double()
     known = [torch.ones(len(density), 1), density.flatten(1).mean(1, keepdim=True), conductances(density, most)]
     return torch.cat(known, 1)
@@ -168,7 +172,7 @@ def measure(rock: Rock, kind: str, property_: str, count: int, seed: int, is_qui
     if kind == POROSITY:
         model = Linear(train, porosity)
     elif kind in OF_CONDUCTION:
-        model = Linear(train, partial(coarse, most=BLOCKS if kind == CONDUCTANCES else 16 * 16))
+        model = Linear(train, partial(coarse, most=BLOCKS if kind == CONDUCTANCES else FINER_BLOCKS[rock.dimensions]))
     else:
         chosen_by = (validation.microstructures, validation.labels)
         model = new(kind, is_quick).fit(train.microstructures, train.labels, chosen_by, seed=seed)
@@ -241,14 +245,14 @@ def spread(rows: list[dict], column: str) -> str:
     return f"{np.mean(values):.3f} ({min(values):.3f} to {max(values):.3f}; {len(values)})" if values else ""
 
 
-def write(path: Path, rows: list[dict]) -> None:
+def write(path: Path, rows: list[dict], of: str) -> None:
     """Make the page."""
     counts = sorted({row["windows"] for row in rows})
     kinds = list(dict.fromkeys(row["predictor"] for row in rows))
     parts = [
         "# Properties predicted from few microstructures",
-        "Berea sandstone, windows of 64^2 voxels, one property a predictor, default settings; 648 windows of another "
-        "part of the scan to test on. Means over seeds, each of other windows to learn from (least to largest; how "
+        f"Berea sandstone, windows of {of} voxels, one property a predictor, default settings; tested on windows of "
+        "another part of the scan. Means over seeds, each of other windows to learn from (least to largest; how "
         "many). R2 on the property's own scale, the response skill as in docs/interpretability.md. Seconds are "
         "processor time of one thread on a machine shared with others.",
     ]
@@ -301,15 +305,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("scan", type=Path, help="the scan of Berea, a zip archive with berea.tif in it")
     parser.add_argument("--quick", action="store_true", help="one size, one seed, a tenth of the training")
+    parser.add_argument("--volumes", action="store_true", help="volumes of 32^3 in place of sections of 64^2")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--kinds", nargs="+", default=PREDICTORS.names(), help="predictors by name; all by default")
     parser.add_argument("--properties", nargs="+", default=list(SIMULATORS), choices=SIMULATORS)
     parser.add_argument("--keep", type=Path, default=HERE / "kept", help="where labels are kept")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    rock = Rock(berea(arguments.scan), LabelStore(arguments.keep / "labels"))
-    counts, seeds = (COUNTS[:1], 1) if arguments.quick else (COUNTS, arguments.seeds)
-    path = HERE / ("predictors_quick.json" if arguments.quick else "predictors.json")
+    rock = Rock(berea(arguments.scan), LabelStore(arguments.keep / "labels"), 3 if arguments.volumes else 2)
+    counts = COUNTS[:1] if arguments.quick or arguments.volumes else COUNTS
+    seeds = 1 if arguments.quick else arguments.seeds
+    path = HERE / f"predictors{'_3d' * arguments.volumes}{'_quick' * arguments.quick}.json"
     label = ("predictor", "property", "windows", "seed")
     kept = KeptRows(path, label)
     alone = [VALUES_ALONE] if "full_field" in arguments.kinds else []
@@ -319,7 +325,7 @@ def main() -> None:
         row = measure(rock, *case, arguments.quick)
         kept.keep(row)
         print({name: round(v, 3) if isinstance(v, float) else v for name, v in row.items()}, flush=True)
-    write(path.with_suffix(".md"), kept.rows)
+    write(path.with_suffix(".md"), kept.rows, "32^3" if arguments.volumes else "64^2")
     print(path.with_suffix(".md").read_text())
     print(json.dumps({"goals": goals(kept.rows)}))
 

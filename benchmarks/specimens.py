@@ -10,6 +10,8 @@ import numpy as np
 import tifffile
 import torch
 
+from matopt.microstructures import Microstructures
+
 VOXEL = 5.345e-6
 """Edge of a voxel of the scan, in metres."""
 
@@ -35,6 +37,20 @@ def slices(rock: np.ndarray, size: int, count: int) -> np.ndarray:
     room = rock.shape[1] - size + 1
     heights = np.arange(count) * (len(rock) // count)
     return np.stack([rock[z, 7 * z % room :, 3 * z % room :][:size, :size] for z in heights])
+
+
+def windows(rock: np.ndarray, size: int, dimensions: int, slabs: range) -> Microstructures:
+    """All windows side by side in the slices ``slabs``, or in the layers of volumes that they hold."""
+    if dimensions == 3:
+        slabs = range(slabs.start, slabs.stop - size + 1, size)
+    places = range(0, rock.shape[1] - size + 1, size)
+    cuts = [
+        rock[z if dimensions == 2 else slice(z, z + size), y : y + size, x : x + size]
+        for z in slabs
+        for y in places
+        for x in places
+    ]
+    return Microstructures(np.stack(cuts), VOXEL)
 
 
 def ball(size: int, share: float, dimensions: int) -> np.ndarray:
