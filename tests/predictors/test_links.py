@@ -29,6 +29,15 @@ def test_what_blocks_dissipate_is_what_the_simulator_solves_for(shape: tuple[int
     torch.testing.assert_close(found, true.to(found), rtol=1e-6, atol=1e-8)
 
 
+def test_what_blocks_dissipate_can_be_differentiated_twice() -> None:
+    """Traits are trained by derivatives of gradients."""
+    generator = torch.Generator().manual_seed(0)
+    conductivity = [0.1 + torch.rand(1, 3, 4, generator=generator, dtype=torch.float64) for _ in range(2)]
+    given = tuple(part.requires_grad_() for part in conductivity)
+    assert torch.autograd.gradcheck(lambda *c: dissipation(c), given)
+    assert torch.autograd.gradgradcheck(lambda *c: dissipation(c), given)
+
+
 def test_before_it_learns_its_values_are_those_of_merged_blocks() -> None:
     """Of 32 x 32 voxels those are all that both solve for."""
     network, density = untrained((32, 32)), blobs(6, (32, 32), 0).density()

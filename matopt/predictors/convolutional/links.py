@@ -69,18 +69,19 @@ class ConductingUNet(UNet):
         levels[self._at] = levels[self._at] + self.told(merged_log)
         x = self._up(levels, self._at)
         dissipated = dissipation((merged_log + self.correction(x)).exp().unbind(1))
-        levels = [*levels[: self._at], x + self.dissipated(_described(dissipated))]
-        spread = functional.softplus(out_of_blocks(self.last(self._up(levels, 0))))
-        mean = spread
-        for _ in range(self._at + 1):
-            mean = halved(mean)
-        edges = density.shape[2:]
-        share = of_edges(spread, edges) / of_edges(self._of_voxels(mean), edges)
-        total = dissipated.sum(1, keepdim=True)
-        field = share * of_edges(self._of_voxels(total), edges)
+        x = self._up([*levels[: self._at], x + self.dissipated(_described(dissipated))], 0)
+        total, edges = dissipated.sum(1, keepdim=True), density.shape[2:]
+        field = of_edges(self._shares(x), edges) * of_edges(self._of_voxels(total), edges)
         # Blocks at the border of a sample are cut where they hold no whole number of voxels: its mean stays what it is.
         whole = [part.flatten(1).mean(1) for part in (total, field)]
         return field * (self.factor.exp() * whole[0] / whole[1]).view(-1, *[1] * (field.ndim - 1))
+
+    def _shares(self, features: torch.Tensor) -> torch.Tensor:
+        """What voxels have of what their block dissipates, over the mean of its voxels."""
+        share = mean = functional.softplus(out_of_blocks(self.last(features)))
+        for _ in range(self._at + 1):
+            mean = halved(mean)
+        return share / of_edges(self._of_voxels(mean), share.shape[2:])
 
     @torch.no_grad()
     def begin(self, density: torch.Tensor, targets: torch.Tensor, usable: torch.Tensor) -> None:
@@ -107,7 +108,7 @@ class ConductingUNet(UNet):
 
 
 def _described(dissipated: torch.Tensor) -> torch.Tensor:
-    """Of what is dissipated in blocks ``(N, d, *B)``: the logarithm over a sample's mean, and the shares the axes."""
+    """Of what is dissipated in blocks ``(N, d, *B)``: their logarithm over a sample's mean, and shares of axes."""
     total = dissipated.sum(1, keepdim=True)
     mean = total.mean(list(range(1, total.ndim)), keepdim=True)
     return torch.cat([(total / mean + FLOOR).log(), dissipated / (total + FLOOR**2 * mean)], 1)
