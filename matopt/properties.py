@@ -78,8 +78,8 @@ class Property:
         symmetries: of sections and of volumes, as the simulator's boundary conditions make them.
         length_power: the power of a length that it goes with where a microstructure of two phases is enlarged: 2 for
             permeability, 0 where size does not matter; None where it is not known.
-        is_conduction: whether it is a conductivity of grain and pore along axis 0 of space. Predictors may then go by a
-            coarse solution.
+        conducts_in: the numbers of dimensions of samples, out of 2 and 3, of which it is a conductivity along axis 0 of
+            space: of a current, or of a fluid. Predictors may then go by a coarse solution.
         bounds: what isotropic microstructures keep to, as the simulator states it: of Hashin and Shtrikman, say. None
             where none are known. They belong to no comparison, and are not saved with models (:meth:`plain`).
     """
@@ -95,7 +95,7 @@ class Property:
     increases_with_solid: bool | None = None
     symmetries: tuple[Symmetry, Symmetry] = (Symmetry(), Symmetry())
     length_power: int | None = None
-    is_conduction: bool = False
+    conducts_in: tuple[int, ...] = ()
     bounds: Bounds | None = field(default=None, compare=False, repr=False)
     contributions: Contributions | None = field(default=None, compare=False, repr=False)
 
@@ -137,6 +137,7 @@ class Property:
         values: dict[str, Any] = {**plain, "bounds": _LostBounds(plain["name"]) if plain.get("bounds") else None}
         if "symmetries" in plain:
             values["symmetries"] = tuple(Symmetry(s["shifts"], tuple(s["alike"])) for s in plain["symmetries"])
+        values["conducts_in"] = tuple(plain.get("conducts_in", ()))
         return cls(**values)
 
 

@@ -107,7 +107,7 @@ class Diffusivity(Simulator):
             increases_with_solid=self.grain(3) > 1,
             symmetries=(Symmetry(shifts), Symmetry(shifts, alike=(1, 2))),
             length_power=0,
-            is_conduction=True,
+            conducts_in=(2, 3),
             bounds=DiffusivityBounds(self.grain(2), self.grain(3)),
             contributions=self.contributions,
         )

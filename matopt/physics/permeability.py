@@ -105,6 +105,7 @@ class Permeability(Simulator):
             increases_with_solid=False,
             symmetries=(axial if self.section == "axial" else across, replace(across, alike=others)),
             length_power=None if self.grain_permeability else 2,
+            conducts_in=() if axis else (3,) if self.section == "axial" else (2, 3),
             contributions=self.contributions,
         )
 

@@ -23,7 +23,7 @@ class CNN(ConvolutionalPredictor):
     to them; networks of periodic physics are so to shifts by their coarsest pixel, and learn to be to others.
 
     Training: weights between hidden layers learn by :class:`matopt.training.muon.Muon`, the other parameters by AdamW,
-    both on a cosine schedule to 0. The network of a conductivity (:attr:`Property.is_conduction`) between two faces is
+    both on a cosine schedule to 0. The network of a conductivity (:attr:`Property.conducts_in`) between two faces is
     told what 8 x 8 blocks conduct (:func:`matopt.predictors.convolutional.conductances.conductances`), begins at a
     linear map of that, and learns what it leaves.
 

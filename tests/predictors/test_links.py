@@ -9,6 +9,8 @@ from test_cnn import blobs
 
 from matopt.microstructures import Microstructures
 from matopt.physics.diffusivity import Diffusivity
+from matopt.physics.permeability import Permeability
+from matopt.physics.youngs_modulus import YoungsModulus
 from matopt.predictors.convolutional.conductances import CONTRAST, conductances, dissipation
 from matopt.predictors.convolutional.links import BLOCKS, ConductingUNet
 from matopt.predictors.convolutional.unet import Level
@@ -70,6 +72,18 @@ def test_it_finds_out_which_phase_conducts_and_how_well(grain_conducts: bool) ->
     network.begin(density, true.log(), torch.ones_like(true, dtype=torch.bool))
     assert bool(network.grain_conducts) == grain_conducts
     assert float(network.factor.exp()) == pytest.approx(7, rel=0.2)
+
+
+def test_flow_along_the_first_axis_conducts_and_flow_along_the_normal_of_a_section_does_not() -> None:
+    conducts = {
+        Diffusivity(): (2, 3),
+        Permeability(): (3,),
+        Permeability(flow="all"): (3,),
+        Permeability(section="transverse"): (2, 3),
+        Permeability(flow="y"): (),
+        YoungsModulus(): (),
+    }
+    assert {simulator: simulator.property.conducts_in for simulator in conducts} == conducts
 
 
 def test_few_windows_teach_it_what_merging_leaves_unknown(berea: np.ndarray) -> None:

@@ -42,7 +42,7 @@ def groups(properties: Sequence[Property], shape: Sequence[int], shared: bool, s
         symmetry = Symmetry.common([properties[c].symmetry(len(shape)) for c in group]) if symmetries else Symmetry()
         if len({shape[axis] for axis in symmetry.alike}) > 1:
             symmetry = Symmetry(symmetry.shifts)
-        sees_conductances = any(properties[c].is_conduction for c in group) and not symmetry.shifts
+        sees_conductances = any(len(shape) in properties[c].conducts_in for c in group) and not symmetry.shifts
         found.append(Group(group, symmetry, sees_conductances))
     return tuple(found)
 
