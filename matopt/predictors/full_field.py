@@ -36,10 +36,12 @@ class FullField(ConvolutionalPredictor):
     is stored there, the dissipation, the velocity. The simulator has it when it has the value, and a network that
     predicts it learns from few samples what many values do not show (:attr:`Property.contributions`).
 
-    The network (:class:`~matopt.predictors.convolutional.unet.UNet`) predicts the field; its mean is the prediction. It
-    learns the value and the root of the field, of samples that are moved by the symmetries of the property, as
-    :class:`~matopt.predictors.cnn.CNN` does. Predictions are of the sample alone: means over its mirror images, which
-    would be exactly invariant, take four times as long, and were no better.
+    The network (:class:`~matopt.predictors.convolutional.unet.UNet`) predicts the field; its mean is the prediction. Of
+    conductivities between two faces (:attr:`Property.conducts_in`) it says how blocks conduct, and flow through these
+    is solved for (:class:`~matopt.predictors.convolutional.links.ConductingUNet`). It learns the value and the root of
+    the field, of samples that are moved by the symmetries of the property, as :class:`~matopt.predictors.cnn.CNN` does.
+    Predictions are of the sample alone: means over its mirror images, which would be exactly invariant, take four times
+    as long, and were no better.
 
     Fields of what it learns from are solved for once more by :meth:`fit`, along each axis that labels tell of: that
     takes as long as their labels did. A property without contributions is learnt by its values alone.
