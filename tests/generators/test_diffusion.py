@@ -49,7 +49,8 @@ def test_nearly_nothing_of_rock_is_left_at_the_first_noise_level(dims: int, bere
     """Samples begin without it. Of a volume, much would be left at the first level of images."""
     rock = berea[:200, :200, :200] if dims == 3 else berea[::20]
     assert share_told(rock, dims, HIGHEST[dims]) < 0.05
-    assert share_told(rock, 3, HIGHEST[2]) > 0.15 or dims == 2
+    if dims == 3:
+        assert share_told(rock, dims, HIGHEST[2]) > 0.15
 
 
 def share_told(phases: np.ndarray, dims: int, level: float) -> float:

@@ -15,7 +15,6 @@ from matopt.predictors.convolutional.conductances import CONTRAST, conductances,
 from matopt.predictors.convolutional.links import BLOCKS, ConductingUNet
 from matopt.predictors.convolutional.unet import Level
 from matopt.predictors.full_field import FullField
-from matopt.properties import PropertyTable
 from matopt.stages.simulate import simulate
 
 LEVEL = Level(is_log=True, unit=1.0, deviation=1.0)
@@ -108,5 +107,5 @@ def logs(model: FullField, test: Microstructures) -> np.ndarray:
 def test_samples_with_too_many_blocks_to_solve_for_are_learnt_without() -> None:
     assert ConductingUNet.level_of_blocks((8, 64, 64)) is None
     train = blobs(4, (8, 64, 64), 0)
-    labels: PropertyTable = simulate(train, ["diffusivity"])
+    labels = simulate(train, ["diffusivity"])
     assert FullField(steps=1, width=4).fit(train, labels).predict(train.density()).shape == (4, 1)

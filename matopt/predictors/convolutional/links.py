@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from matopt.predictors.convolutional.conductances import CONTRAST, dissipation, merged
-from matopt.predictors.convolutional.unet import MOST, Level, UNet, halved, of_edges, out_of_blocks
+from matopt.predictors.convolutional.unet import Level, UNet, halved, n_levels, of_edges, out_of_blocks
 
 BLOCKS = {2: 256, 3: 512}
 """At most so many blocks are solved for, by the number of dimensions: 16 x 16 of a section, 8 x 8 x 8 of a volume."""
@@ -41,16 +41,16 @@ class ConductingUNet(UNet):
     STARTS_AT_ZERO = ("correction.weight", "correction.bias")
 
     def __init__(self, shape: Sequence[int], width: int, level: Level) -> None:
-        super().__init__(shape, width, level, is_periodic=False, sees_conductances=False)
+        super().__init__(shape, width, None, is_periodic=False, sees_conductances=False)
         dimensions, at = len(shape), self.level_of_blocks(shape)
         assert at is not None
-        self._scale, self._at = level, at
+        self._level: Level = level
+        self._at = at
         convolution = nn.Conv2d if dimensions == 2 else nn.Conv3d
-        channels = width * min(at + 1, MOST)
+        channels = self.channels[at]
         self.told = convolution(dimensions, channels, 1)
         self.correction = convolution(channels, dimensions, 1)
         self.dissipated = convolution(1 + dimensions, channels, 1)
-        self.power = None
         # Set by `begin`: which phase conducts, and the logarithm of a sample's conductivity where it fills all.
         self.register_buffer("grain_conducts", torch.zeros((), dtype=torch.float32))
         self.factor = nn.Parameter(torch.zeros((), dtype=torch.float32))
@@ -58,8 +58,8 @@ class ConductingUNet(UNet):
     @staticmethod
     def level_of_blocks(shape: Sequence[int]) -> int | None:
         """The finest level with few enough blocks to be solved for; None if there is none."""
-        levels = range(max(1, math.ceil(math.log2(min(shape) / 4))))
-        fits = [math.prod(math.ceil(edge / 2 ** (1 + n)) for edge in shape) <= BLOCKS[len(shape)] for n in levels]
+        blocks = [math.prod(math.ceil(edge / 2 ** (1 + n)) for edge in shape) for n in range(n_levels(shape))]
+        fits = [number <= BLOCKS[len(shape)] for number in blocks]
         return fits.index(True) if any(fits) else None
 
     def field(self, density: torch.Tensor, known: torch.Tensor | None = None) -> torch.Tensor:
@@ -86,7 +86,7 @@ class ConductingUNet(UNet):
     @torch.no_grad()
     def begin(self, density: torch.Tensor, targets: torch.Tensor, usable: torch.Tensor) -> None:
         """Find out which phase conducts, and how much where it fills all."""
-        means = self._scale.means(targets[usable])
+        means = self._level.means(targets[usable])
         rows, true = usable[:, 0].nonzero()[means > 0, 0], means[means > 0].log()
         off = []
         for phase in (0, 1):

@@ -73,8 +73,7 @@ class UNet(ScoringNetwork):
         super().__init__(dimensions, sees_conductances)
         convolution = nn.Conv2d if dimensions == 2 else nn.Conv3d
         self._level, n_in_block = level, 2**dimensions
-        levels = max(1, math.ceil(math.log2(min(shape) / 4)))
-        channels = [width * min(level + 1, MOST) for level in range(levels)]
+        channels = self.channels = [width * min(level + 1, MOST) for level in range(n_levels(shape))]
 
         def layer(before: int, after: int) -> nn.Module:
             convolved = convolution(
@@ -142,6 +141,11 @@ class UNet(ScoringNetwork):
     def hidden(self) -> list[torch.Tensor]:
         """The weights between hidden layers."""
         return [p for part in (self.down, self.whole, self.narrow, self.up) for p in part.parameters() if p.ndim > 1]
+
+
+def n_levels(shape: Sequence[int]) -> int:
+    """How many levels a network of samples of this shape has."""
+    return max(1, math.ceil(math.log2(min(shape) / 4)))
 
 
 def in_blocks(fields: torch.Tensor) -> torch.Tensor:
