@@ -145,7 +145,7 @@ def main() -> None:
     contest = Contest(rock, starts=8, moves=10) if quick else Contest(rock)
     judge = Judge(zoo, contest, windows=20 if quick else 100)
     path = HERE / ("interpretability_quick.json" if quick else "interpretability.json")
-    kept = KeptRows(path, ("model", "seed"), ["youngs_modulus"])
+    kept = KeptRows(path, ("model", "seed"), ["youngs_modulus"], version=2)
     for seed in range(seeds):
         for name, make in zoo.members.items():
             is_trained = name not in ("physics", "physics, half the resolution", "constant", "knows porosity alone")

@@ -317,7 +317,7 @@ def main() -> None:
     seeds = 1 if arguments.quick else arguments.seeds
     path = HERE / f"predictors{'_3d' * arguments.volumes}{'_quick' * arguments.quick}.json"
     label = ("predictor", "property", "windows", "seed")
-    kept = KeptRows(path, label)
+    kept = KeptRows(path, label, version=2)
     alone = [VALUES_ALONE] if "full_field" in arguments.kinds else []
     for case in cases([POROSITY, *OF_CONDUCTION, *arguments.kinds, *alone], arguments.properties, counts, seeds):
         if kept.find(**dict(zip(label, case, strict=True))):

@@ -37,6 +37,11 @@ class LabelledSet:
             PropertyTable.concatenate([self.labels, other.labels]),
         )
 
+    def spread(self, most: int) -> LabelledSet:
+        """All rows, or ``most`` of them at even distances: rows lie as in the scan, the first at one place."""
+        count = min(most, len(self))
+        return self[np.arange(count) * len(self) // max(count, 1)]
+
     @cached_property
     def key(self) -> str:
         """A hash of the content: images, voxel size, values along all axes, statuses."""

@@ -43,7 +43,7 @@ def predictor_audit(
     context: ModelContext,
 ) -> list[AuditRow]:
     """Audit a predictor, or any model of the same properties, at held-out microstructures and their probes."""
-    audited = labelled.microstructures[:AUDITED]
+    audited = labelled.spread(AUDITED).microstructures
     density = audited.density(context.device)
     built = build_traits(tuple(traits), context.folder)
 

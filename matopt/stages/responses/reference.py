@@ -60,11 +60,11 @@ def responses(
     solved once for all models.
 
     Args:
-        held_out: microstructures that no model has learnt from; the first ``windows`` of them are moved.
+        held_out: microstructures that no model has learnt from.
         label: computes or looks up the properties of the moved ones.
         kinds: of move, out of :data:`KINDS`.
         steps: how many moves in a row; each microstructure is moved so often by each kind of move.
-        windows: how many are moved, where there are so many.
+        windows: how many of them are moved, at even distances, where there are so many.
         seed: of the moves.
 
     Raises:
@@ -74,7 +74,7 @@ def responses(
         raise InputError(f"there are no moves {unknown[0]!r}; there are: {', '.join(KINDS)}")
     if not len(held_out):
         raise InputError("responses are of held-out microstructures; give it one at least")
-    base = held_out[:windows]
+    base = held_out.spread(windows)
     phases, origin, names, lengths = [], [], [], []
     for row, sample in enumerate(base.microstructures.phases):
         for number, (kind, move) in enumerate(KINDS.items()):

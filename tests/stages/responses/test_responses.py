@@ -140,6 +140,12 @@ def test_moves_are_the_same_for_every_model_and_solved_once(tmp_path: Path) -> N
     assert few.moved.microstructures.hashes == first.moved.microstructures[chosen].hashes
 
 
+def test_what_is_moved_comes_from_all_of_the_held_out_and_not_from_its_beginning(found: Responses) -> None:
+    few = responses(found.held_out, label, ["boundary"], steps=[1], windows=4)
+    assert few.held_out.microstructures.hashes == tuple(found.held_out.microstructures.hashes[i] for i in (0, 2, 5, 7))
+    assert few.moved.microstructures.hashes[3] != few.held_out.microstructures.hashes[3]
+
+
 def test_what_cannot_be_compared_is_refused(found: Responses, physics: Physics) -> None:
     with pytest.raises(InputError, match="there are no moves 'flips'; there are: blocks, boundary, constant_porosity"):
         responses(found.held_out, label, ["flips"])
