@@ -10,19 +10,24 @@ import torch
 
 from matopt.descriptors.correlation import radial_correlation
 
+Covariance = tuple[np.ndarray, np.ndarray]
+"""Rising lengths in voxels, and the covariance of the solid fraction at each: beyond them it is zero."""
+
 
 def block_variance(density: torch.Tensor, shape: Sequence[int]) -> float:
     """Estimate the variance of the volume fraction of blocks, which may be larger than the samples or have more axes.
 
-    ``Var = 1/V sum_h prod_i (1 - |h_i| / S_i) C(|h|)`` over all vectors ``h`` within a block of shape ``S`` and ``V``
-    voxels. The covariance ``C = S2 - phi^2`` is measured on the samples and taken as isotropic, and as zero from its
-    first zero crossing on, or from half the samples' edge where it has none.
-
     Args:
         density: ``(N, 1, *S)`` solid fractions of samples of one material.
         shape: of the blocks in voxels.
+    """
+    return variance_of_blocks(radial_covariance(density), shape)
 
-    Source: Lantuejoul, J. Microscopy 161, 387 (1991): the variance of a mean over a domain, and the integral range.
+
+def radial_covariance(density: torch.Tensor) -> Covariance:
+    """Measure ``C = S2 - phi^2`` of samples ``(N, 1, *S)`` of one material, taken as isotropic.
+
+    It ends at its first zero crossing, or at half the samples' edge where it has none.
     """
     density = density.double()
     mean = float(density.mean())
@@ -30,7 +35,18 @@ def block_variance(density: torch.Tensor, shape: Sequence[int]) -> float:
     lengths, covariance = lengths.cpu().numpy(), s2.mean(0).cpu().numpy() - mean**2
     is_past = np.append(covariance <= 0, True)
     end = int(is_past.argmax())
+    return lengths[:end], covariance[:end]
+
+
+def variance_of_blocks(covariance: Covariance, shape: Sequence[int]) -> float:
+    """Give the variance of the volume fraction of blocks of a shape in voxels.
+
+    ``Var = 1/V sum_h prod_i (1 - |h_i| / S_i) C(|h|)`` over all vectors ``h`` within a block of shape ``S`` and ``V``
+    voxels.
+
+    Source: Lantuejoul, J. Microscopy 161, 387 (1991): the variance of a mean over a domain, and the integral range.
+    """
     steps = np.meshgrid(*[np.arange(1 - edge, edge) for edge in shape], indexing="ij", sparse=True)
     distance = np.sqrt(sum(step**2 for step in steps))
     overlap = math.prod(1 - np.abs(step) / edge for step, edge in zip(steps, shape, strict=True))
-    return float((overlap * np.interp(distance, lengths[:end], covariance[:end], right=0.0)).sum()) / math.prod(shape)
+    return float((overlap * np.interp(distance, *covariance, right=0.0)).sum()) / math.prod(shape)

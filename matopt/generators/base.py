@@ -156,7 +156,7 @@ class PorosityGenerator(Generator):
         Args:
             n: how many.
             seed: of all randomness.
-            porosity: that samples shall have, cut at one half: one for all, or ``(n,)``. By default what comes out.
+            porosity: that samples shall have, cut at one half: one for all, or ``(n,)``; by default as they come.
 
         Raises:
             FailureError: nothing has been learnt yet.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Self
 
 import torch
@@ -15,8 +15,10 @@ from matopt.generators.base import GENERATORS, LatentGenerator, PorosityGenerato
 from matopt.generators.diffusion.correction import Correction
 from matopt.generators.diffusion.denoiser import LocalDenoiser, Logit
 from matopt.generators.diffusion.guidance import Energy, with_energy, with_porosity
+from matopt.generators.diffusion.learnt import Learnt
 from matopt.generators.diffusion.networks import MULTIPLE
 from matopt.generators.diffusion.patches import tiles
+from matopt.generators.diffusion.porosities import PorosityLaw, wanted_porosities
 from matopt.generators.diffusion.sampler import (
     HIGHEST,
     LOWEST,
@@ -32,8 +34,8 @@ from matopt.generators.symmetries import found_flips, found_transpositions
 from matopt.microstructures import Microstructures
 from matopt.training.report import Report, no_report
 
-HIGHEST_BEFORE = 30.0
-"""The highest noise level of generators that were stored without it, of images and of volumes alike."""
+VOLUME = 3
+"""Dimensions."""
 
 
 @GENERATORS.register("local_diffusion")
@@ -45,7 +47,9 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
     :class:`matopt.generators.diffusion.denoiser.LocalDenoiser`.
 
     Once trained, its samples are corrected until they have the mean surface, debris and patterns of 3 x 3 voxels of the
-    training images, see :mod:`matopt.generators.diffusion.correction`; all else is what comes out.
+    training images, see :mod:`matopt.generators.diffusion.correction`. Volumes are drawn at porosities that vary as
+    those of blocks of their size do (:class:`matopt.generators.diffusion.porosities.PorosityLaw`), as what comes out
+    without varies too little. All else is what comes out.
 
     Its latent space is noise of the image's size, which the deterministic sampler maps to microstructures.
 
@@ -86,7 +90,7 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
         self.transpositions = transpositions
         self.latent_dim = 0  # voxels of a microstructure, once one has been seen
         self._device = torch.device("cpu")
-        self._fitted: _Fitted | None = None
+        self._fitted: Learnt | None = None
 
     def fit(
         self,
@@ -112,8 +116,16 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
             report=report,
             seed=seed,
         )
-        highest = HIGHEST[len(train.shape)]
-        fitted = _Fitted(denoiser, train.shape, train.voxel_size, float(images.mean()), highest, Correction())
+        fitted = Learnt(
+            denoiser,
+            self.channels,
+            train.shape,
+            train.voxel_size,
+            solid_fraction=float(images.mean()),
+            highest=HIGHEST[len(train.shape)],
+            correction=Correction(),
+            law=PorosityLaw.learnt(images) if len(train.shape) == VOLUME else None,
+        )
         shape = patch_shape(train.shape)
 
         def draw(correction: Correction, n: int, number: int) -> torch.Tensor:
@@ -141,7 +153,8 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
             shape: of a sample; that of the training by default.
             periodic: opposite borders of a sample meet like any two voxels. Edges must then be multiples of 4.
             porosity: that samples shall have, one for all or ``(n,)``; see
-                :func:`matopt.generators.diffusion.guidance.with_porosity`.
+                :func:`matopt.generators.diffusion.guidance.with_porosity`. By default that of volumes varies as that of
+                blocks of their size, and that of images, or of what has an energy, is what comes out.
             energy: by which samples are weighted, see :func:`matopt.generators.diffusion.guidance.with_energy`.
 
         Raises:
@@ -150,7 +163,11 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
         """
         shape = self._shape(shape, periodic)
         noise = torch.randn(n, 1, *shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float32)
-        target = None if porosity is None else _porosities(porosity, n)
+        law, target = self._learnt.law, None
+        if porosity is not None:
+            target = wanted_porosities(porosity, n)
+        elif law is not None and energy is None:
+            target = law.draw(n, shape, seed)
         with torch.no_grad():
             return self._from_noise(noise, periodic, target, energy)
 
@@ -168,7 +185,7 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
         with torch.no_grad():
             parts = x.split(n_at_once(x.shape[2:]))
             y = torch.cat([add_noise(self.logit(), part + LOWEST * noise, levels) for part in parts])
-        return ((y - self._mean) / self._learnt.highest).flatten(1)
+        return ((y - self._learnt.mean_phase) / self._learnt.highest).flatten(1)
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         """Map noise ``(N, latent_dim)`` to densities ``(N, 1, *S)`` along the probability flow; differentiable."""
@@ -198,8 +215,7 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
 
     def logit(self, periodic: bool = False) -> Logit:
         """Give the denoiser that was learnt, corrected, as the samplers take it."""
-        learnt = self._learnt
-        return learnt.correction.logit(learnt.denoiser, learnt.solid_fraction, periodic)
+        return self._learnt.logit(periodic)
 
     @property
     def denoiser(self) -> LocalDenoiser:
@@ -219,29 +235,16 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
         return self
 
     def state_dict(self) -> dict[str, Any]:
-        """Give image shape, voxel size, solid fraction, highest noise level, correction, the network's width and its
-        parameters.
-        """
-        learnt = self._learnt
-        return {
-            "shape": list(learnt.shape),
-            "voxel_size": learnt.voxel_size,
-            "solid_fraction": learnt.solid_fraction,
-            "highest": learnt.highest,
-            "correction": learnt.correction.state_dict(),
-            "channels": self.channels,
-            "denoiser": learnt.denoiser.state_dict(),
-        }
+        """Give all that was learnt: image shape, voxel size, law of porosities, correction, network and the like."""
+        return self._learnt.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what another generator learnt, the network's width included."""
-        shape, size, solid_fraction = tuple(state["shape"]), state["voxel_size"], state["solid_fraction"]
-        denoiser = LocalDenoiser.restored(len(shape), state["channels"], state["denoiser"], self._device)
-        self.channels = state["channels"]
-        highest = state.get("highest", HIGHEST_BEFORE)
-        self._learn(_Fitted(denoiser, shape, size, solid_fraction, highest, Correction(**state["correction"])))
+        learnt = Learnt.restored(state, self._device)
+        self.channels = learnt.channels
+        self._learn(learnt)
 
-    def _learn(self, fitted: _Fitted) -> None:
+    def _learn(self, fitted: Learnt) -> None:
         self._fitted, self.latent_dim = fitted, math.prod(fitted.shape)
 
     def _from_noise(
@@ -254,13 +257,14 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
         levels = self._noise_levels()
         size = n_at_once(noise.shape[2:])
         densities = []
-        for number, part in enumerate(noise.to(self._device).split(size)):
+        first = self._learnt.mean_phase + self._learnt.highest * noise.to(self._device)
+        for number, part in enumerate(first.split(size)):
             logit = self.logit(periodic)
             if energy is not None:
                 logit = with_energy(logit, energy)
             if porosity is not None:
                 logit = with_porosity(logit, porosity[number * size : (number + 1) * size].to(self._device))
-            densities.append(torch.sigmoid(denoise(logit, self._mean + self._learnt.highest * part, levels)))
+            densities.append(torch.sigmoid(denoise(logit, part, levels)))
         return torch.cat(densities)
 
     def _shape(self, shape: Sequence[int] | None, periodic: bool) -> tuple[int, ...]:
@@ -279,27 +283,5 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
         return self.sampling_steps or SAMPLING_STEPS[len(self._learnt.shape)]
 
     @property
-    def _mean(self) -> float:
-        return 2 * self._learnt.solid_fraction - 1
-
-    @property
-    def _learnt(self) -> _Fitted:
+    def _learnt(self) -> Learnt:
         return require_learnt(self._fitted)
-
-
-@dataclass(frozen=True)
-class _Fitted:
-    denoiser: LocalDenoiser
-    shape: tuple[int, ...]
-    voxel_size: float
-    solid_fraction: float
-    highest: float
-    correction: Correction
-
-
-def _porosities(porosity: torch.Tensor | float, n: int) -> torch.Tensor:
-    values = torch.as_tensor(porosity, dtype=torch.float32)
-    values = values.expand(n) if values.ndim == 0 else values
-    if values.shape != (n,) or not bool(((values > 0) & (values < 1)).all()):
-        raise InputError(f"porosity must be {n} numbers between 0 and 1, or one for all; got {porosity}")
-    return values

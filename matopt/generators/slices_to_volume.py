@@ -10,13 +10,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 
-from matopt.descriptors.block_variance import block_variance
 from matopt.devices import device_named
 from matopt.errors import InputError
 from matopt.generators.base import GENERATORS, Generator, require_learnt
 from matopt.generators.diffusion.denoiser import LocalDenoiser, Logit, phases, prior_logit
 from matopt.generators.diffusion.guidance import with_porosity
 from matopt.generators.diffusion.planes import planes_logit
+from matopt.generators.diffusion.porosities import PorosityLaw
 from matopt.generators.diffusion.sampler import HIGHEST, LOWEST, denoise, noise_levels
 from matopt.generators.diffusion.training import train_denoiser
 from matopt.generators.symmetries import found_flips, found_transpositions
@@ -46,9 +46,9 @@ class SlicesToVolume(Generator):
     Planes that have been denoised together agree better once a part of the noise has been put back and taken away
     again (harmonised sampling; Lee and Yun 2023, arXiv 2308.14035): without it, interfaces are too rough by a quarter.
 
-    Porosities of samples are drawn from the beta distribution whose mean is that of the slices, and whose variance is
-    that of blocks of the volume's size (:func:`matopt.descriptors.block_variance.block_variance`): between volumes
-    porosity varies less than between slices, and what slices say of it suffices.
+    Porosities of samples are drawn as those of blocks of the volume's size are distributed
+    (:class:`matopt.generators.diffusion.porosities.PorosityLaw`): between volumes porosity varies less than between
+    slices, and what slices say of it suffices.
 
     Args:
         edge: of a sample in voxels, where slices are given; theirs by default. Volumes are drawn as large as those
@@ -123,14 +123,13 @@ class SlicesToVolume(Generator):
             slices = [_together(slices)]
         held_out = None if validation is None or len(validation.shape) == AXES else validation.density(self._device)
         heard = OneAfterTheOther(report)
-        denoisers, variances, means = [], [], []
+        denoisers = []
         for part in slices:
             density = part.density(self._device)
             denoisers.append(self._trained(density, held_out, isotropic, heard, seed))
             heard.begin_next()
-            variances.append(block_variance(density, shape))
-            means.append(float(density.mean()))
-        self._fitted = _Fitted(denoisers, shape, train.voxel_size, float(np.mean(means)), float(np.mean(variances)))
+        law = PorosityLaw.learnt(train.density(self._device))
+        self._fitted = _Fitted(denoisers, shape, train.voxel_size, law)
         return self
 
     def _trained(
@@ -154,18 +153,18 @@ class SlicesToVolume(Generator):
         Args:
             n: how many.
             seed: of the noise that they are made from, and of their porosities.
-            shape: of a sample, other than the learnt one; porosities vary as between blocks of the learnt shape.
+            shape: of a sample, other than the learnt one.
             periodic: opposite borders of a sample meet like any two voxels. Edges must then be multiples of 4.
         """
         learnt = self._learnt
         generator = torch.Generator().manual_seed(seed)
-        porosities = torch.from_numpy(learnt.porosities(n, seed)).float()
+        shape = learnt.shape if shape is None else tuple(shape)
+        porosities = learnt.law.draw(n, shape, seed)
         volumes = []
         with torch.no_grad():
             for porosity in porosities.to(self._device).split(1):
                 noise = [
-                    torch.randn(1, 1, *(shape or learnt.shape), generator=generator, dtype=torch.float32)
-                    for _ in range(1 + self.rounds)
+                    torch.randn(1, 1, *shape, generator=generator, dtype=torch.float32) for _ in range(1 + self.rounds)
                 ]
                 volumes.append(self._volume([part.to(self._device) for part in noise], porosity, periodic))
         return torch.cat(volumes)
@@ -174,7 +173,7 @@ class SlicesToVolume(Generator):
         """Make a density ``(1, 1, D, H, W)`` of a porosity from noise of the first pass and of each round."""
         logit = with_porosity(self._logit(periodic), porosity)
         found = denoise(
-            logit, 2 * self._learnt.solid_fraction - 1 + FIRST * noise[0], noise_levels(self.sampling_steps, FIRST)
+            logit, 1 - 2 * self._learnt.law.mean + FIRST * noise[0], noise_levels(self.sampling_steps, FIRST)
         )
         again = noise_levels(max(2, round(AGAIN_SHARE * self.sampling_steps)), AGAIN)
         for part in noise[1:]:
@@ -200,8 +199,7 @@ class SlicesToVolume(Generator):
         return {
             "shape": list(learnt.shape),
             "voxel_size": learnt.voxel_size,
-            "solid_fraction": learnt.solid_fraction,
-            "variance": learnt.variance,
+            "porosities": learnt.law.state_dict(),
             "channels": self.channels,
             "denoisers": [denoiser.state_dict() for denoiser in learnt.denoisers],
         }
@@ -212,13 +210,12 @@ class SlicesToVolume(Generator):
         denoisers = [
             LocalDenoiser.restored(2, self.channels, parameters, self._device) for parameters in state["denoisers"]
         ]
-        self._fitted = _Fitted(
-            denoisers, tuple(state["shape"]), state["voxel_size"], state["solid_fraction"], state["variance"]
-        )
+        law = PorosityLaw.restored(state["porosities"])
+        self._fitted = _Fitted(denoisers, tuple(state["shape"]), state["voxel_size"], law)
 
     def _logit(self, periodic: bool) -> Logit:
         denoisers = self._learnt.denoisers * (AXES // len(self._learnt.denoisers))
-        return planes_logit(denoisers, prior_logit(self._learnt.solid_fraction), self._weight, periodic)
+        return planes_logit(denoisers, prior_logit(1 - self._learnt.law.mean), self._weight, periodic)
 
     def _weight(self, sigma: torch.Tensor) -> torch.Tensor:
         share = (sigma / LOWEST).log() / math.log(FIRST / LOWEST)
@@ -234,14 +231,7 @@ class _Fitted:
     denoisers: list[LocalDenoiser]
     shape: tuple[int, ...]
     voxel_size: float
-    solid_fraction: float
-    variance: float
-
-    def porosities(self, n: int, seed: int) -> np.ndarray:
-        """Draw ``(n,)`` porosities from the beta distribution of the mean and the variance."""
-        mean = 1 - self.solid_fraction
-        count = mean * (1 - mean) / max(self.variance, 1e-9) - 1
-        return np.random.default_rng(seed).beta(mean * count, (1 - mean) * count, n)
+    law: PorosityLaw
 
 
 def _slices(volumes: Microstructures, axis: int) -> Microstructures:

@@ -11,6 +11,7 @@ import torch
 from matopt.descriptors.patterns import pattern_classes, pattern_frequencies
 from matopt.errors import FailureError, InputError
 from matopt.generators.diffusion.correction import Correction
+from matopt.generators.diffusion.porosities import PorosityLaw
 from matopt.generators.local_diffusion import LocalDiffusion
 from matopt.testing.images import random_microstructures
 
@@ -121,6 +122,19 @@ def test_volumes_are_learnt_by_the_same_code() -> None:
     assert drawn.shape == (3, 1, 20, 16, 12)
     p = float(train.density().mean())
     assert interfaces(drawn).mean() < 0.7 * 2 * p * (1 - p)
+
+
+def test_porosities_of_volumes_vary_as_those_of_blocks_of_their_size() -> None:
+    """However little has been learnt beside: twelve steps teach a denoiser nothing of bodies."""
+    train = random_microstructures(30, (16, 16, 16), seed=0)
+    generator = LocalDiffusion(steps=12, channels=4).fit(train, seed=0)
+    law = PorosityLaw.learnt(train.density())
+    for shape in ((16, 16, 16), (32, 24, 16)):
+        drawn = 1 - generator.sample(12, seed=1, shape=shape).flatten(1).mean(1)
+        torch.testing.assert_close(drawn, law.draw(12, shape, seed=1), rtol=0, atol=5e-3)
+    restored = LocalDiffusion()
+    restored.load_state_dict(generator.state_dict())
+    assert torch.equal(restored.sample(2, seed=3), generator.sample(2, seed=3))
 
 
 def test_a_stored_generator_keeps_the_noise_levels_that_it_was_taught() -> None:
