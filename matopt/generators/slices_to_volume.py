@@ -205,7 +205,13 @@ class SlicesToVolume(Generator):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what another generator of the same settings learnt."""
+        """Take over what another generator of the same settings learnt.
+
+        Raises:
+            InputError: it was stored before its law of porosities was.
+        """
+        if "porosities" not in state:
+            raise InputError("this generator was stored by an older matopt, without a law of porosities; fit it again")
         self.channels = state["channels"]
         denoisers = [
             LocalDenoiser.restored(2, self.channels, parameters, self._device) for parameters in state["denoisers"]

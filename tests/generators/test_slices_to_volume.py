@@ -57,6 +57,17 @@ def test_slices_give_volumes_whose_porosity_varies_less_than_theirs() -> None:
     assert generator.sample(1, 0, shape=(12, 16, 20), periodic=True).shape == (1, 1, 12, 16, 20)
 
 
+def test_larger_volumes_vary_less_and_a_generator_stored_without_their_law_is_refused() -> None:
+    generator = SlicesToVolume(edge=16, **{**SMALL, "steps": 1}).fit(
+        random_microstructures(60, (32, 32), seed=1), seed=0
+    )
+    small, large = (1 - generator.sample(8, 0, shape=(edge,) * 3).flatten(1).mean(1) for edge in (12, 32))
+    assert large.std() < 0.6 * small.std()
+    state = {name: value for name, value in generator.state_dict().items() if name != "porosities"}
+    with pytest.raises(InputError, match="fit it again"):
+        SlicesToVolume(**SMALL).load_state_dict(state)
+
+
 def test_slices_of_an_anisotropic_material_are_refused() -> None:
     with pytest.raises(InputError, match="give volumes"):
         SlicesToVolume(isotropic=False).fit(random_microstructures(4, (16, 16), seed=0))
