@@ -13,6 +13,9 @@ from matopt.descriptors.correlation import radial_correlation
 Covariance = tuple[np.ndarray, np.ndarray]
 """Rising lengths in voxels, and the covariance of the solid fraction at each: beyond them it is zero."""
 
+VOXELS_AT_ONCE = 2**22
+"""How many are correlated at once: each takes some hundred bytes meanwhile."""
+
 
 def block_variance(density: torch.Tensor, shape: Sequence[int]) -> float:
     """Estimate the variance of the volume fraction of blocks, which may be larger than the samples or have more axes.
@@ -29,10 +32,11 @@ def radial_covariance(density: torch.Tensor) -> Covariance:
 
     It ends at its first zero crossing, or at half the samples' edge where it has none.
     """
-    density = density.double()
-    mean = float(density.mean())
-    lengths, s2 = radial_correlation(density, min(density.shape[2:]) // 2, phase=1)
-    lengths, covariance = lengths.cpu().numpy(), s2.mean(0).cpu().numpy() - mean**2
+    shape = density.shape[2:]
+    parts = density.split(max(1, VOXELS_AT_ONCE // math.prod(shape)))
+    found = [radial_correlation(part.double(), min(shape) // 2, phase=1) for part in parts]
+    lengths, s2 = found[0][0].cpu().numpy(), torch.cat([values for _, values in found]).mean(0).cpu().numpy()
+    covariance = s2 - float(density.double().mean()) ** 2
     is_past = np.append(covariance <= 0, True)
     end = int(is_past.argmax())
     return lengths[:end], covariance[:end]

@@ -12,6 +12,13 @@ def test_blocks_of_independent_voxels_vary_as_a_mean_of_so_many() -> None:
     assert block_variance(density, (8, 8, 8)) == pytest.approx(0.8 * 0.2 / 512, rel=0.1)
 
 
+def test_samples_that_are_correlated_one_by_one_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    density = (torch.rand(7, 1, 12, 10, generator=torch.Generator().manual_seed(0)) < 0.8).float()
+    together = block_variance(density, (20, 20))
+    monkeypatch.setattr("matopt.descriptors.block_variance.VOXELS_AT_ONCE", 250)
+    assert block_variance(density, (20, 20)) == pytest.approx(together, rel=1e-12)
+
+
 def test_slices_tell_how_much_volumes_vary() -> None:
     """Where the slices' own variance is several times too large."""
     random = np.random.default_rng(3)
