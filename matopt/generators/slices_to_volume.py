@@ -110,7 +110,8 @@ class SlicesToVolume(Generator):
             InputError: slices that are, or show, an anisotropic material, as they do not tell their orientation.
             FailureError: the training diverged.
         """
-        isotropic = found_transpositions(train.density(), self.isotropic, report)
+        density = train.density()
+        isotropic = found_transpositions(density, self.isotropic, report)
         if len(train.shape) == AXES:
             shape, slices = train.shape, [_slices(train, axis) for axis in range(AXES)]
         elif isotropic:
@@ -125,11 +126,9 @@ class SlicesToVolume(Generator):
         heard = OneAfterTheOther(report)
         denoisers = []
         for part in slices:
-            density = part.density(self._device)
-            denoisers.append(self._trained(density, held_out, isotropic, heard, seed))
+            denoisers.append(self._trained(part.density(self._device), held_out, isotropic, heard, seed))
             heard.begin_next()
-        law = PorosityLaw.learnt(train.density(self._device))
-        self._fitted = _Fitted(denoisers, shape, train.voxel_size, law)
+        self._fitted = _Fitted(denoisers, shape, train.voxel_size, PorosityLaw.learnt(density))
         return self
 
     def _trained(

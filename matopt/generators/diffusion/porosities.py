@@ -41,7 +41,9 @@ class PorosityLaw:
         spread = self.mean * (1 - self.mean)
         if spread == 0:
             return torch.full((n,), self.mean)
-        count = spread / min(max(variance_of_blocks(self.covariance, shape), LEAST_VARIANCE), spread / 2) - 1
+        # Blocks of a few voxels are all pore or all grain: at the variance of these, a beta distribution ceases to be.
+        variance = np.clip(variance_of_blocks(self.covariance, shape), LEAST_VARIANCE, spread / 2)
+        count = spread / variance - 1
         drawn = np.random.default_rng(seed).beta(self.mean * count, (1 - self.mean) * count, n)
         return torch.from_numpy(drawn).float()
 
