@@ -13,6 +13,10 @@ from matopt.descriptors.correlation import radial_correlation
 Covariance = tuple[np.ndarray, np.ndarray]
 """Rising lengths in voxels, and the covariance of the solid fraction at each: beyond them it is zero."""
 
+TRUSTED = 20
+"""Samples whose variance says as much as the correlation does: that of so many errs by a third, root mean square, and
+so does what the correlation says of the process models, whose covariance is negative beyond its first zero crossing."""
+
 VOXELS_AT_ONCE = 2**22
 """How many are correlated at once: each takes some hundred bytes meanwhile."""
 
@@ -30,16 +34,23 @@ def block_variance(density: torch.Tensor, shape: Sequence[int]) -> float:
 def radial_covariance(density: torch.Tensor) -> Covariance:
     """Measure ``C = S2 - phi^2`` of samples ``(N, 1, *S)`` of one material, taken as isotropic.
 
-    It ends at its first zero crossing, or at half the samples' edge where it has none.
+    It ends at its first zero crossing, or at half the samples' edge where it has none. What that leaves out, and what
+    of a material is not isotropic, shows in the variance between samples: so it is multiplied by a number, with which
+    blocks of their shape vary as they do, the more nearly the more samples there are (:data:`TRUSTED`).
     """
-    shape = density.shape[2:]
+    n, shape = len(density), density.shape[2:]
     parts = density.split(max(1, VOXELS_AT_ONCE // math.prod(shape)))
     found = [radial_correlation(part.double(), min(shape) // 2, phase=1) for part in parts]
     lengths, s2 = found[0][0].cpu().numpy(), torch.cat([values for _, values in found]).mean(0).cpu().numpy()
     covariance = s2 - float(density.double().mean()) ** 2
     is_past = np.append(covariance <= 0, True)
     end = int(is_past.argmax())
-    return lengths[:end], covariance[:end]
+    lengths, covariance = lengths[:end], covariance[:end]
+    if n == 1 or end == 0:
+        return lengths, covariance
+    measured = float(density.double().flatten(1).mean(1).var())
+    share = measured / variance_of_blocks((lengths, covariance), shape)
+    return lengths, covariance * ((n - 1) * share + TRUSTED) / (n - 1 + TRUSTED)
 
 
 def variance_of_blocks(covariance: Covariance, shape: Sequence[int]) -> float:

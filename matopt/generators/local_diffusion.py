@@ -34,9 +34,6 @@ from matopt.generators.symmetries import found_flips, found_transpositions
 from matopt.microstructures import Microstructures
 from matopt.training.report import Report, no_report
 
-VOLUME = 3
-"""Dimensions."""
-
 
 @GENERATORS.register("local_diffusion")
 class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
@@ -47,9 +44,9 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
     :class:`matopt.generators.diffusion.denoiser.LocalDenoiser`.
 
     Once trained, its samples are corrected until they have the mean surface, debris and patterns of 3 x 3 voxels of the
-    training images, see :mod:`matopt.generators.diffusion.correction`. Volumes are drawn at porosities that vary as
-    those of blocks of their size do (:class:`matopt.generators.diffusion.porosities.PorosityLaw`), as what comes out
-    without varies too little. All else is what comes out.
+    training images, see :mod:`matopt.generators.diffusion.correction`. They are drawn at porosities that vary as those
+    of blocks of their size do (:class:`matopt.generators.diffusion.porosities.PorosityLaw`), as what comes out without
+    varies too little. All else is what comes out.
 
     Its latent space is noise of the image's size, which the deterministic sampler maps to microstructures.
 
@@ -124,7 +121,7 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
             solid_fraction=float(images.mean()),
             highest=HIGHEST[len(train.shape)],
             correction=Correction(),
-            law=PorosityLaw.learnt(images) if len(train.shape) == VOLUME else None,
+            law=PorosityLaw.learnt(images),
         )
         shape = patch_shape(train.shape)
 
@@ -153,8 +150,8 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
             shape: of a sample; that of the training by default.
             periodic: opposite borders of a sample meet like any two voxels. Edges must then be multiples of 4.
             porosity: that samples shall have, one for all or ``(n,)``; see
-                :func:`matopt.generators.diffusion.guidance.with_porosity`. By default that of volumes varies as that of
-                blocks of their size, and that of images, or of what has an energy, is what comes out.
+                :func:`matopt.generators.diffusion.guidance.with_porosity`. By default they vary as those of blocks of
+                their size do, and that of what has an energy is what comes out.
             energy: by which samples are weighted, see :func:`matopt.generators.diffusion.guidance.with_energy`.
 
         Raises:

@@ -19,6 +19,18 @@ def test_samples_that_are_correlated_one_by_one_say_the_same(monkeypatch: pytest
     assert block_variance(density, (20, 20)) == pytest.approx(together, rel=1e-12)
 
 
+def test_blocks_of_the_samples_shape_vary_as_the_samples_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of waves of one length, as in a spinodal structure, what lies beyond the first zero crossing is negative."""
+    random = np.random.default_rng(0)
+    noise = random.standard_normal((200, 32, 32))
+    waves = scipy.ndimage.gaussian_filter(noise, (0, 1, 1)) - scipy.ndimage.gaussian_filter(noise, (0, 3, 3))
+    density = torch.from_numpy(waves > -0.5 * waves.std()).double()[:, None]
+    measured = density.flatten(1).mean(1).var().item()
+    assert block_variance(density, (32, 32)) == pytest.approx(measured, rel=0.5)
+    monkeypatch.setattr("matopt.descriptors.block_variance.TRUSTED", 1e9)
+    assert block_variance(density, (32, 32)) > 3 * measured
+
+
 def test_slices_tell_how_much_volumes_vary() -> None:
     """Where the slices' own variance is several times too large."""
     random = np.random.default_rng(3)
