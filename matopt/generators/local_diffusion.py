@@ -18,7 +18,7 @@ from matopt.generators.diffusion.guidance import Energy, with_energy, with_poros
 from matopt.generators.diffusion.learnt import Learnt
 from matopt.generators.diffusion.networks import MULTIPLE
 from matopt.generators.diffusion.patches import tiles
-from matopt.generators.diffusion.porosities import PorosityLaw, wanted_porosities
+from matopt.generators.diffusion.porosities import PorosityLaw, normal_of, wanted_porosities, with_normal
 from matopt.generators.diffusion.sampler import (
     HIGHEST,
     LOWEST,
@@ -160,11 +160,9 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
         """
         shape = self._shape(shape, periodic)
         noise = torch.randn(n, 1, *shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float32)
-        law, target = self._learnt.law, None
-        if porosity is not None:
-            target = wanted_porosities(porosity, n)
-        elif law is not None and energy is None:
-            target = law.draw(n, shape, seed)
+        target = wanted_porosities(porosity, n) if porosity is not None else None
+        if porosity is None and energy is None:
+            target = self._porosities(noise)
         with torch.no_grad():
             return self._from_noise(noise, periodic, target, energy)
 
@@ -172,21 +170,34 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
         """Map densities ``(N, 1, *S)`` to noise ``(N, latent_dim)`` that is decoded to them, but for few voxels.
 
         Many codes are decoded to a binary microstructure; this is one of them, as likely as any other: the probability
-        flow is followed upwards from the density with noise of the lowest level, always the same.
+        flow is followed upwards from the density with noise of the lowest level, always the same, and the mean of what
+        is reached is that which says its porosity.
         """
-        x = 2 * density.to(self._device) - 1
+        density = density.to(self._device)
+        x, porosity = 2 * density - 1, 1 - density.flatten(1).mean(1)
         noise = torch.randn(1, *x.shape[1:], generator=torch.Generator().manual_seed(0), dtype=torch.float32).to(
             self._device
         )
         levels = self._noise_levels(2)
+        law, size = self._learnt.law, n_at_once(x.shape[2:])
         with torch.no_grad():
-            parts = x.split(n_at_once(x.shape[2:]))
-            y = torch.cat([add_noise(self.logit(), part + LOWEST * noise, levels) for part in parts])
-        return ((y - self._learnt.mean_phase) / self._learnt.highest).flatten(1)
+            y = []
+            for part, of_part in zip(x.split(size), porosity.split(size), strict=True):
+                logit = self.logit() if law is None else with_porosity(self.logit(), of_part)
+                y.append(add_noise(logit, part + LOWEST * noise, levels))
+        z = (torch.cat(y) - self._learnt.mean_phase) / self._learnt.highest
+        if law is not None:
+            z = with_normal(z, law.normals(porosity, self._learnt.shape))
+        return z.flatten(1)
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
-        """Map noise ``(N, latent_dim)`` to densities ``(N, 1, *S)`` along the probability flow; differentiable."""
-        return self._from_noise(z.view(len(z), 1, *self._learnt.shape))
+        """Map noise ``(N, latent_dim)`` to densities ``(N, 1, *S)`` along the probability flow; differentiable.
+
+        What it says of porosity is its mean, so that noise of N(0, I) is decoded to samples. The derivative is that of
+        the few voxels in doubt, between jumps where patterns change that the correction counts.
+        """
+        noise = z.view(len(z), 1, *self._learnt.shape)
+        return self._from_noise(noise, porosity=self._porosities(noise))
 
     def resample(
         self, density: torch.Tensor, region: torch.Tensor, strength: float, seed: int, *, periodic: bool = False
@@ -263,6 +274,10 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
                 logit = with_porosity(logit, porosity[number * size : (number + 1) * size].to(self._device))
             densities.append(torch.sigmoid(denoise(logit, part, levels)))
         return torch.cat(densities)
+
+    def _porosities(self, noise: torch.Tensor) -> torch.Tensor | None:
+        law = self._learnt.law
+        return None if law is None else law.porosities(normal_of(noise), noise.shape[2:])
 
     def _shape(self, shape: Sequence[int] | None, periodic: bool) -> tuple[int, ...]:
         shape = self._learnt.shape if shape is None else tuple(shape)

@@ -16,7 +16,7 @@ from matopt.generators.base import GENERATORS, Generator, require_learnt
 from matopt.generators.diffusion.denoiser import LocalDenoiser, Logit, phases, prior_logit
 from matopt.generators.diffusion.guidance import with_porosity
 from matopt.generators.diffusion.planes import planes_logit
-from matopt.generators.diffusion.porosities import PorosityLaw
+from matopt.generators.diffusion.porosities import PorosityLaw, normal_of
 from matopt.generators.diffusion.sampler import HIGHEST, LOWEST, denoise, noise_levels
 from matopt.generators.diffusion.training import train_denoiser
 from matopt.generators.symmetries import found_flips, found_transpositions
@@ -151,20 +151,20 @@ class SlicesToVolume(Generator):
 
         Args:
             n: how many.
-            seed: of the noise that they are made from, and of their porosities.
+            seed: of the noise that they are made from, whose mean says their porosities.
             shape: of a sample, other than the learnt one.
             periodic: opposite borders of a sample meet like any two voxels. Edges must then be multiples of 4.
         """
         learnt = self._learnt
         generator = torch.Generator().manual_seed(seed)
         shape = learnt.shape if shape is None else tuple(shape)
-        porosities = learnt.law.draw(n, shape, seed)
         volumes = []
         with torch.no_grad():
-            for porosity in porosities.to(self._device).split(1):
+            for _ in range(n):
                 noise = [
                     torch.randn(1, 1, *shape, generator=generator, dtype=torch.float32) for _ in range(1 + self.rounds)
                 ]
+                porosity = learnt.law.porosities(normal_of(noise[0]), shape).to(self._device)
                 volumes.append(self._volume([part.to(self._device) for part in noise], porosity, periodic))
         return torch.cat(volumes)
 

@@ -18,13 +18,16 @@ ITERATIONS = 40
 LARGEST_SHIFT = 60.0
 """Of log odds: beyond it, every voxel has changed its phase."""
 
+LEAST_SLOPE = 1e-9
+"""Of the mean density over a shift of log odds; without any, all voxels are sure."""
+
 
 def with_porosity(logit: Logit, porosity: torch.Tensor) -> Logit:
     """Shift a denoiser's log odds, the same for all voxels of a sample, until its mean density has a porosity.
 
     Samples of one porosity have a posterior mean of that porosity, at every noise level. Of voxels that are
     independent given the noise, conditioning on their sum multiplies the odds of all by one factor: this is that
-    factor, and what voxels say of each other stays the denoiser's.
+    factor, and what voxels say of each other stays the denoiser's. Differentiable, in the porosity as well.
 
     Args:
         logit: the denoiser.
@@ -33,9 +36,20 @@ def with_porosity(logit: Logit, porosity: torch.Tensor) -> Logit:
 
     def shifted(y: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         found = logit(y, sigma)
-        return found + shift_to_solid_fraction(found.detach(), 1 - porosity.to(found))
+        wanted = 1 - porosity.to(found)
+        shift = shift_to_solid_fraction(found.detach(), wanted.detach())
+        return found + shift + _derivative(found + shift, wanted)
 
     return shifted
+
+
+def _derivative(logit: torch.Tensor, solid_fraction: torch.Tensor) -> torch.Tensor:
+    """Zeros with the derivative of the shift that holds the mean density: a step of Newton's, by implicit
+    differentiation."""
+    density = torch.sigmoid(logit)
+    slope = (density * (1 - density)).flatten(1).mean(1).detach().clamp(min=LEAST_SLOPE)
+    step = (solid_fraction - density.flatten(1).mean(1)) / slope
+    return (step - step.detach()).view(-1, *[1] * (logit.ndim - 1))
 
 
 def shift_to_solid_fraction(logit: torch.Tensor, solid_fraction: torch.Tensor) -> torch.Tensor:
