@@ -154,6 +154,8 @@ def test_porosities_vary_as_those_of_blocks_of_their_size(dims: int) -> None:
     restored = LocalDiffusion()
     restored.load_state_dict(generator.state_dict())
     assert torch.equal(restored.sample(2, seed=3), generator.sample(2, seed=3))
+    noise = torch.randn(2, 1, *train.shape, generator=torch.Generator().manual_seed(3))
+    assert torch.equal(generator.decode(noise.flatten(1)), generator.sample(2, seed=3))
 
 
 def test_a_stored_generator_keeps_the_noise_levels_that_it_was_taught() -> None:
