@@ -60,7 +60,11 @@ class FrontFigure(Figure):
                     ax.plot(*shown[front].T, ".-", ms=5, lw=1, color=colour(index + 1), label=title(run))
                 x, y = (f"${p.symbol}${unit(p)}" for p in properties)
                 ax.set(xlabel=x, ylabel=y, title="promised" if source == "promised" else "by the physics")
-                ax.set(xscale=properties[0].scale, yscale=properties[1].scale)
+                # Where nothing positive was found, there is nothing that a logarithm could show.
+                if any((line.get_xdata() > 0).any() for line in ax.lines):
+                    ax.set(xscale=properties[0].scale)
+                if any((line.get_ydata() > 0).any() for line in ax.lines):
+                    ax.set(yscale=properties[1].scale)
                 if not ax.get_legend_handles_labels()[0]:
                     note(ax, "the physics could solve no start and end")
             promised, solved = panels
