@@ -61,9 +61,9 @@ class FrontFigure(Figure):
                 x, y = (f"${p.symbol}${unit(p)}" for p in properties)
                 ax.set(xlabel=x, ylabel=y, title="promised" if source == "promised" else "by the physics")
                 # Where nothing positive was found, there is nothing that a logarithm could show.
-                if any((np.asarray(line.get_xdata()) > 0).any() for line in ax.lines):
+                if np.isfinite(ax.xaxis.get_minpos()):
                     ax.set(xscale=properties[0].scale)
-                if any((np.asarray(line.get_ydata()) > 0).any() for line in ax.lines):
+                if np.isfinite(ax.yaxis.get_minpos()):
                     ax.set(yscale=properties[1].scale)
                 if not ax.get_legend_handles_labels()[0]:
                     note(ax, "the physics could solve no start and end")
