@@ -39,6 +39,7 @@ predictor: {kind: "tiny_components.py:Linear", seconds: 0.5}
 augmentation: {size: 4}
 search:
   trials: 4
+  startup: 1  # so that trials run one after another, on as many processors as there may be
   space:
     generator.width: {int: [1, 7]}
     predictor.ridge: {uniform: [0.0, 0.01]}
