@@ -35,11 +35,11 @@ PREDICTORS: dict[str, type[ConvolutionalPredictor]] = {
     "values": CNN,
     "copies": CNN,
 }
-"""Of fields, the same of windows averaged down to :data:`AVERAGED` voxels and the same taught :data:`TIMES` as long, of
+"""Of fields; the same of windows averaged down to :data:`AVERAGED` voxels, and those taught for :data:`LONGER` steps; of
 values alone, and of those of perturbed copies of the training windows too; all else by default."""
 
 AVERAGED = 64
-TIMES = 3
+LONGER = 1800
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,11 +119,11 @@ class Models:
         settings = {"steps": 300} if self._is_quick else {}
         if kind == "averaged":
             settings["resolution"] = AVERAGED
+        if kind == "longer" and not self._is_quick:
+            settings["steps"] = LONGER
         model = PREDICTORS[kind](**settings)
-        if kind == "longer":
-            model.steps *= TIMES
         added = "" if further is None else "_" + blake2b("".join(further.hashes).encode(), digest_size=8).hexdigest()
-        path = self.folder / f"{kind}_{model.steps}_{seed}{added}.pt"
+        path = self.folder / f"{kind}{'_quick' if self._is_quick else ''}_{seed}{added}.pt"
         if path.exists():
             model.load_state_dict(torch.load(path, weights_only=True))
             return model

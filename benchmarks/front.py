@@ -73,7 +73,7 @@ class Both:
 def predictor(models: Models, physics: Both, is_quick: bool) -> FullField:
     """The predictor of both, fitted or loaded."""
     model = FullField(**({"steps": 200} if is_quick else {}))
-    path = models.folder / f"fields_of_both_{model.steps}.pt"
+    path = models.folder / f"fields_of_both{'_quick' if is_quick else ''}.pt"
     if path.exists():
         model.load_state_dict(torch.load(path, weights_only=True))
         return model

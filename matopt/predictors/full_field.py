@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
@@ -22,6 +23,12 @@ from matopt.properties import PropertyTable
 
 BATCH = 64
 """Samples whose fields are solved for at once."""
+
+STEPS = 900
+"""Of a training where no other number is set."""
+
+COSTLY_STEPS = 600
+"""And where each takes longer: of volumes, and of networks that solve for a flow."""
 
 AGREEMENT = 0.01
 """How far means of contributions may be from labels, as a share of these, on average over samples: solvers agree by far
@@ -50,7 +57,9 @@ class FullField(ConvolutionalPredictor):
     101566); here the field is a means, and its choice makes the mean exact (Hill, J. Mech. Phys. Solids 11 (1963) 357).
 
     Args:
-        steps, learning_rate, batch_size, weight_decay, resolution, trait_batch_size: see :class:`CNN`.
+        steps: of training; None for 900 of images, and for 600 of volumes and where flow is solved for, as each then
+            takes longer.
+        learning_rate, batch_size, weight_decay, resolution, trait_batch_size: see :class:`CNN`.
         width: channels of the finest level; deeper ones have up to three times as many.
         field_weight: of the error of the fields' roots beside that of the scores; 0 learns the values alone, and solves
             for nothing.
@@ -65,7 +74,7 @@ class FullField(ConvolutionalPredictor):
 
     def __init__(
         self,
-        steps: int = 600,
+        steps: int | None = None,
         width: int = 24,
         learning_rate: float = 0.03,
         batch_size: int = 8,
@@ -112,6 +121,10 @@ class FullField(ConvolutionalPredictor):
 
         found = groups(self.properties, self.shape, shared=False, symmetries=True)
         return Branches(found, network, is_symmetric=False)
+
+    def _training_steps(self, groups: Sequence[Group]) -> int:
+        is_costly = len(self.shape) == 3 or any(group.sees_conductances for group in groups)
+        return self.steps or (COSTLY_STEPS if is_costly else STEPS)
 
     def _learnt(
         self, density: torch.Tensor, scores: tuple[torch.Tensor, torch.Tensor], table: PropertyTable

@@ -14,7 +14,7 @@ from matopt.devices import device_named
 from matopt.errors import InputError
 from matopt.microstructures import Microstructures
 from matopt.predictors.base import Predictor
-from matopt.predictors.convolutional.branches import Branches
+from matopt.predictors.convolutional.branches import Branches, Group
 from matopt.predictors.convolutional.labelled import LabelledDensity
 from matopt.predictors.convolutional.pooling import pooled, pooled_shape
 from matopt.predictors.convolutional.scales import Scales
@@ -61,7 +61,7 @@ class ConvolutionalPredictor(Predictor):
 
     def __init__(
         self,
-        steps: int,
+        steps: int | None,
         width: int,
         learning_rate: float,
         batch_size: int,
@@ -71,7 +71,7 @@ class ConvolutionalPredictor(Predictor):
     ) -> None:
         counts = {"steps": steps, "batch_size": batch_size, "trait_batch_size": trait_batch_size}
         for name, count in counts.items():
-            if count < 1:
+            if count is not None and count < 1:
                 raise InputError(f"{self.KIND}: {name} must be at least 1, got {count}")
         if width < 4 or width % 4:
             raise InputError(f"{self.KIND}: width must be a multiple of 4, got {width}")
@@ -101,6 +101,11 @@ class ConvolutionalPredictor(Predictor):
     @abstractmethod
     def _branches(self, shape: tuple[int, ...]) -> Branches:
         """Make new networks of samples of this shape, for the properties and scales that are set."""
+
+    def _training_steps(self, groups: Sequence[Group]) -> int:
+        """How many steps a training of networks of these groups takes."""
+        assert self.steps is not None
+        return self.steps
 
     @abstractmethod
     def _learnt(
@@ -203,7 +208,7 @@ class ConvolutionalPredictor(Predictor):
     def _learn(
         self, network: Branches, sets: Sequence[LabelledDensity], traits: Sequence[Trait], report: Report, seed: int
     ) -> None:
-        model = _InTraining(self, network)
+        model, steps = _InTraining(self, network), self._training_steps(network.groups)
         generator = torch.Generator().manual_seed(seed)
         train = sets[0]
         train.begin(network)
@@ -237,12 +242,12 @@ class ConvolutionalPredictor(Predictor):
         minimise(
             network,
             loss,
-            steps=self.steps,
+            steps=steps,
             optimizers=[
                 Muon(hidden, self.learning_rate),
                 torch.optim.AdamW(others, self.OTHERS * self.learning_rate, weight_decay=self.weight_decay, fused=True),
             ],
-            every=max(1, self.steps // REPORTS),
+            every=max(1, steps // REPORTS),
             validate=validate if len(sets) > 1 else None,
             keep_best="loss" if len(sets) > 1 else None,
             report=report,
