@@ -35,7 +35,7 @@ PREDICTORS: dict[str, type[ConvolutionalPredictor]] = {
     "values": CNN,
     "copies": CNN,
 }
-"""Of fields; the same of windows averaged down to :data:`AVERAGED` voxels, and those taught for :data:`LONGER` steps; of
+"""Of fields; the same of windows averaged down to :data:`AVERAGED` voxels, and taught for :data:`LONGER` steps; of
 values alone, and of those of perturbed copies of the training windows too; all else by default."""
 
 AVERAGED = 64
