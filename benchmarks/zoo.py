@@ -156,7 +156,7 @@ class Zoo:
 
     Attributes:
         rock: the windows.
-        steps: of a training.
+        steps: of a training; fields are taught for half as many again, as is their default.
         keep: where trained models are kept.
     """
 
@@ -192,6 +192,9 @@ class Zoo:
             seen = LabelledSet(Rows.seen(train.microstructures), train.labels)
             return Rows(self._cnn("eight rows", seed, seen, steps=steps, symmetries=False))
 
+        def fields() -> FullField:
+            return FullField(steps=3 * steps // 2)
+
         def default(seed: int) -> CNN:
             return self._cnn("trained", seed, train, steps=steps)
 
@@ -206,10 +209,8 @@ class Zoo:
             "trained with traits": lambda seed: self._cnn(
                 "traits", seed, train, traits, steps=steps, trait_batch_size=4
             ),
-            "taught fields": lambda seed: self._learnt(FullField(steps=steps), "fields", seed, train),
-            "taught fields of 25 windows": lambda seed: self._learnt(
-                FullField(steps=steps), "few fields", seed, train[:25]
-            ),
+            "taught fields": lambda seed: self._learnt(fields(), "fields", seed, train),
+            "taught fields of 25 windows": lambda seed: self._learnt(fields(), "few fields", seed, train[:25]),
             "wider": lambda seed: self._cnn("wider", seed, train, steps=steps, width=24),
             "trained on 25 windows": lambda seed: self._cnn("few", seed, train[:25], steps=steps),
             "hardly trained": lambda seed: self._cnn("hardly", seed, train, steps=max(1, steps // 25)),
