@@ -192,3 +192,23 @@ def test_an_ensemble_of_them_can_be_named_in_a_study(tmp_path) -> None:
     settings = {"member": "full_field", "settings": {"steps": 2, "width": 4}, "members": 2}
     train = labelled(8, 0, *simulators(["youngs_modulus"]))
     assert PREDICTORS.build(Component("ensemble", settings), tmp_path).fit(*train).predict(train[0].density()).shape
+
+
+@pytest.mark.parametrize(
+    ("shape", "simulator", "steps"),
+    [
+        ((16, 16), YoungsModulus(), 900),
+        ((16, 16), Diffusivity(), 600),
+        ((8, 8, 8), YoungsModulus(), 600),
+    ],
+    ids=["image", "image, solved for", "volume"],
+)
+def test_a_training_is_shorter_where_its_steps_are_longer(
+    shape: tuple[int, ...], simulator: Simulator, steps: int
+) -> None:
+    train = random_microstructures(4, shape, 0)
+    heard: list[int] = []
+    FullField(width=4).fit(
+        train, simulate(train, [simulator]), report=lambda step, **scalars: bool(heard.append(step)) or True
+    )
+    assert heard == [steps // 20]

@@ -14,10 +14,6 @@ from matopt.descriptors.surface import specific_surface
 from matopt.generators.diffusion.denoiser import LocalDenoiser, Logit, own_logit
 from matopt.generators.diffusion.sampler import LOWEST
 
-HIGHEST_SHARPENED = {2: 8.0, 3: 2.0}
-"""The noise level from which on the surroundings of a voxel count for what they say, by the number of dimensions: large
-bodies are settled there. Of images, middling pores, which are drawn too often as well, are settled below 8."""
-
 VOXELS_COMPARED = 2**19
 """How many voxels are drawn for each weight that is tried."""
 
@@ -28,7 +24,9 @@ WEIGHTS = (1.0, 1.5, 2.0, 2.5)
 """Weights at the lowest noise level that are tried, ascending; none below or beyond is taken."""
 
 
-def sharpened(denoiser: LocalDenoiser, prior_logit: float, weight: float, periodic: bool = False) -> Logit:
+def sharpened(
+    denoiser: LocalDenoiser, prior_logit: float, weight: float, highest: float, periodic: bool = False
+) -> Logit:
     """Weigh what the surroundings of a voxel say the more, the less noise is left.
 
     A denoiser that is right on average is a little unsure everywhere, and a sampler adds its errors up over the levels:
@@ -38,12 +36,12 @@ def sharpened(denoiser: LocalDenoiser, prior_logit: float, weight: float, period
     Args:
         denoiser: what was learnt.
         prior_logit: the log odds of the solid fraction.
-        weight: at the lowest noise level; it falls to 1 at :data:`HIGHEST_SHARPENED`, evenly in the logarithm.
+        weight: at the lowest noise level; it falls to 1 at ``highest``, evenly in the logarithm.
+        highest: noise level.
         periodic: opposite borders are joined.
     """
 
     def logit(y: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-        highest = HIGHEST_SHARPENED[y.ndim - 2]
         share = ((highest / sigma).log() / math.log(highest / LOWEST)).clamp(0.0, 1.0)
         surroundings = denoiser.network_logit(y, sigma, periodic) - prior_logit
         return own_logit(y, sigma) + prior_logit + (1 + (weight - 1) * share) * surroundings
