@@ -77,6 +77,13 @@ SECONDS = 60.0
 
 FASTER = "predictions in the time of a solve"
 
+MOVED = {2: 648, 3: 50}
+"""How many test windows are moved, by their number of dimensions: all sections, as of fifty a few large responses of
+stiffness decide. Moved volumes take long to solve."""
+
+VERSIONS = {2: 3, 3: 2}
+"""Of what rows measure."""
+
 QUICK = 60
 """Steps of a training."""
 
@@ -116,7 +123,8 @@ class Rock:
 
     @cache  # noqa: B019  (one rock a process)
     def responses(self, property_: str) -> Responses:
-        return responses(self.test(property_), lambda moved: self._label(moved, property_))
+        label = partial(self._label, property_=property_)
+        return responses(self.test(property_), label, windows=MOVED[self.dimensions])
 
     def labelled(self, microstructures: Microstructures, property_: str) -> LabelledSet:
         return LabelledSet(microstructures, self._label(microstructures, property_))
@@ -317,7 +325,7 @@ def main() -> None:
     seeds = 1 if arguments.quick else arguments.seeds
     path = HERE / f"predictors{'_3d' * arguments.volumes}{'_quick' * arguments.quick}.json"
     label = ("predictor", "property", "windows", "seed")
-    kept = KeptRows(path, label, version=2)
+    kept = KeptRows(path, label, version=VERSIONS[rock.dimensions])
     alone = [VALUES_ALONE] if "full_field" in arguments.kinds else []
     for case in cases([POROSITY, *OF_CONDUCTION, *arguments.kinds, *alone], arguments.properties, counts, seeds):
         if kept.find(**dict(zip(label, case, strict=True))):

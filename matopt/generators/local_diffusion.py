@@ -34,10 +34,6 @@ from matopt.generators.symmetries import found_flips, found_transpositions
 from matopt.microstructures import Microstructures
 from matopt.training.report import Report, no_report
 
-HIGHEST_SHARPENED = {2: 8.0, 3: 2.0}
-"""See :class:`matopt.generators.diffusion.correction.Correction`, by the number of dimensions. Middling pores of
-images, of which a network draws too many as of small ones, are settled below 8."""
-
 
 @GENERATORS.register("local_diffusion")
 class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
@@ -133,8 +129,7 @@ class LocalDiffusion(LatentGenerator, ResamplingGenerator, PorosityGenerator):
             self._learn(replace(fitted, correction=correction))
             return self.sample(n, seed + number, shape=shape)
 
-        highest = HIGHEST_SHARPENED[len(shape)]
-        self._learn(replace(fitted, correction=Correction.fitted(draw, tiles(images, shape), highest)))
+        self._learn(replace(fitted, correction=Correction.fitted(draw, tiles(images, shape))))
         return self
 
     def sample(

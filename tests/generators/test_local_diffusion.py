@@ -10,6 +10,7 @@ import torch
 
 from matopt.descriptors.patterns import pattern_classes, pattern_frequencies
 from matopt.errors import FailureError, InputError
+from matopt.generators.diffusion.correction import Correction
 from matopt.generators.diffusion.pattern_odds import no_potential
 from matopt.generators.diffusion.porosities import PorosityLaw, normal_of
 from matopt.generators.local_diffusion import LocalDiffusion
@@ -42,8 +43,8 @@ def test_samples_have_the_patterns_of_the_texture_more_than_an_uncorrected_denoi
     authentic, other = (random_microstructures(200, (32, 32), seed=s).density() for s in (11, 12))
     plain = LocalDiffusion(channels=16)
     state = fitted.state_dict()
-    correction = {**state["correction"], "potential": no_potential()}
-    plain.load_state_dict({**state, "correction": correction})
+    weight = state["correction"]["weight"]
+    plain.load_state_dict({**state, "correction": Correction(weight).state_dict()})
     corrected, uncorrected = (generator.sample(200, seed=9) for generator in (fitted, plain))
     floor, ours, without = (patterns_apart(drawn, authentic) for drawn in (other, corrected, uncorrected))
     assert floor < ours < 0.6 * without
@@ -95,7 +96,7 @@ def test_codes_of_microstructures_bring_them_back(fitted: LocalDiffusion) -> Non
     density = random_microstructures(8, (32, 32), seed=5).density()
     z = fitted.encode(density)
     back = fitted.decode(z) >= 0.5
-    assert (back != (density >= 0.5)).float().mean() < 0.04
+    assert (back != (density >= 0.5)).float().mean() < 0.03
     assert z.std() == pytest.approx(1, abs=0.1)
     assert torch.equal(
         fitted.sample(3, seed=7),
@@ -194,14 +195,3 @@ def test_what_the_page_of_generators_shows_works() -> None:
     page = (Path(__file__).parents[2] / "docs" / "generators.md").read_text()
     for example in re.findall(r"```python\n(.*?)```", page.split("## Local diffusion")[1].split("\n## ")[0], re.DOTALL):
         exec(example, {})
-
-
-def test_one_stored_without_the_level_that_its_weight_begins_at_draws_as_it_did(fitted: LocalDiffusion) -> None:
-    state = fitted.state_dict()
-    before = {name: value for name, value in state["correction"].items() if name != "highest"}
-    old, explicit, plain = (LocalDiffusion() for _ in range(3))
-    old.load_state_dict({**state, "correction": {**before, "weight": 2.0}})
-    explicit.load_state_dict({**state, "correction": {**before, "weight": 2.0, "highest": 2.0}})
-    plain.load_state_dict({**state, "correction": {**state["correction"], "weight": 2.0}})
-    assert torch.equal(old.sample(4, seed=0), explicit.sample(4, seed=0))
-    assert not torch.equal(old.sample(4, seed=0), plain.sample(4, seed=0))

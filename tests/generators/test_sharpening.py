@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from matopt.generators.diffusion.denoiser import LocalDenoiser
-from matopt.generators.diffusion.sharpening import find_weight, sharpened
+from matopt.generators.diffusion.sharpening import HIGHEST_SHARPENED, find_weight, sharpened
 from matopt.testing.images import random_microstructures
 
 
@@ -19,10 +19,10 @@ def test_a_weight_of_one_is_the_denoiser_itself_and_others_are_so_at_high_noise(
     y = torch.randn(2, 1, 16, 16, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
         for sigma in (torch.tensor(0.3), torch.tensor(5.0)):
-            torch.testing.assert_close(sharpened(denoiser, 1.0, 1.0, 2.0)(y, sigma), denoiser(y, sigma))
-        high, low = torch.tensor(2.0), torch.tensor(0.25)
-        torch.testing.assert_close(sharpened(denoiser, 1.0, 2.0, 2.0)(y, high), denoiser(y, high))
-        added = sharpened(denoiser, 1.0, 2.0, 2.0)(y, low) - denoiser(y, low)
+            torch.testing.assert_close(sharpened(denoiser, 1.0, 1.0)(y, sigma), denoiser(y, sigma))
+        high, low = torch.tensor(HIGHEST_SHARPENED), torch.tensor(0.25)
+        torch.testing.assert_close(sharpened(denoiser, 1.0, 2.0)(y, high), denoiser(y, high))
+        added = sharpened(denoiser, 1.0, 2.0)(y, low) - denoiser(y, low)
         torch.testing.assert_close(added, denoiser.network_logit(y, low) - 1.0, rtol=1e-3, atol=1e-3)
 
 

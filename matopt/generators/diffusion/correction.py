@@ -12,10 +12,6 @@ from matopt.generators.diffusion.denoiser import LocalDenoiser, Logit, prior_log
 from matopt.generators.diffusion.pattern_odds import find_potential, no_potential, with_patterns
 from matopt.generators.diffusion.sharpening import find_weight, n_compared, sharpened
 
-HIGHEST_SHARPENED = 2.0
-"""The noise level from which on the surroundings of a voxel count for more where no other is set: what a network of
-volumes, or one that is told of a whole microstructure, says of large bodies is settled there."""
-
 
 @dataclass(frozen=True, eq=False)
 class Correction:
@@ -24,29 +20,21 @@ class Correction:
     Attributes:
         weight: of what the surroundings of a voxel say, see :func:`matopt.generators.diffusion.sharpening.sharpened`.
         potential: ``(C,)`` of patterns, see :func:`matopt.generators.diffusion.pattern_odds.with_patterns`.
-        highest: the noise level at which the weight begins.
     """
 
     weight: float = 1.0
     potential: torch.Tensor = field(default_factory=no_potential)
-    highest: float = HIGHEST_SHARPENED
 
     @classmethod
-    def fitted(
-        cls,
-        draw: Callable[[Self, int, int], torch.Tensor],
-        train: torch.Tensor,
-        highest: float = HIGHEST_SHARPENED,
-    ) -> Self:
+    def fitted(cls, draw: Callable[[Self, int, int], torch.Tensor], train: torch.Tensor) -> Self:
         """Fit the weight, and then the potential.
 
         Args:
             draw: gives samples ``(n, 1, *S)`` of a correction, so many of them, from other noise for each number.
             train: ``(M, 1, *S)`` training microstructures, as large as samples.
-            highest: see above.
         """
-        n, plain = n_compared(train.shape[2:]), cls(highest=highest)
-        weighted = replace(plain, weight=find_weight(lambda weight: draw(replace(plain, weight=weight), n, 0), train))
+        n = n_compared(train.shape[2:])
+        weighted = cls(find_weight(lambda weight: draw(cls(weight), n, 0), train))
 
         def with_potential(potential: torch.Tensor, number: int, times: int) -> torch.Tensor:
             return draw(replace(weighted, potential=potential), n // 2 * times, 1 + number)
@@ -55,9 +43,9 @@ class Correction:
 
     def logit(self, denoiser: LocalDenoiser, solid_fraction: float, periodic: bool = False) -> Logit:
         """Give the denoiser of a material with this correction."""
-        weighted = sharpened(denoiser, prior_logit(solid_fraction), self.weight, self.highest, periodic)
+        weighted = sharpened(denoiser, prior_logit(solid_fraction), self.weight, periodic)
         return with_patterns(weighted, self.potential, periodic)
 
     def state_dict(self) -> dict[str, Any]:
-        """Give all three, to be stored; older ones have no highest level."""
-        return {"weight": self.weight, "potential": self.potential, "highest": self.highest}
+        """Give both, to be stored."""
+        return {"weight": self.weight, "potential": self.potential}

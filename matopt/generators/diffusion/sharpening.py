@@ -14,6 +14,9 @@ from matopt.descriptors.surface import specific_surface
 from matopt.generators.diffusion.denoiser import LocalDenoiser, Logit, own_logit
 from matopt.generators.diffusion.sampler import LOWEST
 
+HIGHEST_SHARPENED = 2.0
+"""The noise level from which on the surroundings of a voxel count for what they say: large bodies are settled there."""
+
 VOXELS_COMPARED = 2**19
 """How many voxels are drawn for each weight that is tried."""
 
@@ -24,9 +27,7 @@ WEIGHTS = (1.0, 1.5, 2.0, 2.5)
 """Weights at the lowest noise level that are tried, ascending; none below or beyond is taken."""
 
 
-def sharpened(
-    denoiser: LocalDenoiser, prior_logit: float, weight: float, highest: float, periodic: bool = False
-) -> Logit:
+def sharpened(denoiser: LocalDenoiser, prior_logit: float, weight: float, periodic: bool = False) -> Logit:
     """Weigh what the surroundings of a voxel say the more, the less noise is left.
 
     A denoiser that is right on average is a little unsure everywhere, and a sampler adds its errors up over the levels:
@@ -36,13 +37,12 @@ def sharpened(
     Args:
         denoiser: what was learnt.
         prior_logit: the log odds of the solid fraction.
-        weight: at the lowest noise level; it falls to 1 at ``highest``, evenly in the logarithm.
-        highest: noise level.
+        weight: at the lowest noise level; it falls to 1 at :data:`HIGHEST_SHARPENED`, evenly in the logarithm.
         periodic: opposite borders are joined.
     """
 
     def logit(y: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-        share = ((highest / sigma).log() / math.log(highest / LOWEST)).clamp(0.0, 1.0)
+        share = ((HIGHEST_SHARPENED / sigma).log() / math.log(HIGHEST_SHARPENED / LOWEST)).clamp(0.0, 1.0)
         surroundings = denoiser.network_logit(y, sigma, periodic) - prior_logit
         return own_logit(y, sigma) + prior_logit + (1 + (weight - 1) * share) * surroundings
 
