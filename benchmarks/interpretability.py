@@ -143,9 +143,9 @@ def main() -> None:
     rock = Rock(berea(arguments.scan), arguments.keep)
     zoo = Zoo(rock, 60 if quick else 600, arguments.keep / "models")
     contest = Contest(rock, starts=8, moves=10) if quick else Contest(rock)
-    judge = Judge(zoo, contest, windows=20 if quick else 100)
+    judge = Judge(zoo, contest, windows=20 if quick else 400)
     path = HERE / ("interpretability_quick.json" if quick else "interpretability.json")
-    kept = KeptRows(path, ("model", "seed"), ["youngs_modulus"], version=2)
+    kept = KeptRows(path, ("model", "seed"), ["youngs_modulus"], version=3)
     for seed in range(seeds):
         for name, make in zoo.members.items():
             is_trained = name not in ("physics", "physics, half the resolution", "constant", "knows porosity alone")
