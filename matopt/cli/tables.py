@@ -94,8 +94,11 @@ def print_findings(findings: Iterable[Finding]) -> bool:
 def print_audit(found: StudyAudit) -> None:
     """Print what a model foretells of moves, and what it violates."""
     _console().print(f"{found.model}, on the test split", highlight=False)
-    cells = [[s.property, s.kind, str(s.steps), f"{s.skill:.3f}", f"{s.correlation:.3f}"] for s in found.skills]
-    print_rows(["property", "moves", "in a row", "response skill", "correlation"], cells)
+    cells = [
+        [s.property, s.kind, str(s.steps), f"{s.skill:.3f}", f"{s.low:.3f} to {s.high:.3f}", f"{s.correlation:.3f}"]
+        for s in found.skills
+    ]
+    print_rows(["property", "moves", "in a row", "response skill", "95 %", "correlation"], cells)
     if found.violations:
         rows = [
             [

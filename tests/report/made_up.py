@@ -126,7 +126,9 @@ def _evaluation(draw: st.DrawFn, random: np.random.Generator, properties: Proper
     predicted = draw(_values(random, len(authentic.porosity), properties))
     kinds = draw(st.lists(st.sampled_from(["blocks", "constant_porosity"]), min_size=1, unique=True))
     skill = draw(st.sampled_from([0.7, -40.0]))
-    skills = tuple(ResponseSkill(kind, 1, properties[0].name, skill, 0.5, 100) for kind in kinds)
+    skills = tuple(
+        ResponseSkill(kind, 1, properties[0].name, skill, skill - 0.1, skill + 0.1, 0.5, 100) for kind in kinds
+    )
     return Evaluation(tuple(p.name for p in properties), authentic, generators, curve, predicted, audit, skills)
 
 

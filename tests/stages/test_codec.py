@@ -75,7 +75,7 @@ def evaluation(generators: int, audit: int) -> Evaluation:
         curve=(CurvePoint("authentic", 0, 0, {"youngs_modulus": 0.5, "permeability": float("inf")}),),
         predicted=torch.rand(5, 2),
         audit=tuple(AuditRow(f"t{i}", 0.1, 0.2, 0.3, 0.4) for i in range(audit)),
-        skills=tuple(ResponseSkill("blocks", i, "p", 0.1, 0.2, 3) for i in range(audit)),
+        skills=tuple(ResponseSkill("blocks", i, "p", 0.1, 0.0, 0.15, 0.2, 3) for i in range(audit)),
     )
 
 

@@ -94,7 +94,7 @@ def test_metrics_of_predictors_compare_them_with_the_physics():
     expected = 1 - ((true / 2) ** 2).sum() / ((true - true.mean()) ** 2).sum()
     assert of_predictions("r2") == (pytest.approx(expected, abs=1e-6), {"solid": pytest.approx(expected, abs=1e-6)}, {})
     given = [("blocks", "solid", 0.9), ("blocks", "other", -0.3), ("constant_porosity", "other", 0.6)]
-    skills = tuple(ResponseSkill(kind, 1, name, skill, 0.0, 1) for kind, name, skill in given)
+    skills = tuple(ResponseSkill(kind, 1, name, skill, skill, skill, 0.0, 1) for kind, name, skill in given)
     whole, properties, parts = of_predictions("response_skill", skills)
     assert whole == pytest.approx(0.4)
     assert properties == {"solid": pytest.approx(0.9), "other": pytest.approx(0.15)}

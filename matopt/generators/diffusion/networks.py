@@ -50,7 +50,7 @@ class Convolution(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions after root-mean-square norms, scaled and shifted by the noise level (FiLM, Perez et al. 2018).
+    """Two convolutions after layer norms, the first scaled and shifted by the noise level (FiLM, Perez et al. 2018).
 
     The norms are over channels, voxel by voxel: over space they would tell every voxel of the whole image.
     """

@@ -25,7 +25,7 @@ class ResponsesFigure(Figure):
     section = TRAITS
     caption = (
         "Response skill of the best trial's predictor, for one move of test microstructures and for several in a "
-        "row: 1 is the physics, 0 a constant. Bars end at -1."
+        "row, with 95 % intervals over microstructures: 1 is the physics, 0 a constant. Bars end at -1."
     )
     rank = 5
 
@@ -45,8 +45,9 @@ class ResponsesFigure(Figure):
             for index, (kind, steps) in enumerate(kinds):
                 rows = [row for row in skills if (row.kind, row.steps) == (kind, steps)]
                 places = [-names.index(row.property) - height * (index - (len(kinds) - 1) / 2) for row in rows]
-                values = np.clip([row.skill for row in rows], LOWEST, 1)
+                low, values, high = np.clip([(row.low, row.skill, row.high) for row in rows], LOWEST, 1).T
                 ax.barh(places, values, 0.9 * height, color=colour(index + 1), label=f"{words(kind)}, {steps}")
+                ax.hlines(places, low, high, color="0.2", lw=0.8)
             ax.set_yticks(-np.arange(len(names)), [findings.property(name).words for name in names])
             ax.axvline(0, color="0.6", lw=0.8)
             ax.set(xlabel="response skill", xlim=(LOWEST, 1.0))
@@ -58,13 +59,13 @@ class ResponsesFigure(Figure):
         """Give the figures, those that the axis cannot show too."""
         assert findings.evaluation is not None
         return Table(
-            ("property", "moves", "in a row", "skill", "correlation", "samples"),
+            ("property", "moves", "in a row", "skill (95 %)", "correlation", "samples"),
             [
                 (
                     findings.property(r.property).words,
                     words(r.kind),
                     str(r.steps),
-                    number(r.skill),
+                    f"{number(r.skill)} ({number(r.low)} to {number(r.high)})",
                     number(r.correlation),
                     str(r.samples),
                 )

@@ -20,7 +20,7 @@ KINDS: Mapping[str, moves.Move] = MappingProxyType(
 )
 """The kinds of move, by name: a block is filled or cut, a part is dilated or eroded, solid is moved elsewhere."""
 
-WINDOWS = 50
+WINDOWS = 100
 """How many microstructures are moved; more of them say more than more moves of each."""
 
 STEPS = (1, 10)

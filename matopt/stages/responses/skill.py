@@ -13,6 +13,9 @@ design adds up to, where a model whose errors at single voxels cancel is as good
 
 A response needs the physics to call both values ``ok``. A kind of move and a property without any, or whose response is
 no more than rounding (:data:`ROUNDING`), has no skill: a solid fraction at constant porosity.
+
+A few large responses make most of both sums, so that other samples would have another skill: each has the 95 % interval
+of what sets of as many samples, drawn with replacement from those at hand, come to (Efron, Ann. Stat. 7, 1 (1979)).
 """
 
 from __future__ import annotations
@@ -28,6 +31,9 @@ from matopt.properties import Property
 from matopt.stages.responses.reference import Responses
 from matopt.traits.base import PropertyModel
 
+RESAMPLINGS = 2000
+"""How many sets are drawn for an interval."""
+
 ROUNDING = 1e-5
 """Changes below this share of a property's values (of one, on a log scale) are none: what the solvers leave open."""
 
@@ -41,6 +47,7 @@ class ResponseSkill:
         steps: how many in a row.
         property: its name.
         skill: 1 for the physics, 0 for a constant; see the module.
+        low, high: its 95 % interval over samples; of a single sample it tells nothing, and both are the skill.
         correlation: of the model's changes with the true ones; 0 where the model answers all moves alike.
         samples: how many moved samples count.
     """
@@ -49,6 +56,8 @@ class ResponseSkill:
     steps: int
     property: str
     skill: float
+    low: float
+    high: float
     correlation: float
     samples: int
 
@@ -84,8 +93,10 @@ def response_skill(model: PropertyModel, found: Responses, batch_size: int = 256
             level = 1.0 if p.scale == "log" else np.abs(found.held_out.labels.values[start, column]).mean()
             if np.sqrt((truth**2).mean()) > ROUNDING * level:
                 told = _change(p, before[start, column], after[chosen, column])
-                skill = 1 - ((told - truth) ** 2).sum() / (truth**2).sum()
-                rows.append(ResponseSkill(kind, steps, p.name, float(skill), _correlation(told, truth), len(chosen)))
+                skill = float(1 - ((told - truth) ** 2).sum() / (truth**2).sum())
+                low, high = skill_interval(told, truth)
+                correlation = _correlation(told, truth)
+                rows.append(ResponseSkill(kind, steps, p.name, skill, low, high, correlation, len(chosen)))
     if not rows:
         raise InputError("responses: no move changes a property, or none of its values has the status ok")
     return tuple(rows)
@@ -101,6 +112,18 @@ def mean_skill(rows: Sequence[ResponseSkill], kind: str | None = None, property_
     if not chosen:
         raise InputError(f"there is no response of {property_ or 'any property'} to moves of kind {kind or 'any'}")
     return float(np.mean(chosen))
+
+
+def skill_interval(told: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
+    """Find the 95 % interval of the skill of changes ``told`` ``(N,)`` where the true ones are ``truth`` ``(N,)``.
+
+    Quantiles of the skills of resampled sets, always the same of as many samples. Sets without any response have no
+    skill and are not counted.
+    """
+    drawn = np.random.default_rng(0).integers(len(truth), size=(RESAMPLINGS, len(truth)))
+    wrong, size = (((x**2)[drawn]).sum(1) for x in (told - truth, truth))
+    low, high = np.quantile(1 - wrong[size > 0] / size[size > 0], [0.025, 0.975])
+    return float(low), float(high)
 
 
 def _predicted(model: PropertyModel, density: torch.Tensor, batch_size: int) -> np.ndarray:

@@ -17,7 +17,7 @@ from matopt.physics.base import Physics, simulators
 from matopt.properties import Property, PropertyTable
 from matopt.stages.data import LabelledSet
 from matopt.stages.responses.reference import CONSTANT_POROSITY, KINDS, STEPS, Responses, responses
-from matopt.stages.responses.skill import ResponseSkill, mean_skill, response_skill
+from matopt.stages.responses.skill import ResponseSkill, mean_skill, response_skill, skill_interval
 from matopt.stages.simulate import simulate
 
 NAMES = ["youngs_modulus", "diffusivity", "permeability"]
@@ -94,6 +94,29 @@ def test_half_a_response_has_three_quarters_and_a_reversed_one_minus_three(found
         assert all(row.correlation == pytest.approx(np.sign(power), abs=1e-3) for row in rows)
 
 
+def test_an_interval_holds_the_skill_of_all_windows_where_a_few_of_a_hundred_respond_the_most() -> None:
+    random = np.random.default_rng(0)
+    truth = random.standard_t(3, 20_000)
+    told = 0.7 * truth + 0.5 * random.standard_normal(len(truth))
+    whole = 1 - ((told - truth) ** 2).sum() / (truth**2).sum()
+    ends = []
+    for _ in range(200):
+        drawn = random.choice(len(truth), 100, replace=False)
+        low, high = skill_interval(told[drawn], truth[drawn])
+        assert low < 1 - ((told - truth)[drawn] ** 2).sum() / (truth[drawn] ** 2).sum() < high
+        ends.append((low, high))
+    held = np.mean([low <= whole <= high for low, high in ends])
+    assert 0.88 < held < 0.99
+    # A tenth as wide an interval, which says that the skill is known, would not hold it.
+    assert np.mean([abs(whole - (low + high) / 2) < 0.05 * (high - low) for low, high in ends]) < 0.3
+
+
+def test_there_is_no_doubt_of_the_physics_and_of_a_constant(found: Responses, physics: Physics) -> None:
+    assert all(1 - row.low < 2e-3 for row in response_skill(physics, found))
+    constant = Changed(physics, lambda values, density: torch.full_like(values, 2.0))
+    assert all((row.low, row.high) == (0, 0) for row in response_skill(constant, found))
+
+
 def test_values_that_the_physics_does_not_call_ok_and_properties_that_do_not_respond_do_not_count(
     found: Responses, physics: Physics
 ) -> None:
@@ -154,4 +177,4 @@ def test_what_cannot_be_compared_is_refused(found: Responses, physics: Physics) 
     with pytest.raises(InputError, match="same in this order"):
         response_skill(Physics(physics.simulators[::-1], 1e-6), found)
     with pytest.raises(InputError, match="no response of permeability to moves of kind blocks"):
-        mean_skill([ResponseSkill("blocks", 1, "youngs_modulus", 1.0, 1.0, 3)], "blocks", "permeability")
+        mean_skill([ResponseSkill("blocks", 1, "youngs_modulus", 1.0, 1.0, 1.0, 1.0, 3)], "blocks", "permeability")
