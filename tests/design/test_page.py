@@ -21,5 +21,9 @@ def test_the_example_designs_at_a_held_porosity() -> None:
     stiffer, softer, opened = names["stiffer"], names["softer"], names["open_"]
     assert np.abs(stiffer.volume_fraction - stiffer.volume_fraction[:, :1]).max() < 0.0101
     assert np.abs(opened.volume_fraction - opened.volume_fraction[:, :1]).max() < 0.0501
-    assert (names["promised"] >= 0).all() and (softer.predicted[:, -1] <= softer.predicted[:, 0]).all()
+    # A start beyond the trust region comes nearer to it, whatever that costs.
+    for designs, gain in ((stiffer, names["promised"]), (softer, softer.predicted[:, 0] - softer.predicted[:, -1])):
+        start, end = designs.distance[:, 0], designs.distance[:, -1]
+        assert ((gain >= 0) | (start > designs.limit)).all() and (end <= np.maximum(start, designs.limit)).all()
+        assert (start <= designs.limit).any()
     assert len(names["ends"]) == 2
