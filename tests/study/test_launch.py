@@ -278,7 +278,7 @@ def test_pruned_trials_are_told_by_the_status_and_by_mlflow_and_none_is_left_ope
     study = load(
         file, "name=pruned", "predictor={kind: 'tiny_components.py:Gradual'}", "evaluation=null", "search.trials=6",
         "search.space={predictor.ridge: {choice: [0.03, 30.0]}}", "search.objectives={r2: maximize}",
-        "search.pruning={first: 0.3, startup: 1}",
+        "search.pruning={first: 0.3, startup: 1}", "search.startup=6", "resources.trials=1",
     )  # fmt: skip
     result = launch(study, make_report=write_page)
     states = [trial.state for trial in result.trials]
