@@ -25,7 +25,8 @@ class ResponsesFigure(Figure):
     section = TRAITS
     caption = (
         "Response skill of the best trial's predictor, for one move of test microstructures and for several in a "
-        "row, with 95 % intervals over microstructures: 1 is the physics, 0 a constant. Bars end at -1."
+        "row, with 95 % intervals over microstructures: 1 is the physics, 0 a constant. Bars and intervals "
+        "end at -1."
     )
     rank = 5
 
