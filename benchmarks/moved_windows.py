@@ -27,7 +27,7 @@ from matopt.predictors.cnn import CNN
 from matopt.properties import PropertyTable
 from matopt.stages.data import LabelledSet
 from matopt.stages.responses.reference import KINDS, STEPS, WINDOWS, responses
-from matopt.stages.responses.skill import skill_interval
+from matopt.stages.responses.skill import skill_interval, skill_of
 from matopt.stages.simulate import simulate
 
 NUMBERS = (25, 50, 100, 200)
@@ -54,16 +54,12 @@ def changes(scan: np.ndarray, is_quick: bool) -> tuple[np.ndarray, np.ndarray]:
     return grids[0], grids[1]
 
 
-def skills(told: np.ndarray, true: np.ndarray) -> np.ndarray:
-    return 1 - ((told - true) ** 2).sum(0) / (true**2).sum(0)
-
-
 def row(model: str, number: int, told: np.ndarray, true: np.ndarray, sets: int) -> dict:
-    random, whole = np.random.default_rng(number), skills(told, true)
+    random, whole = np.random.default_rng(number), skill_of(told, true)
     means, held, widths = [], [], []
     for _ in range(sets):
         drawn = random.choice(len(true), number, replace=False)
-        means.append(skills(told[drawn], true[drawn]).mean())
+        means.append(skill_of(told[drawn], true[drawn]).mean())
         ends = np.array([skill_interval(told[drawn, i], true[drawn, i]) for i in range(len(whole))])
         held.append((ends[:, 0] <= whole) & (whole <= ends[:, 1]))
         widths.append(ends[:, 1] - ends[:, 0])

@@ -93,8 +93,7 @@ def response_skill(model: PropertyModel, found: Responses, batch_size: int = 256
             level = 1.0 if p.scale == "log" else np.abs(found.held_out.labels.values[start, column]).mean()
             if np.sqrt((truth**2).mean()) > ROUNDING * level:
                 told = _change(p, before[start, column], after[chosen, column])
-                skill = float(1 - ((told - truth) ** 2).sum() / (truth**2).sum())
-                low, high = skill_interval(told, truth)
+                skill, (low, high) = float(skill_of(told, truth)), skill_interval(told, truth)
                 correlation = _correlation(told, truth)
                 rows.append(ResponseSkill(kind, steps, p.name, skill, low, high, correlation, len(chosen)))
     if not rows:
@@ -114,6 +113,11 @@ def mean_skill(rows: Sequence[ResponseSkill], kind: str | None = None, property_
     return float(np.mean(chosen))
 
 
+def skill_of(told: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Compute the skills ``(...)`` of changes ``told`` ``(N, ...)`` where the true ones are ``truth`` ``(N, ...)``."""
+    return 1 - ((told - truth) ** 2).sum(0) / (truth**2).sum(0)
+
+
 def skill_interval(told: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
     """Find the 95 % interval of the skill of changes ``told`` ``(N,)`` where the true ones are ``truth`` ``(N,)``.
 
@@ -121,8 +125,8 @@ def skill_interval(told: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
     skill and are not counted.
     """
     drawn = np.random.default_rng(0).integers(len(truth), size=(RESAMPLINGS, len(truth)))
-    wrong, size = (((x**2)[drawn]).sum(1) for x in (told - truth, truth))
-    low, high = np.quantile(1 - wrong[size > 0] / size[size > 0], [0.025, 0.975])
+    drawn = drawn[(truth != 0)[drawn].any(1)].T
+    low, high = np.quantile(skill_of(told[drawn], truth[drawn]), [0.025, 0.975])
     return float(low), float(high)
 
 
